@@ -1,0 +1,1 @@
+"""Pixels to boxes: video reading and the detectors."""

@@ -1,0 +1,25 @@
+"""What every detector does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.detections import Detections
+
+
+class Detector(Protocol):
+    """Finds vehicles in frames."""
+
+    @property
+    def key(self) -> str:
+        """What decides the boxes: name, content hash of the weights, thresholds, input size. Part of cache keys."""
+
+    def detect(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """Boxes of vehicles in each of `frames` ((h, w, 3) BGR uint8, all of one size).
+
+        Returns one table a frame, whose `frame` column holds the position in `frames`, counted from 1.
+        """

@@ -1,0 +1,1 @@
+"""Metrics as pure functions of arrays: identity, CLEAR, HOTA, the official CityFlow rules, re-id ranking."""

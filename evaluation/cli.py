@@ -1,0 +1,34 @@
+"""How a command line of this project ends: 0 done, 2 wrong usage or input, 1 a fault of ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from evaluation.errors import InputError
+
+
+def run_command(
+    main: Callable[[Sequence[str] | None], int],
+    argv: Sequence[str] | None = None,
+    user_errors: tuple[type[Exception], ...] = (),
+) -> int:
+    """Run `main(argv)` and turn a person's mistake into one line on standard error and status 2.
+
+    Args:
+        main: takes the arguments (None: `sys.argv[1:]`), returns an exit status.
+        argv: handed to `main`.
+        user_errors: further exception types whose text is meant for the person, besides `InputError`.
+
+    Returns:
+        The exit status. Any other exception passes through: Python prints its traceback and exits with 1.
+    """
+    try:
+        return main(argv)
+    except (InputError, *user_errors) as error:
+        line = " ".join(str(error).split())
+        sys.stderr.write(f"error: {line}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130

@@ -1,0 +1,1 @@
+"""Multi-camera vehicle tracking: scenarios, tracking, association, the pipeline and its command lines."""

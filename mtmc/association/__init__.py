@@ -1,0 +1,1 @@
+"""Association of tracks across cameras into identities."""

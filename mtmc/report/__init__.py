@@ -1,0 +1,1 @@
+"""The pages and videos that a person looks at after a run."""

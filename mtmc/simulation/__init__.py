@@ -1,0 +1,1 @@
+"""A simulated city road seen by several cameras."""

@@ -1,0 +1,1 @@
+"""Tracking of vehicles in one camera."""

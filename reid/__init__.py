@@ -1,0 +1,1 @@
+"""Crops to vectors: data sets, views, backbones, losses, SSBVER training, extraction, export, analysis."""
