@@ -1,0 +1,81 @@
+"""The table that every data set becomes: one row an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+UNKNOWN_CAMERA = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTable:
+    """One row an image of one vehicle.
+
+    Attributes:
+        path: (n,) object, each a `str`: the image's file, absolute or relative to the working directory.
+        identity: (n,) int64, the vehicle's number as the data set gives it (any integers, not consecutive).
+        camera: (n,) int64, the camera's number, `UNKNOWN_CAMERA` (-1) where the data set does not say.
+    """
+
+    path: npt.NDArray[np.object_]
+    identity: npt.NDArray[np.int64]
+    camera: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = len(self.path)
+        if self.identity.shape != (n,) or self.camera.shape != (n,):
+            raise ValueError(
+                f"columns differ in length: path {n}, identity {self.identity.shape}, camera {self.camera.shape}"
+            )
+
+    @classmethod
+    def of(cls, path: Sequence[str], identity: npt.ArrayLike, camera: npt.ArrayLike | None = None) -> ImageTable:
+        """Make a table from anything array-like; the camera defaults to unknown."""
+        paths = np.empty(len(path), np.object_)
+        paths[:] = list(path)
+        n = len(paths)
+        return cls(
+            paths,
+            np.asarray(identity, np.int64).reshape(n),
+            np.full(n, UNKNOWN_CAMERA, np.int64) if camera is None else np.asarray(camera, np.int64).reshape(n),
+        )
+
+    @classmethod
+    def empty(cls) -> ImageTable:
+        """A table without rows."""
+        return cls.of([], [])
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[ImageTable]) -> ImageTable:
+        """All rows of `tables`, in their order."""
+        if not tables:
+            return cls.empty()
+        return cls(
+            np.concatenate([t.path for t in tables]),
+            np.concatenate([t.identity for t in tables]),
+            np.concatenate([t.camera for t in tables]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> ImageTable:
+        return ImageTable(self.path[rows], self.identity[rows], self.camera[rows])
+
+    @property
+    def identities(self) -> int:
+        """How many different vehicles the table shows."""
+        return len(np.unique(self.identity))
+
+    @property
+    def cameras(self) -> int:
+        """How many different known cameras the table shows."""
+        return len(np.unique(self.camera[self.camera != UNKNOWN_CAMERA]))
+
+    def classes(self) -> npt.NDArray[np.int64]:
+        """(n,) int64, the identities renumbered 0..k-1 in ascending order: the labels of a classifier."""
+        return np.unique(self.identity, return_inverse=True)[1].astype(np.int64)
