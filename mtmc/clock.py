@@ -35,6 +35,11 @@ class Clock:
             raise ValueError(f"frames per second must be above 0, not {fps}")
         return cls(np.array([1.0, 1.0 + fps]), np.array([start, start + 1.0]))
 
+    @classmethod
+    def of_knots(cls, frames: npt.ArrayLike, seconds: npt.ArrayLike) -> Clock:
+        """A clock through the given frame numbers and their times."""
+        return cls(np.asarray(frames, np.float64), np.asarray(seconds, np.float64))
+
     def at(self, frame: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Seconds of each frame number."""
         return _extrapolating_interp(np.asarray(frame, np.float64), self.frames, self.seconds)
