@@ -1,0 +1,243 @@
+"""What the report shows: plain values and arrays, filled by the pipeline, read by the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """One camera of the scenario and what was lost of it.
+
+    Attributes:
+        name: the camera's name, `c041`.
+        width, height: size of a frame in pixels; 0 where unknown (no video).
+        fps: nominal frames per second.
+        start, end: seconds of the first and the last frame on the scenario's common time axis.
+        frames: frames that were read.
+        broken: frames that should be there and could not be read.
+        missing: why the camera was left out of the run; "" when it took part.
+        position: where it stands, (x, y) metres east and north of the scenario's origin; None where unknown.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    start: float
+    end: float
+    frames: int
+    broken: int = 0
+    missing: str = ""
+    position: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackTable:
+    """One row a track, over all cameras. Every extractor gives an identity to the same rows.
+
+    Attributes:
+        camera: (n,) int32, index into `ReportData.cameras`.
+        track: (n,) int32, the track's number in its camera.
+        start, end: (n,) float64, seconds of its first and last box on the common time axis.
+        first_frame, last_frame: (n,) int32, frame numbers of its first and last box, counted from 1.
+        boxes: (n,) int32, its number of boxes.
+        truth: (n,) int32, the ground truth vehicle that it follows, -1 where it follows none or none is known.
+    """
+
+    camera: npt.NDArray[np.int32]
+    track: npt.NDArray[np.int32]
+    start: npt.NDArray[np.float64]
+    end: npt.NDArray[np.float64]
+    first_frame: npt.NDArray[np.int32]
+    last_frame: npt.NDArray[np.int32]
+    boxes: npt.NDArray[np.int32]
+    truth: npt.NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        columns = (self.track, self.start, self.end, self.first_frame, self.last_frame, self.boxes, self.truth)
+        if any(column.shape != self.camera.shape for column in columns):
+            raise ValueError(f"columns differ in length: camera {self.camera.shape}, {[c.shape for c in columns]}")
+
+    @classmethod
+    def of(
+        cls,
+        camera: npt.ArrayLike,
+        track: npt.ArrayLike,
+        start: npt.ArrayLike,
+        end: npt.ArrayLike,
+        first_frame: npt.ArrayLike,
+        last_frame: npt.ArrayLike,
+        boxes: npt.ArrayLike,
+        truth: npt.ArrayLike | None = None,
+    ) -> TrackTable:
+        """Make a table from anything array-like; truth defaults to -1."""
+        cameras = np.asarray(camera, np.int32).reshape(-1)
+        n = len(cameras)
+        return cls(
+            cameras,
+            np.asarray(track, np.int32).reshape(n),
+            np.asarray(start, np.float64).reshape(n),
+            np.asarray(end, np.float64).reshape(n),
+            np.asarray(first_frame, np.int32).reshape(n),
+            np.asarray(last_frame, np.int32).reshape(n),
+            np.asarray(boxes, np.int32).reshape(n),
+            np.full(n, -1, np.int32) if truth is None else np.asarray(truth, np.int32).reshape(n),
+        )
+
+    @classmethod
+    def empty(cls) -> TrackTable:
+        """A table without rows."""
+        return cls.of([], [], [], [], [], [], [])
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[TrackTable]) -> TrackTable:
+        """All rows of `tables`, in their order."""
+        if not tables:
+            return cls.empty()
+        return cls(
+            np.concatenate([t.camera for t in tables]),
+            np.concatenate([t.track for t in tables]),
+            np.concatenate([t.start for t in tables]),
+            np.concatenate([t.end for t in tables]),
+            np.concatenate([t.first_frame for t in tables]),
+            np.concatenate([t.last_frame for t in tables]),
+            np.concatenate([t.boxes for t in tables]),
+            np.concatenate([t.truth for t in tables]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.camera)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExtractorResult:
+    """What came out with one extractor.
+
+    Attributes:
+        name: the extractor's name, `baseline`, or `none`.
+        identity: (n,) int32, the identity of each row of `ReportData.tracks`; -1 where the track got none.
+        scores: fractions by name: `idf1`, `idp`, `idr`, `hota`, `mota`; a missing key or None is shown as a dash.
+            None: there is no ground truth.
+        camera_idf1: IDF1 of each camera alone, by camera name; empty where there is no ground truth.
+    """
+
+    name: str
+    identity: npt.NDArray[np.int32]
+    scores: Mapping[str, float | None] | None = None
+    camera_idf1: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CropImage:
+    """One picture of a track.
+
+    Attributes:
+        image: an encoded picture (JPEG, PNG, WebP).
+        quality: in [0, 1]; the best are shown.
+        frame: number of the frame that it was cut from.
+    """
+
+    image: bytes
+    quality: float
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkInfo:
+    """One link: vehicles that leave `source` there and come to `target` here, and how long they take.
+
+    Attributes:
+        source, target: camera names.
+        source_zone, target_zone: names of the exit and the entry zone, "" where they have none.
+        count: vehicles that took the link in this run (or, for a given link, that it was made from).
+        edges: (k + 1,) float64, bounds of the histogram's bins in seconds; negative where views overlap.
+        counts: (k,) float64, vehicles (or weight) in each bin.
+    """
+
+    source: str
+    target: str
+    count: float
+    edges: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64]
+    source_zone: str = ""
+    target_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageInfo:
+    """One stage of the run.
+
+    Attributes:
+        name: `observe`, `embed`, `associate`, ...
+        part: what it worked on: a camera, an extractor, "" for the whole.
+        seconds: its wall-clock time in this run; of the run that made the result where `reused`.
+        frames: frames that it worked on; None where it does not count frames.
+        reused: its result was there already.
+    """
+
+    name: str
+    seconds: float
+    frames: int | None = None
+    reused: bool = False
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportData:
+    """Everything that the page shows.
+
+    Attributes:
+        scenario: its name.
+        simulated: its videos are rendered, not filmed; the page says so wherever a figure stands.
+        created: when the run ended, ISO 8601 with its offset.
+        cameras: all cameras of the scenario, those left out as well.
+        tracks: one row a track.
+        extractors: one entry an extractor, at least one; the differences are taken to the first.
+        crops: pictures of each track, by (camera index, track number); tracks may lack.
+        links: links given or learned, possibly none.
+        links_origin: where the links come from: "given" or "learned"; "" where there are none.
+        truth_lengths: boxes of each ground truth vehicle by camera index: {(vehicle, camera): boxes}. Shows vehicles
+            that no track follows. Empty where there is no ground truth.
+        stages: in the order in which they ran.
+        summary: the few settings that a reader wants to see first, by a name for people.
+        configuration: the whole configuration, nested mappings of plain values.
+        versions: versions and checksums by name.
+        command: the command line that made the run, "" where there was none.
+    """
+
+    scenario: str
+    simulated: bool
+    created: str
+    cameras: Sequence[CameraInfo]
+    tracks: TrackTable
+    extractors: Sequence[ExtractorResult]
+    crops: Mapping[tuple[int, int], Sequence[CropImage]] = field(default_factory=dict)
+    links: Sequence[LinkInfo] = ()
+    links_origin: str = ""
+    truth_lengths: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    stages: Sequence[StageInfo] = ()
+    summary: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.extractors:
+            raise ValueError("a report needs at least one extractor")
+        for extractor in self.extractors:
+            if extractor.identity.shape != (len(self.tracks),):
+                raise ValueError(
+                    f"{extractor.name}: {extractor.identity.shape} identities for {len(self.tracks)} tracks"
+                )
+        if len(self.tracks) and not 0 <= self.tracks.camera.min() <= self.tracks.camera.max() < len(self.cameras):
+            raise ValueError(f"a track's camera index lies outside the {len(self.cameras)} cameras")
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether any extractor was scored or any track is tied to a ground truth vehicle."""
+        return any(e.scores is not None for e in self.extractors) or bool((self.tracks.truth >= 0).any())
