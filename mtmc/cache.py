@@ -1,0 +1,124 @@
+"""Results of stages on disk, each in a folder under a key made from everything that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+
+class Cache:
+    """Folders of finished results: `<root>/<stage>/<key>/`. A folder is there whole or not at all.
+
+    A result is written aside and renamed when it is complete, so a full disk or a killed process leaves nothing that
+    could be read as a result.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Where the result of `stage` under `key` lies, or will lie."""
+        return self.root / stage / key
+
+    def find(self, stage: str, key: str) -> Path | None:
+        """The folder of a finished result, None where there is none."""
+        folder = self.folder(stage, key)
+        return folder if folder.is_dir() else None
+
+    @contextmanager
+    def write(self, stage: str, key: str) -> Iterator[Path]:
+        """A fresh folder to fill; it becomes the result when the block ends without an exception, else it is removed."""
+        target = self.folder(stage, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=target.parent))
+        try:
+            yield aside
+            try:
+                aside.rename(target)
+            except OSError:
+                if not target.is_dir():  # not another process that finished the same result first
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written."""
+        for aside in self.root.glob("*/.*-*"):
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def file_digest(self, path: Path) -> str:
+        """The content's digest; remembered by path, size and time of change, so that a long video is read once."""
+        state = path.stat()
+        name = key_of({"path": str(path.resolve()), "size": state.st_size, "changed": state.st_mtime_ns})
+        remembered = self.root / "digests" / name
+        if remembered.is_file():
+            return remembered.read_text(encoding="ascii")
+        digest = file_digest(path)
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        write_text(remembered, digest)
+        return digest
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """A short key of plain values: equal parts, equal key, whatever their order."""
+    text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The digest of a file's content, or of all files in a folder, with their names."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(str(file.relative_to(path)).encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=None)
+def code_version(*packages: str) -> str:
+    """The digest of the source of modules or packages: a stage's results do not outlive the code that made them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in packages:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module named {name}")
+        origin = Path(spec.origin)
+        sources = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+        for source in sources:
+            digest.update(source.name.encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write JSON, indented, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
