@@ -1,0 +1,149 @@
+"""ResNets with the re-identification changes: last stage without stride, instance-batch normalisation (IBN-a) as an option.
+
+Parameter names are those of torchvision's ResNet and of the published IBN-Net files, so both load without renaming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+STAGE_STRIDES = (1, 2, 2)
+"""Strides of stages 1 to 3; the fourth is `last_stride`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResNetShape:
+    """What tells one ResNet of this project from another.
+
+    Attributes:
+        blocks: residual blocks in each of the four stages.
+        width: channels of the stem and of stage 1's inner convolutions; doubles every stage.
+        bottleneck: three convolutions a block with a fourfold output (ResNet-50 and deeper), else two.
+        ibn: IBN-a in stages 1 to 3.
+    """
+
+    blocks: tuple[int, int, int, int]
+    width: int = 64
+    bottleneck: bool = False
+    ibn: bool = False
+
+    @property
+    def dims(self) -> int:
+        """Channels of the last feature map."""
+        return self.width * 8 * (4 if self.bottleneck else 1)
+
+
+class InstanceBatchNorm(nn.Module):
+    """IBN-a: instance norm on the first half of the channels, batch norm on the rest.
+
+    X. Pan et al., "Two at Once: Enhancing Learning and Generalization Capacities via IBN-Net", ECCV 2018.
+    Shape (n, channels, h, w) in and out; an odd channel goes to the batch norm.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.instance_channels = channels // 2
+        # The names IN and BN are those of the published weights.
+        self.IN = nn.InstanceNorm2d(self.instance_channels, affine=True)
+        self.BN = nn.BatchNorm2d(channels - self.instance_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        instance, batch = x.split([self.instance_channels, x.shape[1] - self.instance_channels], dim=1)
+        if instance.shape[2] * instance.shape[3] == 1:
+            # A single pixel has no spread: instance norm leaves its shift (torch refuses to train on such a map).
+            instance = self.IN.bias.view(1, -1, 1, 1).to(instance.dtype) + 0.0 * instance
+        else:
+            instance = self.IN(instance)
+        return torch.cat((instance, self.BN(batch)), dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """A basic (two 3x3) or bottleneck (1x1, 3x3, 1x1) residual block; the stride sits on the first 3x3 convolution."""
+
+    def __init__(self, channels: int, planes: int, stride: int, bottleneck: bool, ibn: bool) -> None:
+        super().__init__()
+        out_channels = planes * 4 if bottleneck else planes
+        self.bottleneck = bottleneck
+        if bottleneck:
+            self.conv1 = nn.Conv2d(channels, planes, 1, bias=False)
+            self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
+            self.conv3 = nn.Conv2d(planes, out_channels, 1, bias=False)
+            self.bn3 = nn.BatchNorm2d(out_channels)
+        else:
+            self.conv1 = nn.Conv2d(channels, planes, 3, stride, 1, bias=False)
+            self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn1 = InstanceBatchNorm(planes) if ibn else nn.BatchNorm2d(planes)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.bottleneck:
+            out = self.bn3(self.conv3(self.relu(out)))
+        skip = x if self.downsample is None else self.downsample(x)
+        result: torch.Tensor = self.relu(out + skip)
+        return result
+
+
+class ResNet(nn.Module):
+    """Images (n, 3, h, w) to feature maps (n, dims, h/16, w/16) with `last_stride` 1, (n, dims, h/32, w/32) with 2."""
+
+    def __init__(self, shape: ResNetShape, last_stride: int = 1) -> None:
+        super().__init__()
+        self.dims = shape.dims
+        self.conv1 = nn.Conv2d(3, shape.width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(shape.width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        channels = shape.width
+        stages: list[nn.Sequential] = []
+        for stage, (count, stride) in enumerate(zip(shape.blocks, (*STAGE_STRIDES, last_stride), strict=True)):
+            planes = shape.width * 2**stage
+            ibn = shape.ibn and stage < 3
+            blocks: list[nn.Module] = []
+            for block in range(count):
+                blocks.append(ResidualBlock(channels, planes, stride if block == 0 else 1, shape.bottleneck, ibn))
+                channels = planes * 4 if shape.bottleneck else planes
+            stages.append(nn.Sequential(*blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        initialise(self.modules())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        result: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return result
+
+
+def initialise(modules: Sequence[nn.Module] | object) -> None:
+    """He initialisation of the convolutions (fan-out), ones and zeros for the norms."""
+    for module in modules:  # type: ignore[attr-defined]
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d)):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+RESNETS = {
+    "resnet18": ResNetShape((2, 2, 2, 2)),
+    "resnet34": ResNetShape((3, 4, 6, 3)),
+    "resnet50": ResNetShape((3, 4, 6, 3), bottleneck=True),
+    "resnet101": ResNetShape((3, 4, 23, 3), bottleneck=True),
+    "resnet18_ibn": ResNetShape((2, 2, 2, 2), ibn=True),
+    "resnet34_ibn": ResNetShape((3, 4, 6, 3), ibn=True),
+    "resnet50_ibn": ResNetShape((3, 4, 6, 3), bottleneck=True, ibn=True),
+    "resnet101_ibn": ResNetShape((3, 4, 23, 3), bottleneck=True, ibn=True),
+    "resnet18_ibn_half": ResNetShape((2, 2, 2, 2), width=32, ibn=True),
+    "resnet18_ibn_quarter": ResNetShape((2, 2, 2, 2), width=16, ibn=True),
+}
+"""This project's own ResNets by name. `half` and `quarter` scale the width: they are the ones for a CPU."""
