@@ -2,7 +2,63 @@
 
 from __future__ import annotations
 
-from reid.datasets.dataset import Dataset, Split
-from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
+import difflib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
 
-__all__ = ["UNKNOWN_CAMERA", "Dataset", "ImageTable", "Split"]
+from evaluation.errors import InputError
+from reid.datasets.cityflow import load_cityflow
+from reid.datasets.dataset import Dataset, Split
+from reid.datasets.own import load_csv, load_folder
+from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
+from reid.datasets.vehicleid import load_vehicleid
+from reid.datasets.veri import load_veri
+from reid.datasets.veriwild import load_veriwild
+from reid.datasets.vric import load_vric
+
+__all__ = ["DATASETS", "UNKNOWN_CAMERA", "Dataset", "ImageTable", "Split", "dataset_options", "load_dataset"]
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "veri": load_veri,
+    "vehicleid": load_vehicleid,
+    "veriwild": load_veriwild,
+    "cityflow": load_cityflow,
+    "vric": load_vric,
+    "folder": load_folder,
+    "csv": load_csv,
+}
+
+
+def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options: object) -> Dataset:
+    """Read a data set as distributed and check it.
+
+    Args:
+        name: `veri`, `vehicleid`, `veriwild`, `cityflow`, `vric`, `folder` or `csv`.
+        root: its folder (for `csv` the file).
+        strict: make every deviation from the published data set an error instead of a note.
+        options: what the data set's own function takes: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
+            `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`).
+
+    Raises:
+        InputError: an unknown name or option, a missing file, a malformed list.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)
+        raise InputError(f"data set {name!r} is unknown; nearest is {near[0]!r} of {', '.join(DATASETS)}")
+    allowed = dataset_options(name)
+    for option in options:
+        if option not in allowed:
+            near = difflib.get_close_matches(option, allowed, n=1, cutoff=0.0)
+            hint = f"nearest is {near[0]!r} of {', '.join(allowed)}" if near else "it has none"
+            raise InputError(f"data set {name!r} has no option {option!r}; {hint}")
+    dataset = DATASETS[name](Path(root).expanduser(), **options)
+    if strict and dataset.notes:
+        raise InputError(f"{root} is not {name} as published: {'; '.join(dataset.notes)}")
+    return dataset
+
+
+def dataset_options(name: str) -> tuple[str, ...]:
+    """The names of the options that `load_dataset(name, root, ...)` takes."""
+    parameters = inspect.signature(DATASETS[name]).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)

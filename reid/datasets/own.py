@@ -1,0 +1,112 @@
+"""A person's own images: a folder an identity, or a CSV file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.errors import InputError
+from reid.datasets.dataset import Dataset, Split
+from reid.datasets.files import check_images, list_images, require
+from reid.datasets.holdout import hold_out
+from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
+
+_PARTS = ("train", "query", "gallery")
+
+
+def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
+    """Read `<identity>/<camera>_*.jpg`, either in `root` or in its folders `train`, `query` and `gallery`.
+
+    Identities and cameras may be numbers or any words. A name without `_` has no known camera. Without `query` and
+    `gallery` folders, identities are held out for the test.
+
+    Args:
+        root: the folder.
+        holdout: fraction of the identities that become the test; 0 for none.
+        seed: decides which.
+    """
+    if not root.is_dir():
+        raise InputError(f"folder data set: {root} is not a folder; give one that holds <identity>/<camera>_*.jpg")
+    if all((root / part).is_dir() for part in ("query", "gallery")):
+        rows = [(part, *row) for part in _PARTS if (root / part).is_dir() for row in _walk(root / part)]
+    else:
+        rows = [("", *row) for row in _walk(root)]
+    if not rows:
+        raise InputError(f"folder data set: {root} holds no images of the form <identity>/<camera>_*.jpg")
+    return _divide("folder", rows, holdout, seed, root)
+
+
+def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
+    """Read a CSV file with a header: columns `path` and `identity`, and `camera` and `split` if there are such.
+
+    Paths are relative to the CSV's folder. An empty camera is unknown. `split` is `train`, `query` or `gallery` in
+    every row; without that column, identities are held out for the test.
+
+    Args:
+        root: the file, or a folder that holds `data.csv`.
+        holdout: fraction of the identities that become the test; 0 for none.
+        seed: decides which.
+    """
+    path = require(root, "data.csv", "CSV data set") if root.is_dir() else root
+    if not path.is_file():
+        raise InputError(f"CSV data set: {path} is not there; give a CSV file with the columns path, identity, camera")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        for column in ("path", "identity"):
+            if column not in columns:
+                raise InputError(f"{path}: no column {column!r}; the header has {', '.join(columns) or 'nothing'}")
+        rows = []
+        for row in reader:
+            part = (row.get("split") or "").strip()
+            if "split" in columns and part not in _PARTS:
+                raise InputError(f"{path}:{reader.line_num}: split {part!r} must be train, query or gallery")
+            if not row["path"] or not row["identity"]:
+                raise InputError(f"{path}:{reader.line_num}: path and identity must not be empty")
+            rows.append(
+                (part, str(path.parent / row["path"]), row["identity"].strip(), (row.get("camera") or "").strip())
+            )
+    check_images([row[1] for row in rows], path, "CSV data set")
+    return _divide("csv", rows, holdout, seed, path)
+
+
+def _walk(folder: Path) -> list[tuple[str, str, str]]:
+    rows = []
+    for identity in sorted(p for p in folder.iterdir() if p.is_dir()):
+        for name in list_images(identity):
+            camera = name.split("_", 1)[0] if "_" in name else ""
+            rows.append((str(identity / name), identity.name, camera))
+    return rows
+
+
+def _divide(name: str, rows: Sequence[tuple[str, str, str, str]], holdout: float, seed: int, source: Path) -> Dataset:
+    table = ImageTable.of(
+        [r[1] for r in rows], _numbers([r[2] for r in rows]), _numbers([r[3] for r in rows], ("c", "C"))
+    )
+    part = np.array([r[0] for r in rows])
+    notes = []
+    if not len(rows):
+        raise InputError(f"{source}: no images are listed")
+    if (table.camera == UNKNOWN_CAMERA).any():
+        unknown = int((table.camera == UNKNOWN_CAMERA).sum())
+        notes.append(f"{source}: {unknown} of {len(table)} images have no camera; none of their matches is junk")
+    if (part != "").any():
+        split = Split(table[part == "query"], table[part == "gallery"])
+        splits = (split,) if len(split.query) and len(split.gallery) else ()
+        return Dataset(name, table[part == "train"], splits, tuple(notes))
+    train, split = hold_out(table, holdout, seed)
+    return Dataset(name, train, (split,) if len(split.query) else (), tuple(notes))
+
+
+def _numbers(words: Sequence[str], prefixes: tuple[str, ...] = ()) -> npt.NDArray[np.int64]:
+    """Words as numbers: their own where all are numbers (after a prefix), else 1.. in sorted order; -1 where empty."""
+    bare = [word[1:] if word.startswith(prefixes) else word for word in words] if prefixes else list(words)
+    numbers = {int(word) for word in bare if word.isdecimal()}
+    if all(word.isdecimal() or not word for word in bare) and len(numbers) == len(set(bare) - {""}):
+        return np.array([int(word) if word else UNKNOWN_CAMERA for word in bare], np.int64)
+    order = {word: number for number, word in enumerate(sorted(set(words) - {""}), start=1)}
+    return np.array([order.get(word, UNKNOWN_CAMERA) for word in words], np.int64)

@@ -1,0 +1,106 @@
+"""VeRi-776 (X. Liu et al., ECCV 2016)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.errors import InputError
+from reid.datasets.dataset import Dataset, Split
+from reid.datasets.files import as_number, check_images, count_notes, list_images, read_label_xml, read_rows, require
+from reid.datasets.table import ImageTable
+
+PUBLISHED: dict[str, tuple[int, int | None]] = {"train": (37_778, 576), "query": (1_678, 200), "gallery": (11_579, 200)}
+_NAME = re.compile(r"^(\d+)_c(\d+)_")
+
+
+def load_veri(root: Path) -> Dataset:
+    """Read VeRi-776 as distributed: `image_{train,query,test}/`, `name_{train,query,test}.txt`, label and index files.
+
+    A file's name says identity and camera (`0001_c001_00016450_0.jpg`). Where a name list is missing the folder's
+    sorted content takes its place, with a note. `train_label.xml` and the lists `gt_index.txt` and `jk_index.txt`
+    are held against the names and against the junk rule (same identity, same camera); what deviates is a note.
+
+    Raises:
+        InputError: a folder or a listed image is missing, or a name does not follow the scheme.
+    """
+    notes: list[str] = []
+    train = _read_part(root, "train", notes)
+    query = _read_part(root, "query", notes)
+    gallery = _read_part(root, "test", notes)
+    tables = {"train": train, "query": query, "gallery": gallery}
+    notes += count_notes(PUBLISHED, tables, "VeRi-776")
+    notes += _label_notes(root / "train_label.xml", train)
+    notes += _index_notes(root, query, gallery)
+    return Dataset("veri", train, (Split(query, gallery),), tuple(notes))
+
+
+def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
+    folder = require(root, f"image_{part}", "VeRi-776")
+    listing = root / f"name_{part}.txt"
+    if listing.is_file():
+        names = [row[0] for row in read_rows(listing, 1)]
+        check_images([str(folder / name) for name in names], listing, "VeRi-776")
+    else:
+        names = list_images(folder)
+        notes.append(f"VeRi-776: {listing.name} is not there; the {len(names)} images of {folder.name} are taken")
+    matches = [_NAME.match(name) for name in names]
+    for name, match in zip(names, matches, strict=True):
+        if match is None:
+            raise InputError(f"{folder / name}: the name must begin with identity and camera, as in 0001_c001_")
+    return ImageTable.of(
+        [str(folder / name) for name in names],
+        [int(m.group(1)) for m in matches if m],
+        [int(m.group(2)) for m in matches if m],
+    )
+
+
+def _label_notes(path: Path, train: ImageTable) -> list[str]:
+    if not path.is_file():
+        return []
+    labels = {
+        item.get("imageName", ""): (
+            as_number(item.get("vehicleID", ""), path, "vehicleID"),
+            as_number(item.get("cameraID", ""), path, "cameraID"),
+        )
+        for item in read_label_xml(path)
+    }
+    names = [Path(p).name for p in train.path]
+    pairs = zip(names, train.identity.tolist(), train.camera.tolist(), strict=True)
+    wrong = [name for name, identity, camera in pairs if labels.get(name, (identity, camera)) != (identity, camera)]
+    unlabelled = sum(name not in labels for name in names)
+    notes = []
+    if wrong:
+        notes.append(f"VeRi-776: {path.name} disagrees with {len(wrong)} file names, first {wrong[0]}")
+    if unlabelled:
+        notes.append(f"VeRi-776: {path.name} lacks {unlabelled} of the training images")
+    return notes
+
+
+def _index_notes(root: Path, query: ImageTable, gallery: ImageTable) -> list[str]:
+    """Hold `gt_index.txt` and `jk_index.txt` (1-based rows of the gallery) against the junk rule."""
+    notes = []
+    for name, same_camera in (("gt_index.txt", False), ("jk_index.txt", True)):
+        path = root / name
+        if not path.is_file():
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) < len(query):
+            notes.append(f"VeRi-776: {name} has {len(lines)} lines for {len(query)} queries")
+            continue
+        wrong = []
+        for row in range(len(query)):
+            rule = (gallery.identity == query.identity[row]) & (
+                (gallery.camera == query.camera[row]) if same_camera else (gallery.camera != query.camera[row])
+            )
+            try:
+                listed = np.unique(np.array(lines[row].split(), np.int64)) - 1
+            except ValueError:
+                raise InputError(f"{path}:{row + 1}: not a list of row numbers: {lines[row][:60]!r}") from None
+            if not np.array_equal(listed, np.flatnonzero(rule)):
+                wrong.append(row + 1)
+        if wrong:
+            notes.append(f"VeRi-776: {name} differs from the junk rule in {len(wrong)} lines, first {wrong[0]}")
+    return notes

@@ -1,0 +1,187 @@
+"""Each data set is read as published, checked on loading, and a missing file is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.errors import InputError
+from reid.datasets import DATASETS, UNKNOWN_CAMERA, ImageTable, dataset_options, load_dataset
+from reid.datasets.holdout import hold_out
+
+MakeDataset = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("name", [n for n in DATASETS if n != "csv"])
+def test_every_layout_loads(tiny_datasets: Path, name: str) -> None:
+    dataset = load_dataset(name, tiny_datasets / name)
+    assert len(dataset.train) and len(dataset.query) and len(dataset.gallery)
+    assert not set(dataset.train.identity) & set(dataset.gallery.identity)
+    assert set(dataset.query.identity) <= set(dataset.gallery.identity)
+    assert all(Path(p).is_file() for p in (*dataset.train.path, *dataset.query.path, *dataset.gallery.path))
+    classes = dataset.train.classes()
+    assert sorted(set(classes.tolist())) == list(range(dataset.train.identities))
+
+
+def test_veri_names_give_identity_and_camera(tiny_datasets: Path) -> None:
+    dataset = load_dataset("veri", tiny_datasets / "veri")
+    assert (len(dataset.train), dataset.train.identities, dataset.train.cameras) == (48, 8, 3)
+    assert (len(dataset.query), len(dataset.gallery)) == (12, 24)
+    assert Path(dataset.train.path[0]).name == "0001_c001_00000000_0.jpg"
+    assert (dataset.train.identity[0], dataset.train.camera[0]) == (1, 1)
+
+
+def test_counts_other_than_the_published_are_notes_and_errors_when_strict(tiny_datasets: Path) -> None:
+    notes = load_dataset("veri", tiny_datasets / "veri").notes
+    assert "VeRi-776 train: 48 images, published are 37778" in notes
+    assert not any("jk_index" in n or "gt_index" in n or "label" in n for n in notes)
+    with pytest.raises(InputError, match="not veri as published"):
+        load_dataset("veri", tiny_datasets / "veri", strict=True)
+
+
+def test_veri_index_lists_are_held_against_the_junk_rule(make_dataset: MakeDataset) -> None:
+    root = make_dataset("veri")
+    lines = (root / "jk_index.txt").read_text().splitlines()
+    lines[4] = "1 2"
+    (root / "jk_index.txt").write_text("\n".join(lines))
+    assert "VeRi-776: jk_index.txt differs from the junk rule in 1 lines, first 5" in load_dataset("veri", root).notes
+
+
+def test_veri_label_file_is_held_against_the_names(make_dataset: MakeDataset) -> None:
+    root = make_dataset("veri")
+    text = (root / "train_label.xml").read_bytes().decode("gb2312")
+    (root / "train_label.xml").write_bytes(text.replace('vehicleID="0003"', 'vehicleID="0004"').encode("gb2312"))
+    assert any("train_label.xml disagrees with 6 file names" in n for n in load_dataset("veri", root).notes)
+
+
+def test_veri_without_lists_takes_the_folders(make_dataset: MakeDataset) -> None:
+    root = make_dataset("veri")
+    (root / "name_test.txt").unlink()
+    dataset = load_dataset("veri", root)
+    assert len(dataset.gallery) == 24
+    assert any("name_test.txt is not there" in n for n in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "victim", "named"),
+    [
+        ("veri", "image_query/0009_c001_00000000_0.jpg", "0009_c001_00000000_0.jpg is listed in"),
+        (
+            "vehicleid",
+            "train_test_split/test_list_800.txt",
+            "test_list_800.txt is not there; found beside it: test_list_",
+        ),
+        ("veriwild", "train_test_split/vehicle_info.txt", "vehicle_info.txt is not there"),
+        ("cityflow", "train_label.xml", "train_label.xml is not there"),
+        ("vric", "vric_probe.txt", "vric_probe.txt is not there; found beside it: "),
+    ],
+)
+def test_a_missing_file_is_named(make_dataset: MakeDataset, name: str, victim: str, named: str) -> None:
+    root = make_dataset(name)
+    (root / victim).unlink()
+    with pytest.raises(InputError, match=r"VeRi|VehicleID|CityFlow|VRIC") as error:
+        load_dataset(name, root)
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_vehicleid_draws_one_gallery_image_an_identity(tiny_datasets: Path) -> None:
+    dataset = load_dataset("vehicleid", tiny_datasets / "vehicleid", size="large", seed=3)
+    assert dataset.name == "vehicleid-large"
+    assert len(dataset.splits) == 10
+    for split in dataset.splits:
+        assert len(split.gallery) == split.gallery.identities == 4
+        assert len(split.query) == 20
+        assert not set(split.query.path) & set(split.gallery.path)
+    galleries = [tuple(s.gallery.path) for s in dataset.splits]
+    assert len(set(galleries)) > 1
+    again = load_dataset("vehicleid", tiny_datasets / "vehicleid", size="large", seed=3)
+    assert [tuple(s.gallery.path) for s in again.splits] == galleries
+
+
+def test_veriwild_queries_in_or_out_of_the_test_list_give_the_same(make_dataset: MakeDataset) -> None:
+    root = make_dataset("veriwild")
+    inside = load_dataset("veriwild", root)
+    listing = root / "train_test_split" / "test_3000.txt"
+    queries = set((root / "train_test_split" / "test_3000_query.txt").read_text().split())
+    listing.write_text("\n".join(line for line in listing.read_text().split() if line not in queries))
+    outside = load_dataset("veriwild", root)
+    assert inside.gallery.path.tolist() == outside.gallery.path.tolist()
+    assert len(inside.gallery) == 20
+    assert inside.query.camera.tolist() == [1, 1, 1, 1]
+
+
+def test_cityflow_holds_identities_out_and_adds_rendered_ones(tiny_datasets: Path) -> None:
+    real = load_dataset("cityflow", tiny_datasets / "cityflow", holdout=0.25)
+    assert (real.train.identities, real.gallery.identities) == (6, 2)
+    mixed = load_dataset("cityflow", tiny_datasets / "cityflow", holdout=0.25, synthetic=True)
+    assert mixed.train.identities == 9
+    assert len(mixed.train) == len(real.train) + 6
+    assert mixed.train.camera.max() == 3 + 1 + 2
+
+
+def test_folder_takes_words_and_ready_made_parts(make_dataset: MakeDataset) -> None:
+    root = make_dataset("folder")
+    for part in ("query", "gallery"):
+        (root / part / "red van").mkdir(parents=True)
+        (root / part / "red van" / f"{'gate' if part == 'query' else 'yard'}_1.jpg").write_bytes(b"")
+    dataset = load_dataset("folder", root)
+    assert dataset.query.camera.tolist() == [1]
+    assert dataset.gallery.camera.tolist() == [2]
+
+
+def test_csv_without_camera_leaves_it_unknown(make_dataset: MakeDataset) -> None:
+    root = make_dataset("folder")
+    rows = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted(root.rglob("*.jpg"))]
+    (root / "data.csv").write_text("path,identity\n" + "\n".join(rows) + "\n")
+    dataset = load_dataset("csv", root, holdout=0.5)
+    assert (dataset.train.camera == UNKNOWN_CAMERA).all()
+    assert (len(dataset.query), len(dataset.gallery)) == (4, 20)
+    assert not set(dataset.query.path) & set(dataset.gallery.path)
+    assert any("no camera" in n for n in dataset.notes)
+
+
+def test_csv_mistakes_name_the_line(make_dataset: MakeDataset) -> None:
+    root = make_dataset("folder")
+    (root / "data.csv").write_text("path,identity,split\n000/c1_0.jpg,1,trian\n")
+    with pytest.raises(InputError, match=r"data\.csv:2: split 'trian'"):
+        load_dataset("csv", root)
+    (root / "data.csv").write_text("path,name\n000/c1_0.jpg,1\n")
+    with pytest.raises(InputError, match="no column 'identity'"):
+        load_dataset("csv", root)
+
+
+def test_wrong_names_get_the_nearest() -> None:
+    with pytest.raises(InputError, match="nearest is 'veriwild'"):
+        load_dataset("veri-wild", ".")
+    with pytest.raises(InputError, match="no option 'sise'; nearest is 'size'"):
+        load_dataset("veriwild", ".", sise="small")
+    with pytest.raises(InputError, match="size 'huge' is unknown"):
+        load_dataset("veriwild", ".", size="huge")
+    assert dataset_options("vehicleid") == ("size", "draws", "seed")
+
+
+def test_hold_out_tests_only_what_can_be_found() -> None:
+    # identity 1 in two cameras, 2 in one, 3 with a single image, 4 without cameras but twice
+    table = ImageTable.of([f"{i}.jpg" for i in range(7)], [1, 1, 2, 2, 3, 4, 4], [1, 2, 1, 1, 1, -1, -1])
+    train, split = hold_out(table, 0.9, seed=0)
+    assert sorted(set(train.identity.tolist())) == [2, 3]
+    assert sorted(set(split.gallery.identity.tolist())) == [1, 4]
+    assert np.bincount(split.query.identity).tolist() == [0, 2, 0, 0, 1]
+    assert len(split.gallery) == 3  # the query without a camera is not in its own gallery
+    nothing = hold_out(table, 0, seed=0)
+    assert len(nothing[0]) == 7 and len(nothing[1].query) == 0
+    with pytest.raises(InputError, match="holdout"):
+        hold_out(table, 1.0, seed=0)
+
+
+def test_tables_slice_and_join() -> None:
+    table = ImageTable.of(["a", "b", "c"], [5, 5, 7])
+    joined = ImageTable.concatenate([table[:1], ImageTable.empty(), table[np.array([False, True, True])]])
+    assert joined.path.tolist() == ["a", "b", "c"]
+    assert (joined.identities, joined.cameras) == (2, 0)
+    with pytest.raises(ValueError, match="differ in length"):
+        ImageTable(table.path, table.identity[:2], table.camera)
