@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Cache:
 
     @contextmanager
     def write(self, stage: str, key: str) -> Iterator[Path]:
-        """A fresh folder to fill; it becomes the result when the block ends without an exception, else it is removed."""
+        """A fresh folder to fill; it becomes the result when the block ends, and is removed where it ends in an exception."""
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=target.parent))
@@ -85,7 +85,7 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_version(*packages: str) -> str:
     """The digest of the source of modules or packages: a stage's results do not outlive the code that made them."""
     digest = hashlib.blake2b(digest_size=8)

@@ -119,7 +119,9 @@ def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
     if distortion_text is not None and intrinsic is not None:
         distortion = _matrix(path, "Distortion coefficients", distortion_text, None)
     if abs(np.linalg.det(homography)) == 0:
-        raise InputError(f"{path}: field 'Homography matrix' is singular; mend it or remove the file to run uncalibrated")
+        raise InputError(
+            f"{path}: field 'Homography matrix' is singular; mend it or remove the file to run uncalibrated"
+        )
     for gps_to_pixel in (homography, np.linalg.inv(homography)):
         calibration = Calibration(gps_to_pixel, intrinsic, distortion)
         if _lands_on_earth(calibration, size):

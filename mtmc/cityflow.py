@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from detection.errors import InputError as DetectionInputError
 from detection.mot_text import read_mot
-from detection.video import probe
+from detection.video import open_video
 from evaluation.errors import InputError
 from mtmc.calibration import Calibration, read_calibration
 from mtmc.scenario import Camera, Scenario
@@ -113,10 +113,10 @@ def _read_camera(
     roi = directory / "roi.jpg"
     ground_truth = directory / "gt" / "gt.txt"
     if video is not None:
-        info = probe(video)
+        info = open_video(video).info
         width, height = info.width, info.height
         rate = facts.fps or fps or info.fps or DEFAULT_FPS
-        count = count or info.frame_count
+        count = count or info.frames
     else:
         rate = facts.fps or fps or DEFAULT_FPS
         width, height, last = _extent(directory, roi)

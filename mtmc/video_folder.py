@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detection.errors import InputError as DetectionInputError
-from detection.video import probe
+from detection.video import open_video
 from evaluation.errors import InputError
 from mtmc.cityflow import DEFAULT_FPS, VIDEO_SUFFIXES, numbered
 from mtmc.scenario import Camera, Scenario
@@ -29,16 +29,14 @@ def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
         missing.pop(video.stem, None)
         known = facts.facts_of(video.stem)
         try:
-            info = probe(video)
+            info = open_video(video).info
         except DetectionInputError as error:
             missing[video.stem] = str(error)
             continue
         rate = known.fps or facts.fps or info.fps or DEFAULT_FPS
         number = camera_number(video.stem) or index
         clock = known.make_clock(rate, 0.0)
-        cameras.append(
-            Camera(video.stem, number, rate, info.width, info.height, info.frame_count, clock, None, video)
-        )
+        cameras.append(Camera(video.stem, number, rate, info.width, info.height, info.frames, clock, None, video))
     if not cameras:
         raise InputError(f"{folder}: no video can be used: {'; '.join(missing.values()) or 'it holds none'}")
     return Scenario(facts.name, facts.split, numbered(cameras), missing)
