@@ -36,7 +36,7 @@ class Cache:
 
     @contextmanager
     def write(self, stage: str, key: str) -> Iterator[Path]:
-        """A fresh folder to fill; it becomes the result when the block ends, and is removed where it ends in an exception."""
+        """A fresh folder to fill; it becomes the result when the block ends without an exception."""
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=target.parent))

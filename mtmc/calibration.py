@@ -35,7 +35,7 @@ class Calibration:
     def gps_of(self, points: npt.ArrayLike) -> Matrix:
         """Latitude and longitude of (n, 2) pixels, in float64. Coarse: for choosing an origin, not for distances."""
         undistorted = _undistort(np.asarray(points, np.float64).reshape(-1, 2), self.intrinsic, self.distortion)
-        return _project(np.linalg.inv(self.gps_to_pixel), undistorted)[0]
+        return _project(_inverse(self.gps_to_pixel), undistorted)[0]
 
     def ground_map(self, origin: tuple[float, float], size: tuple[int, int]) -> GroundMap:
         """The map from this camera's pixels to metres east and north of `origin` (latitude, longitude).
@@ -56,7 +56,7 @@ class Calibration:
         )
         metres_to_pixel = self.gps_to_pixel @ to_gps
         metres_to_pixel /= np.abs(metres_to_pixel).max()
-        pixel_to_metres = np.linalg.inv(metres_to_pixel)
+        pixel_to_metres = _inverse(metres_to_pixel)
         ground = GroundMap(pixel_to_metres, self.intrinsic, self.distortion)
         _, depth = ground._project_pixels(np.array([[size[0] / 2, size[1] - 1.0]]))
         return replace(ground, pixel_to_metres=pixel_to_metres * np.sign(depth[0]))
@@ -84,7 +84,7 @@ class GroundMap:
 
     def to_pixel(self, ground: npt.ArrayLike) -> Matrix:
         """(n, 2) metres to (n, 2) pixels of the picture as filmed, with its distortion."""
-        pixels, _ = _project(np.linalg.inv(self.pixel_to_metres), np.asarray(ground, np.float64).reshape(-1, 2))
+        pixels, _ = _project(_inverse(self.pixel_to_metres), np.asarray(ground, np.float64).reshape(-1, 2))
         return _distort(pixels, self.intrinsic, self.distortion)
 
     def _project_pixels(self, points: Matrix) -> tuple[Matrix, Matrix]:
@@ -122,7 +122,7 @@ def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
         raise InputError(
             f"{path}: field 'Homography matrix' is singular; mend it or remove the file to run uncalibrated"
         )
-    for gps_to_pixel in (homography, np.linalg.inv(homography)):
+    for gps_to_pixel in (homography, _inverse(homography)):
         calibration = Calibration(gps_to_pixel, intrinsic, distortion)
         if _lands_on_earth(calibration, size):
             return calibration
@@ -154,6 +154,10 @@ def _lands_on_earth(calibration: Calibration, size: tuple[int, int]) -> bool:
     return bool(0.1 < np.hypot(*spread) < 2000.0)
 
 
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
 def _project(matrix: Matrix, points: Matrix) -> tuple[Matrix, Matrix]:
     homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
     depth = homogeneous[:, 2]
@@ -164,13 +168,12 @@ def _project(matrix: Matrix, points: Matrix) -> tuple[Matrix, Matrix]:
 def _undistort(points: Matrix, intrinsic: Matrix | None, distortion: Matrix | None) -> Matrix:
     if intrinsic is None or distortion is None or not len(points) or not distortion.any():
         return points
-    undistorted: Matrix = cv2.undistortPoints(points[:, None], intrinsic, distortion, P=intrinsic)[:, 0]
-    return undistorted
+    return np.asarray(cv2.undistortPoints(points[:, None], intrinsic, distortion, P=intrinsic)[:, 0], np.float64)
 
 
 def _distort(points: Matrix, intrinsic: Matrix | None, distortion: Matrix | None) -> Matrix:
     if intrinsic is None or distortion is None or not len(points) or not distortion.any():
         return points
-    rays = np.column_stack([points, np.ones(len(points))]) @ np.linalg.inv(intrinsic).T
-    distorted: Matrix = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), intrinsic, distortion)[0][:, 0]
-    return distorted
+    rays = np.column_stack([points, np.ones(len(points))]) @ _inverse(intrinsic).T
+    pixels, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), intrinsic, distortion)
+    return np.asarray(pixels[:, 0], np.float64)

@@ -73,7 +73,7 @@ def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str
     if name in CITYFLOW:
         have = f" (there: {', '.join(sorted(set(there)))})" if there else ""
         return (
-            f"scenario {name} is not under {looked}{have}: CityFlowV2 is had on request at www.aicitychallenge.org, "
-            f"unpack it so that <root>/<split>/{name}/<camera>/vdo.avi exists and name <root> with --data-root; {simulated}"
+            f"scenario {name} is not under {looked}{have}: ask for CityFlowV2 at www.aicitychallenge.org, unpack it so "
+            f"that <root>/<split>/{name}/<camera>/vdo.avi exists, and name <root> with --data-root; {simulated}"
         )
     return f"scenario '{typed}' is not under {looked}{nearest(name, [*there, *shipped])}; {simulated}"

@@ -18,7 +18,7 @@ def videos_in(folder: Path) -> list[Path]:
 
 
 def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
-    """Read every video of `folder` as a camera named like the file, all starting together unless `facts` says otherwise.
+    """Read every video of `folder` as a camera named like the file; all start together unless `facts` says otherwise.
 
     Raises:
         InputError: no video can be opened.
