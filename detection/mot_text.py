@@ -1,0 +1,167 @@
+"""MOTChallenge text: the rows `frame,id,left,top,width,height,score,...` of detections, tracks and ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.errors import InputError
+from detection.paths import appearing, missing
+
+_COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
+_REQUIRED = 6
+_INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class MotTable:
+    """One row a box, in the order of the file.
+
+    Attributes:
+        frame: (n,) int32, the frame's number, counted from 1.
+        id: (n,) int32, the object's number; -1 where there is none, as in detections.
+        box: (n, 4) float32, left, top, width, height in pixels.
+        score: (n,) float32, as written; 1 where the file has no seventh column.
+    """
+
+    frame: npt.NDArray[np.int32]
+    id: npt.NDArray[np.int32]
+    box: npt.NDArray[np.float32]
+    score: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n = len(self.frame)
+        if self.id.shape != (n,) or self.box.shape != (n, 4) or self.score.shape != (n,):
+            raise ValueError(
+                f"columns differ in length: frame {n}, id {self.id.shape}, box {self.box.shape}, "
+                f"score {self.score.shape}"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        frame: npt.ArrayLike,
+        id: npt.ArrayLike | None,
+        box: npt.ArrayLike,
+        score: npt.ArrayLike | None = None,
+    ) -> MotTable:
+        """Make a table from anything array-like; id defaults to -1, score to 1."""
+        frames = np.asarray(frame, np.int32).reshape(-1)
+        n = len(frames)
+        return cls(
+            frames,
+            np.full(n, -1, np.int32) if id is None else np.asarray(id, np.int32).reshape(n),
+            np.asarray(box, np.float32).reshape(n, 4),
+            np.ones(n, np.float32) if score is None else np.asarray(score, np.float32).reshape(n),
+        )
+
+    @classmethod
+    def empty(cls) -> MotTable:
+        """A table without rows."""
+        return cls.of([], None, np.zeros((0, 4)))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def read_mot(path: str | Path) -> MotTable:
+    """Read rows of at least six numbers, separated by commas or by blanks; further columns than seven are ignored.
+
+    Empty lines are skipped; an empty file is an empty table.
+
+    Raises:
+        InputError: the file is missing, or a row is malformed (named as FILE:LINE): too few columns, not a number,
+            not finite, a frame below 1, a frame or an id that is not whole.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise missing(path, "file of boxes")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file of rows 'frame,id,left,top,width,height,score'") from error
+    lines = text.splitlines()
+    separator = "," if "," in text else None
+    rows = _parse_whole(lines, separator)
+    if rows is None:
+        # Something is wrong or unusual (rows of different lengths): go line by line, slowly, to find out what.
+        rows = _parse_by_line(path, lines, separator)
+    valid = (
+        np.isfinite(rows).all(1)
+        & (rows[:, 0] >= 1)
+        & (np.abs(rows[:, :2]) <= _INT32.max).all(1)
+        & (rows[:, :2] == np.floor(rows[:, :2])).all(1)
+    )
+    if not valid.all():
+        bad = int(np.argmin(valid))
+        line = [number for number, line in enumerate(lines, start=1) if line.strip()][bad]
+        raise InputError(f"{path}:{line}: {_fault(rows[bad])}")
+    return MotTable.of(rows[:, 0], rows[:, 1], rows[:, 2:6], rows[:, 6])
+
+
+def write_mot(path: str | Path, table: MotTable) -> None:
+    """Write a table, comma-separated, ten columns as MOTChallenge has them; whole or not at all.
+
+    Boxes are rounded to hundredths of a pixel, scores to four decimals.
+    """
+    columns = (
+        table.frame.tolist(),
+        table.id.tolist(),
+        *np.asarray(table.box, np.float64).T.tolist(),
+        np.asarray(table.score, np.float64).tolist(),
+    )
+    text = "".join(
+        f"{frame},{id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
+        for frame, id, left, top, width, height, score in zip(*columns, strict=True)
+    )
+    with appearing(Path(path)) as target:
+        target.write_text(text)
+
+
+def _parse_whole(lines: list[str], separator: str | None) -> npt.NDArray[np.float64] | None:
+    """(n, 7) numbers where every row has the same shape, else None."""
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        return np.zeros((0, len(_COLUMNS)))
+    columns = min(len(first.split(separator)), len(_COLUMNS))
+    if columns < _REQUIRED:
+        return None
+    try:
+        rows = np.loadtxt(lines, np.float64, delimiter=separator, usecols=range(columns), ndmin=2, comments=None)
+    except ValueError:
+        return None
+    return np.column_stack((rows, np.ones(len(rows)))) if columns == _REQUIRED else rows
+
+
+def _parse_by_line(path: Path, lines: list[str], separator: str | None) -> npt.NDArray[np.float64]:
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        cells = line.split(separator)[: len(_COLUMNS)]
+        if len(cells) < _REQUIRED:
+            raise InputError(
+                f"{path}:{number}: {len(cells)} columns, at least {_REQUIRED} are needed "
+                f"({','.join(_COLUMNS)}), separated by {'commas' if separator else 'blanks'}"
+            )
+        row = []
+        for name, cell in zip(_COLUMNS, cells, strict=False):
+            try:
+                row.append(float(cell))
+            except ValueError as error:
+                raise InputError(f"{path}:{number}: {name} is {cell.strip()!r}, not a number") from error
+        rows.append(row if len(row) == len(_COLUMNS) else [*row, 1.0])
+    return np.array(rows, np.float64).reshape(-1, len(_COLUMNS))
+
+
+def _fault(row: npt.NDArray[np.float64]) -> str:
+    finite = np.isfinite(row)
+    if not finite.all():
+        return f"{_COLUMNS[int(np.argmin(finite))]} is not a finite number"
+    for name, value in zip(_COLUMNS[:2], row, strict=False):
+        if value != np.floor(value) or abs(value) > _INT32.max:
+            return f"{name} is {value:g}, not a whole number of at most {_INT32.max}"
+    return f"frame is {row[0]:g}, frames count from 1"
