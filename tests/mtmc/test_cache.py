@@ -1,0 +1,80 @@
+"""Results on disk are there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from mtmc.cache import Cache, code_version, file_digest, key_of, write_bytes
+
+
+def test_a_finished_result_is_found_and_an_unfinished_one_is_not(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with pytest.raises(RuntimeError), cache.write("observe", "k1") as folder:
+        (folder / "tracks.txt").write_text("half")
+        raise RuntimeError
+    assert cache.find("observe", "k1") is None
+    assert list((tmp_path / "observe").iterdir()) == []
+    with cache.write("observe", "k1") as folder:
+        (folder / "tracks.txt").write_text("whole")
+        assert cache.find("observe", "k1") is None
+    found = cache.find("observe", "k1")
+    assert found is not None
+    assert (found / "tracks.txt").read_text() == "whole"
+
+
+def test_two_writers_of_one_result_leave_one_whole_result(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with cache.write("embed", "k") as first:
+        (first / "a").write_text("1")
+        with cache.write("embed", "k") as second:
+            (second / "a").write_text("1")
+    assert [p.name for p in (tmp_path / "embed").iterdir()] == ["k"]
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "observe" / ".k1-abc").mkdir(parents=True)
+    (tmp_path / "observe" / "k2").mkdir()
+    Cache(tmp_path).sweep()
+    assert [p.name for p in (tmp_path / "observe").iterdir()] == ["k2"]
+
+
+def test_the_key_follows_values_and_not_their_order() -> None:
+    assert key_of({"a": 1, "b": [1.5, None]}) == key_of({"b": [1.5, None], "a": 1})
+    assert key_of({"a": 1}) != key_of({"a": 2})
+
+
+def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    video = tmp_path / "vdo.avi"
+    video.write_bytes(b"one")
+    first = cache.file_digest(video)
+    assert cache.file_digest(video) == first == file_digest(video)
+    video.write_bytes(b"another")
+    assert cache.file_digest(video) != first
+
+
+def test_a_folders_digest_covers_its_files(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "a.xml").write_text("x")
+    before = file_digest(tmp_path / "model")
+    (tmp_path / "model" / "a.bin").write_text("y")
+    assert file_digest(tmp_path / "model") != before
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "track1.txt"
+    target.write_text("old")
+
+    def disk_full(self: Path, other: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(target, b"new")
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["track1.txt"]
+
+
+def test_code_version_differs_between_packages() -> None:
+    assert code_version("mtmc.cache") != code_version("mtmc.clock")
+    assert code_version("evaluation") == code_version("evaluation")
