@@ -1,0 +1,97 @@
+"""Boxes of identities in the frames of several cameras: what is scored, and what it is scored against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """One row a box.
+
+    Attributes:
+        camera: (n,) int32, the camera's number (41 for c041).
+        identity: (n,) int64, the vehicle's number, the same in all cameras.
+        frame: (n,) int32, the frame's number, counted from 1.
+        box: (n, 4) float64, left, top, width, height in pixels; width and height above 0.
+
+    Raises:
+        InputError: a frame below 1, a box that is not finite, or one without area; the message names the row.
+    """
+
+    camera: npt.NDArray[np.int32]
+    identity: npt.NDArray[np.int64]
+    frame: npt.NDArray[np.int32]
+    box: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.camera)
+        shapes = (self.identity.shape, self.frame.shape, self.box.shape)
+        if shapes != ((n,), (n,), (n, 4)):
+            raise ValueError(f"columns differ in length: camera {n}, identity, frame, box {shapes}")
+        for wrong, fault in faults(self.frame, self.box):
+            if wrong.any():
+                raise InputError(f"boxes: row {int(np.flatnonzero(wrong)[0])}: {fault}")
+
+    @classmethod
+    def of(cls, camera: npt.ArrayLike, identity: npt.ArrayLike, frame: npt.ArrayLike, box: npt.ArrayLike) -> Boxes:
+        """Make a table from anything array-like; a single camera number stands for all rows."""
+        frames = np.asarray(frame, np.int32).reshape(-1)
+        n = len(frames)
+        return cls(
+            np.array(np.broadcast_to(np.asarray(camera, np.int32), (n,))),
+            np.asarray(identity, np.int64).reshape(n),
+            frames,
+            np.asarray(box, np.float64).reshape(n, 4),
+        )
+
+    @classmethod
+    def empty(cls) -> Boxes:
+        """A table without rows."""
+        return cls.of([], [], [], np.zeros((0, 4)))
+
+    @classmethod
+    def concatenate(cls, tables: list[Boxes]) -> Boxes:
+        """All rows of `tables`, in their order."""
+        if not tables:
+            return cls.empty()
+        return cls(
+            np.concatenate([t.camera for t in tables]),
+            np.concatenate([t.identity for t in tables]),
+            np.concatenate([t.frame for t in tables]),
+            np.concatenate([t.box for t in tables]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.camera)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Boxes:
+        return Boxes(self.camera[rows], self.identity[rows], self.frame[rows], self.box[rows])
+
+    def without_duplicates(self) -> Boxes:
+        """Only the first row of each (camera, identity, frame), in the order of the rows."""
+        order = np.lexsort((self.frame, self.identity, self.camera))  # stable: the first of equals stays first
+        camera, identity, frame = self.camera[order], self.identity[order], self.frame[order]
+        repeated = (camera[1:] == camera[:-1]) & (identity[1:] == identity[:-1]) & (frame[1:] == frame[:-1])
+        if not repeated.any():
+            return self
+        keep = np.ones(len(self), np.bool_)
+        keep[order[1:][repeated]] = False
+        return self[keep]
+
+
+def faults(
+    frame: npt.NDArray[np.integer], box: npt.NDArray[np.float64]
+) -> tuple[tuple[npt.NDArray[np.bool_], str], ...]:
+    """What can be wrong with a row: for each fault the (n,) rows that have it, and its description with the mend."""
+    finite = np.isfinite(box).all(axis=1)
+    return (
+        (~finite, "left, top, width and height must be finite numbers; remove or mend the box"),
+        (finite & (box[:, 2:] <= 0).any(axis=1), "width and height must be above 0; remove or mend the box"),
+        (frame < 1, "frames count from 1; add 1 to every frame if yours count from 0"),
+    )

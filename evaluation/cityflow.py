@@ -1,0 +1,114 @@
+"""The AI City Challenge's official scoring of multi-camera vehicle tracking, as functions and as a command.
+
+python -m evaluation.cityflow GROUND_TRUTH PREDICTIONS [--roi-dir DIR [--split test]] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.boxes import Boxes
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from evaluation.roi import outside_roi, read_rois
+from evaluation.scoring import Score, score_boxes
+from evaluation.submission import read_submission
+from evaluation.tables import score_table
+
+
+def score(truth: Boxes, predictions: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]] | None = None) -> Score:
+    """Score predictions by the challenge's rules (the steps of its `eval.py`, in that order).
+
+    1. A predicted box with a corner outside the region of interest is dropped.
+    2. Predicted identities that are left in one camera only are dropped.
+    3. Of several boxes with the same (camera, identity, frame) the first is kept.
+    4. The cameras are put on one time axis; predicted cameras that the ground truth lacks are ignored.
+    5. Boxes coincide at IoU >= 0.5; identities are the same vehicle in all cameras.
+
+    The ground truth is taken as it is. The figures of each camera are computed after steps 1 to 3 as well.
+
+    Args:
+        truth: ground truth.
+        predictions: what to score.
+        rois: (h, w) uint8 per predicted camera, 255 is inside; None skips step 1.
+
+    Raises:
+        InputError: a predicted camera has no region of interest.
+    """
+    kept, dropped = filter_predictions(predictions, rois)
+    dropped["camera without ground truth"] = int((~np.isin(kept.camera, truth.camera)).sum())
+    return score_boxes(truth, kept, dropped)
+
+
+def filter_predictions(
+    predictions: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]] | None = None
+) -> tuple[Boxes, dict[str, int]]:
+    """Steps 1 to 3 of `score`: the predictions that count, and how many boxes were dropped for which reason."""
+    dropped: dict[str, int] = {}
+    kept = predictions
+    if rois is not None:
+        kept = kept[~outside_roi(kept, rois)]
+        dropped["outside the region of interest"] = len(predictions) - len(kept)
+    before = len(kept)
+    kept = kept[_in_several_cameras(kept)]
+    dropped["identity in one camera only"] = before - len(kept)
+    before = len(kept)
+    kept = kept.without_duplicates()
+    dropped["duplicate"] = before - len(kept)
+    return kept, dropped
+
+
+def _in_several_cameras(boxes: Boxes) -> npt.NDArray[np.bool_]:
+    """(n,) whether the box's identity is seen by more than one camera."""
+    _, identity = np.unique(boxes.identity, return_inverse=True)
+    cameras, camera = np.unique(boxes.camera, return_inverse=True)
+    seen = np.unique(identity * max(len(cameras), 1) + camera)
+    count = np.bincount(seen // max(len(cameras), 1))
+    several: npt.NDArray[np.bool_] = count[identity] > 1
+    return several
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read two files, score them, print the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.cityflow", description="Score a submission by the AI City Challenge's rules."
+    )
+    columns = "camera_id obj_id frame_id xmin ymin width height [xworld yworld], separated by spaces or commas"
+    parser.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help=f"text, one box a line: {columns}")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="text of the same form (track1.txt)")
+    parser.add_argument(
+        "--roi-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with [SPLIT/]c041/roi.jpg; without it step 1 is skipped",
+    )
+    parser.add_argument("--split", metavar="NAME", help="the folder in DIR: train, validation or test")
+    parser.add_argument("--json", action="store_true", help="print JSON; ratios are fractions")
+    arguments = parser.parse_args(argv)
+    if arguments.split is not None and arguments.roi_dir is None:
+        raise InputError("--split: it names a folder in --roi-dir, which is not given")
+    truth = read_submission(arguments.ground_truth)
+    if not len(truth):
+        raise InputError(f"{arguments.ground_truth}: no boxes, so there is nothing to score against")
+    predictions = read_submission(arguments.predictions)
+    rois = None
+    if arguments.roi_dir is not None:
+        folder = arguments.roi_dir / arguments.split if arguments.split else arguments.roi_dir
+        rois = read_rois(folder, np.unique(predictions.camera).tolist())
+    result = score(truth, predictions, rois)
+    if arguments.json:
+        sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
+    else:
+        sys.stdout.write(score_table(result, "with regions of interest" if rois else "without regions of interest"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,123 @@
+"""Tables of results, for the terminal, for documents and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.identity import IdentityScore
+from evaluation.scoring import Score
+
+NO_GROUND_TRUTH = "no ground truth"
+_FIGURES = ("idf1", "idp", "idr")
+_HEADS = ("IDF1", "IDP", "IDR", "difference")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row: an extractor and what a run with it reached.
+
+    Attributes:
+        name: the extractor.
+        identity: its identity figures; None where no ground truth exists.
+    """
+
+    name: str
+    identity: IdentityScore | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """Extractors below each other: IDF1, IDP, IDR and the difference of IDF1 to the first row.
+
+    Attributes:
+        title: what was scored; says "simulated" where the data is.
+        rows: the results.
+    """
+
+    title: str
+    rows: Sequence[Result]
+
+    def difference(self, row: int) -> float | None:
+        """IDF1 of a row minus that of the first, a fraction; None for the first row and without ground truth."""
+        first, this = self.rows[0].identity, self.rows[row].identity
+        return None if row == 0 or first is None or this is None else this.idf1 - first.idf1
+
+    def to_rich(self) -> Table:
+        """For a terminal, in per cent."""
+        table = Table(title=self.title, title_justify="left")
+        table.add_column("extractor")
+        for head in _HEADS:
+            table.add_column(head, justify="right")
+        for cells in self._cells():
+            table.add_row(*cells)
+        return table
+
+    def to_text(self) -> str:
+        """The same as plain text."""
+        return _plain(self.to_rich())
+
+    def to_markdown(self) -> str:
+        """For a document, in per cent."""
+        lines = [f"**{self.title}**", "", f"| extractor | {' | '.join(_HEADS)} |", "| --- |" + " ---: |" * len(_HEADS)]
+        lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in self._cells()]
+        return "\n".join(lines) + "\n"
+
+    def to_csv(self) -> str:
+        """For a spreadsheet: fractions, empty where there is no ground truth."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["extractor", *_FIGURES, "difference"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.to_json())
+        return text.getvalue()
+
+    def to_json(self) -> list[dict[str, str | float | None]]:
+        """For a program: one mapping a row, fractions, None where there is no ground truth."""
+        return [
+            {
+                "extractor": row.name,
+                **{name: None if row.identity is None else getattr(row.identity, name) for name in _FIGURES},
+                "difference": self.difference(i),
+            }
+            for i, row in enumerate(self.rows)
+        ]
+
+    def _cells(self) -> list[list[str]]:
+        cells = []
+        for i, row in enumerate(self.rows):
+            if row.identity is None:
+                cells.append([row.name, NO_GROUND_TRUTH, "", "", ""])
+                continue
+            difference = self.difference(i)
+            figures = [f"{100 * getattr(row.identity, name):.2f}" for name in _FIGURES]
+            cells.append([row.name, *figures, "" if difference is None else f"{100 * difference:+.2f}"])
+        return cells
+
+
+def score_table(score: Score, title: str) -> str:
+    """All figures of one score as plain text: over all cameras, then camera by camera, then what was left out."""
+    figures = Table(title=title, title_justify="left", show_header=False)
+    figures.add_column()
+    figures.add_column(justify="right")
+    for name, value in score.figures().items():
+        shown = "-" if value is None else f"{value}" if isinstance(value, int) else f"{100 * value:.2f} %"
+        figures.add_row(name, shown)
+    cameras = Table(title="each camera as if it were alone", title_justify="left")
+    cameras.add_column("camera")
+    for head in _HEADS[:3]:
+        cameras.add_column(head, justify="right")
+    for camera, identity in score.cameras.items():
+        cameras.add_row(f"c{camera:03d}", *(f"{100 * getattr(identity, name):.2f}" for name in _FIGURES))
+    lines = [f"{count} predicted boxes left out: {reason}\n" for reason, count in score.dropped.items() if count]
+    return _plain(figures) + _plain(cameras) + "".join(lines)
+
+
+def _plain(table: Table) -> str:
+    text = io.StringIO()
+    Console(file=text, width=120, color_system=None).print(table)
+    return text.getvalue()
