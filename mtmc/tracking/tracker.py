@@ -1,0 +1,146 @@
+"""Tracking in one camera: boxes of each frame in, boxes with track numbers out."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.detections import Detections
+from mtmc.clock import Clock
+from mtmc.tracking.matching import associate
+from mtmc.tracking.settings import TrackingSettings
+from mtmc.tracking.state import FloatArray, Rules, State, advance, predict
+from mtmc.tracks import Tracks
+
+
+class Tracker:
+    """SORT over all tracks of a camera at once, with the ideas of ByteTrack and OC-SORT as switches.
+
+    One object for one camera; it has to be given every frame, in order, also those without detections.
+
+    Examples:
+        >>> tracker = Tracker()
+        >>> for frame in range(1, 4):
+        ...     rows = tracker.update(Detections.of([frame], [[10 * frame, 50, 80, 60]], [0.9]), time=frame / 10)
+        >>> rows.track.tolist(), rows.frame.tolist()
+        ([1, 1, 1], [1, 2, 3])
+    """
+
+    def __init__(self, settings: TrackingSettings | None = None) -> None:
+        """Start without tracks; `settings` default to `TrackingSettings()`."""
+        s = settings or TrackingSettings()
+        self._settings = s
+        self._rules = Rules(
+            start_score=s.high_score,
+            confirm_hits=s.confirm_hits,
+            tentative_misses=s.tentative_misses,
+            max_lost=s.max_lost,
+            reupdate=s.reupdate,
+            backfill=s.backfill,
+            position_noise=s.position_noise,
+            size_noise=s.size_noise,
+            acceleration=s.acceleration,
+            size_acceleration=s.size_acceleration,
+            initial_speed=s.initial_speed,
+        )
+        self._state = State.with_room(64, s.confirm_hits - 1)
+        self._living = 0
+        self._next_number = 1
+        self._time = -np.inf
+
+    def update(self, detections: Detections, time: float) -> Tracks:
+        """Take the next frame in.
+
+        Args:
+            detections: the boxes of one frame; empty where it has none.
+            time: that frame's time in seconds, not before the last one's.
+
+        Returns:
+            The rows of confirmed tracks in this frame, by track number. A track confirmed by this frame brings its
+            earlier rows along, unless `backfill` is off, so that all rows given out together make complete tracks. Numbers grow
+            with a track's first frame and are never used again; some are left out.
+
+        Raises:
+            ValueError: `time` goes back or is no number.
+        """
+        if not time >= self._time or time == np.inf:
+            raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
+        previous, self._time = self._time, time
+        n, m = self._living, len(detections)
+        if n + m == 0:
+            return Tracks.empty()
+        if n + m > len(self._state.seen):
+            self._state = self._state.enlarged(2 * (n + m))
+        # Copies: the compiled functions exist for writable, contiguous arrays only.
+        box, score = detections.box.copy("C"), detections.score.copy("C")
+        track_match = np.full(n, -1, np.int64)
+        box_match = np.full(m, -1, np.int64)
+        if n and m:
+            self._match(box, score, track_match, box_match, previous)
+        self._living, self._next_number, number, frame, out_box, out_score, label = advance(
+            self._state,
+            n,
+            time,
+            detections.frame.copy("C"),
+            box,
+            score,
+            detections.label.copy("C"),
+            track_match,
+            box_match,
+            self._next_number,
+            self._rules,
+        )
+        return Tracks(number, frame, out_box, out_score, label)
+
+    def _match(
+        self,
+        box: npt.NDArray[np.float32],
+        score: npt.NDArray[np.float32],
+        track_match: npt.NDArray[np.int64],
+        box_match: npt.NDArray[np.int64],
+        previous: float,
+    ) -> None:
+        """Fill the matches: confident boxes, then faint ones, then what is left near where tracks were last seen."""
+        s = self._settings
+        n = len(track_match)
+        seen = self._state.seen[:n]
+        expected, heading = predict(self._state, n, self._time)
+        edges = box.astype(np.float64)
+        edges[:, 2:] += edges[:, :2]
+        by_left = edges[:, 0].argsort()
+
+        def match(where: FloatArray, since: float, least: float, min_iou: float, grow: float, direction: float) -> None:
+            gates = (since, least, min_iou, grow, direction)
+            associate(where, heading, seen, track_match, edges, score, by_left, box_match, *gates)
+
+        match(expected, -np.inf, s.high_score, s.min_iou, 0.0, s.direction_weight)
+        if s.low_score < s.high_score:
+            match(expected, previous, s.low_score, s.second_min_iou, 0.0, 0.0)
+        if s.recovery:
+            last = self._state.observed[:n]
+            match(last, -np.inf, s.high_score, s.min_iou, s.recovery_grow, s.direction_weight)
+
+
+def track(detections: Detections, clock: Clock, settings: TrackingSettings | None = None) -> Tracks:
+    """Track a whole camera at once.
+
+    Args:
+        detections: the boxes of all its frames, in any order.
+        clock: its frames' times.
+        settings: default to `TrackingSettings()`.
+
+    Returns:
+        The rows of all confirmed tracks, by (track, frame).
+    """
+    if len(detections) == 0:
+        return Tracks.empty()
+    tracker = Tracker(settings)
+    ordered = detections[np.argsort(detections.frame, kind="stable")]
+    frames = np.arange(ordered.frame[0], ordered.frame[-1] + 1)
+    bounds = np.searchsorted(ordered.frame, np.append(frames, frames[-1] + 1)).tolist()
+    times = clock.at(frames).tolist()
+    rows = [
+        tracker.update(ordered[start:stop], time)
+        for start, stop, time in zip(bounds[:-1], bounds[1:], times, strict=True)
+    ]
+    return Tracks.concatenate(rows).sorted()
