@@ -89,9 +89,10 @@ def faults(
     frame: npt.NDArray[np.integer], box: npt.NDArray[np.float64]
 ) -> tuple[tuple[npt.NDArray[np.bool_], str], ...]:
     """What can be wrong with a row: for each fault the (n,) rows that have it, and its description with the mend."""
-    finite = np.isfinite(box).all(axis=1)
+    infinite: npt.NDArray[np.bool_] = np.any(~np.isfinite(box), axis=1)
+    flat: npt.NDArray[np.bool_] = ~infinite & (box[:, 2:] <= 0).any(axis=1)
     return (
-        (~finite, "left, top, width and height must be finite numbers; remove or mend the box"),
-        (finite & (box[:, 2:] <= 0).any(axis=1), "width and height must be above 0; remove or mend the box"),
+        (infinite, "left, top, width and height must be finite numbers; remove or mend the box"),
+        (flat, "width and height must be above 0; remove or mend the box"),
         (frame < 1, "frames count from 1; add 1 to every frame if yours count from 0"),
     )

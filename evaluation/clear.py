@@ -187,5 +187,5 @@ def _closest(
     cost[r, c] = distance
     number = np.full(cost.shape, -1)
     number[r, c] = np.arange(len(row))
-    found = number[linear_sum_assignment(cost)]
+    found: npt.NDArray[np.int64] = number[linear_sum_assignment(cost)]
     return found[found >= 0]

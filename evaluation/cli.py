@@ -23,9 +23,10 @@ def run_command(
     Returns:
         The exit status. Any other exception passes through: Python prints its traceback and exits with 1.
     """
+    persons: tuple[type[Exception], ...] = (InputError, *user_errors)
     try:
         return main(argv)
-    except (InputError, *user_errors) as error:
+    except persons as error:
         line = " ".join(str(error).split())
         sys.stderr.write(f"error: {line}\n")
         return 2
