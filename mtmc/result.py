@@ -1,0 +1,89 @@
+"""What a run knows of each camera and what came out, as arrays over all cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.mot_text import read_mot
+from evaluation.boxes import Boxes
+from evaluation.cityflow import score
+from evaluation.scoring import Score
+from mtmc.cityflow import read_roi
+from mtmc.scenario import Camera, Scenario
+from mtmc.tracks import Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Which vehicle each track is: one row a track.
+
+    Attributes:
+        camera: (n,) int32, index into the scenario's cameras.
+        track: (n,) int32, the track's number in its camera.
+        identity: (n,) int32, the vehicle's number, from 1, the same in all cameras; -1: the track was left out.
+    """
+
+    camera: npt.NDArray[np.int32]
+    track: npt.NDArray[np.int32]
+    identity: npt.NDArray[np.int32]
+
+    def of_camera(self, index: int, tracks: Tracks) -> npt.NDArray[np.int32]:
+        """(len(tracks),) the identity of each box of camera `index`; -1 where its track has none."""
+        rows = np.flatnonzero(self.camera == index)
+        order = rows[np.argsort(self.track[rows])]
+        numbers = self.track[order]
+        if not len(numbers):
+            return np.full(len(tracks), -1, np.int32)
+        at = np.minimum(np.searchsorted(numbers, tracks.track), len(numbers) - 1)
+        return np.where(numbers[at] == tracks.track, self.identity[order[at]], -1).astype(np.int32)
+
+
+def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identities) -> Boxes:
+    """Every box that has an identity, as it is scored and submitted; clipped to the picture where it reaches over."""
+    tables = []
+    for index, (camera, rows) in enumerate(zip(scenario.cameras, tracks, strict=True)):
+        identity = identities.of_camera(index, rows)
+        box = clip_boxes(rows.box, camera.width, camera.height)
+        kept = (identity >= 0) & (box[:, 2:] >= 1).all(axis=1)
+        tables.append(Boxes.of(camera.number, identity[kept], rows.frame[kept], box[kept]))
+    return Boxes.concatenate(tables)
+
+
+def clip_boxes(box: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float64]:
+    """(n, 4) left, top, width, height of the part of each box that is in the picture; 0 sized where none is."""
+    low = np.clip(box[:, :2].astype(np.float64), 0, [width, height])
+    high = np.clip((box[:, :2] + box[:, 2:]).astype(np.float64), 0, [width, height])
+    return np.column_stack([low, high - low])
+
+
+def ground_truth_of(scenario: Scenario) -> Boxes | None:
+    """The ground truth of all cameras that have some, None where none has.
+
+    Raises:
+        InputError: a gt.txt is malformed.
+    """
+    tables = []
+    for camera in scenario.cameras:
+        if camera.ground_truth is not None:
+            table = read_mot(camera.ground_truth)
+            tables.append(Boxes.of(camera.number, table.id, table.frame, table.box))
+    return Boxes.concatenate(tables) if tables else None
+
+
+def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:
+    """The region of interest of each camera by number; the whole frame where a camera has none."""
+    return {
+        camera.number: read_roi(camera.roi)
+        if camera.roi is not None
+        else np.full((camera.height, camera.width), 255, np.uint8)
+        for camera in cameras
+    }
+
+
+def score_run(scenario: Scenario, truth: Boxes, predictions: Boxes) -> Score:
+    """The official figures of a run."""
+    return score(truth, predictions, rois_of(scenario.cameras))
