@@ -23,9 +23,13 @@ Range = tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]]
 class ModelConfig(Settings):
     """What is needed to build the network again; stored beside its weights."""
 
-    backbone: str = Field("resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., any timm name")
+    backbone: str = Field(
+        "resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., any timm name"
+    )
     pooling: Literal["avg", "gem"] = Field("avg", description="how a feature map becomes a vector")
-    gem_power: float = Field(3.0, gt=0, description="GeM's learned power at the start; above 1 favours strong responses")
+    gem_power: float = Field(
+        3.0, gt=0, description="GeM's learned power at the start; above 1 favours strong responses"
+    )
     last_stride: Literal[1, 2] = Field(1, description="of a ResNet's last stage; 1 keeps the map twice as fine")
     image_size: Size = Field((256, 256), description="height and width of the pictures that the network is given")
     mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="of RGB in [0, 1], subtracted")
@@ -38,7 +42,9 @@ class DataSettings(Settings):
 
     name: str = Field("veri", description="veri, vehicleid, veriwild, cityflow, vric, folder or csv")
     root: str = Field("data", description="the data set's folder")
-    options: dict[str, bool | int | float | str] = Field({}, description="of the data set's own reader, e.g. size: large")
+    options: dict[str, bool | int | float | str] = Field(
+        {}, description="of the data set's own reader, e.g. size: large"
+    )
     validation: Fraction = Field(
         0.0, description="share of the training identities held out; 0: validate on the first split"
     )
@@ -58,7 +64,8 @@ class ViewSettings(Settings):
     """The views of a picture. Sizes of global views are the model's `image_size`."""
 
     recipe: Literal["paper", "script"] = Field(
-        "paper", description="paper: all changes on both global views; script: view 1 uncropped, view 2 neither padded nor erased"
+        "paper",
+        description="paper: all changes on both global views; script: view 1 uncropped, view 2 neither padded nor erased",
     )
     local: int = Field(4, ge=0, description="L, local views a picture; the paper's best is 4")
     local_size: Size = Field((112, 112), description="height and width of a local view")

@@ -1,11 +1,11 @@
-"""ResNets with the re-identification changes: last stage without stride, instance-batch normalisation (IBN-a) as an option.
+"""ResNets as re-identification uses them: last stage without stride, instance-batch normalisation (IBN-a) as an option.
 
 Parameter names are those of torchvision's ResNet and of the published IBN-Net files, so both load without renaming.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +52,7 @@ class InstanceBatchNorm(nn.Module):
         self.BN = nn.BatchNorm2d(channels - self.instance_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        instance, batch = x.split([self.instance_channels, x.shape[1] - self.instance_channels], dim=1)
+        instance, batch = x[:, : self.instance_channels], x[:, self.instance_channels :]
         if instance.shape[2] * instance.shape[3] == 1:
             # A single pixel has no spread: instance norm leaves its shift (torch refuses to train on such a map).
             instance = self.IN.bias.view(1, -1, 1, 1).to(instance.dtype) + 0.0 * instance
@@ -124,9 +124,9 @@ class ResNet(nn.Module):
         return result
 
 
-def initialise(modules: Sequence[nn.Module] | object) -> None:
+def initialise(modules: Iterable[nn.Module]) -> None:
     """He initialisation of the convolutions (fan-out), ones and zeros for the norms."""
-    for module in modules:  # type: ignore[attr-defined]
+    for module in modules:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d)):

@@ -1,0 +1,66 @@
+"""Heads that exist only while training: the classifier of identities and the projection for self-distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class IdentityClassifier(nn.Linear):
+    """z = W x_bar + B, float32 whatever the autocast. (n, dims) to (n, identities).
+
+    Weights start small (standard deviation 0.001) so that the first steps are governed by the triplets.
+    """
+
+    def __init__(self, dims: int, identities: int, bias: bool = True) -> None:
+        super().__init__(dims, identities, bias=bias)
+        nn.init.normal_(self.weight, std=0.001)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+class SelfDistillationHead(nn.Module):
+    """g: features (n, dims) to logits (n, outputs) float32.
+
+    A multi-layer perceptron with GELU, L2 normalisation of its last hidden layer, and a linear map whose rows have
+    length 1 (weight normalisation with the gain fixed at 1): logits are cosines. M. Caron et al., "Emerging Properties
+    in Self-Supervised Vision Transformers" (DINO), ICCV 2021. That last map runs in float32 whatever the autocast: the
+    teacher's temperature of 0.001 multiplies every rounding error by a thousand.
+
+    Args:
+        dims: length of a feature.
+        hidden: widths of the hidden layers; no GELU after the last one, which is normalised.
+        outputs: E.
+        batch_norm: a BatchNorm1d before each GELU.
+    """
+
+    def __init__(self, dims: int, hidden: Sequence[int], outputs: int, batch_norm: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = dims
+        for index, following in enumerate(hidden):
+            if index:
+                if batch_norm:
+                    layers.append(nn.BatchNorm1d(width))
+                layers.append(nn.GELU())
+            layers.append(nn.Linear(width, following))
+            width = following
+        self.mlp = nn.Sequential(*layers)
+        self.prototypes = nn.Parameter(torch.empty(outputs, width))
+        for module in self.mlp:
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.prototypes, std=0.02)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        hidden = self.mlp(features)
+        with torch.autocast(features.device.type, enabled=False):
+            return F.linear(F.normalize(hidden.float(), dim=-1), F.normalize(self.prototypes.float(), dim=-1))

@@ -1,0 +1,86 @@
+"""Self-distillation between views: the student predicts what the teacher says of another view of the same picture."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from reid.distributed import mean_over_processes
+
+
+class SelfDistillation(nn.Module):
+    """Equation 4 (`cross_entropy`) or the variant of Table 6 (`rmse`), with the teacher's centre.
+
+    `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over pictures;
+    M. Caron et al., DINO, ICCV 2021. `rmse` takes the root mean square of the difference of the raw outputs instead of H.
+
+    Args:
+        outputs: E, the length of the heads' outputs.
+        student_temperature: tau_s.
+        center_momentum: of the moving average of the teacher's outputs, 0.9 in the paper.
+        objective: which of the two.
+
+    The buffer `center` (E,) float32 is part of a training state.
+    """
+
+    center: torch.Tensor
+
+    def __init__(
+        self,
+        outputs: int,
+        student_temperature: float = 0.1,
+        center_momentum: float = 0.9,
+        objective: Literal["cross_entropy", "rmse"] = "cross_entropy",
+    ) -> None:
+        super().__init__()
+        self.student_temperature = student_temperature
+        self.center_momentum = center_momentum
+        self.objective = objective
+        self.register_buffer("center", torch.zeros(outputs))
+
+    def forward(
+        self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, then the centre moves towards this batch (over all processes).
+
+        Args:
+            student: (views, n, E) logits; the first `len(teacher)` views are those that the teacher saw, same order.
+            teacher: (global views, n, E) logits; no gradient is taken through them.
+            teacher_temperature: tau_t of this step.
+
+        Returns:
+            The loss, and the mean entropy (nats) of the teacher's distributions, whose collapse would show as 0 for all
+            pictures alike or as log E. Both scalars, float32.
+        """
+        with torch.autocast(student.device.type, enabled=False):
+            student, teacher = student.float(), teacher.detach().float()
+            target = F.softmax((teacher - self.center) / teacher_temperature, dim=-1)
+            entropy = -(target * target.clamp(min=1e-30).log()).sum(dim=-1).mean()
+            loss = self._rmse(student, teacher) if self.objective == "rmse" else self._cross_entropy(student, target)
+            self._move_center(teacher)
+        return loss, entropy
+
+    def _cross_entropy(self, student: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        views = len(target)
+        logits = student / self.student_temperature
+        # H(p, q) = logsumexp(q) - p . q, so the sum over all pairs of views is one product of sums, and the pairs
+        # of a view with itself are taken off again: no (views x views) loop, no log-softmax of every view kept.
+        normaliser = torch.logsumexp(logits, dim=-1)
+        pairs = views * normaliser.sum(dim=0) - (target.sum(dim=0) * logits.sum(dim=0)).sum(dim=-1)
+        own = (normaliser[:views] - (target * logits[:views]).sum(dim=-1)).sum(dim=0)
+        return (pairs - own).mean()
+
+    @staticmethod
+    def _rmse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        difference = (student[None] - teacher[:, None]).square().mean(dim=-1)  # (global, views, n)
+        distance = difference.clamp(min=1e-12).sqrt()
+        others = torch.ones(len(teacher), len(student), device=student.device).fill_diagonal_(0.0)
+        return (distance * others[:, :, None]).sum(dim=(0, 1)).mean()
+
+    @torch.no_grad()
+    def _move_center(self, teacher: torch.Tensor) -> None:
+        batch = mean_over_processes(teacher.mean(dim=(0, 1)))
+        self.center.lerp_(batch, 1.0 - self.center_momentum)

@@ -1,0 +1,154 @@
+"""`python -m reid.train`: train a baseline or SSBVER extractor.
+
+One process: `python -m reid.train --config configs/reid/veri_resnet50_ibn_ssbver.yaml --set data.root=VERI`.
+Several GPUs: `torchrun --nproc-per-node 4 -m reid.train --config ...`. A run that was stopped goes on where it was when
+the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from evaluation.settings import apply_overrides, read_yaml, validate
+from reid.datasets import load_dataset
+from reid.datasets.holdout import hold_out
+from reid.distributed import Processes, join_processes, leave_processes
+from reid.models import ReidModel
+from reid.settings import TrainSettings
+from reid.trainer import Trainer
+from reid.validation import Validation
+
+log = logging.getLogger(__name__)
+
+
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainSettings:
+    """The settings of a YAML file. A key `extends: other.yaml` (beside it) gives what the file leaves out.
+
+    Raises:
+        InputError: a missing file, an unknown key, a wrong value, files that extend each other in a circle.
+    """
+    return validate(TrainSettings, apply_overrides(_read_extending(path), overrides), str(path))
+
+
+def _read_extending(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise InputError(f"{path}: key 'extends': the files extend each other in a circle")
+    content = read_yaml(path)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise InputError(f"{path}: key 'extends': must name a file, not {base!r}")
+    return _merge(_read_extending(path.parent / base, (*seen, path.resolve())), content)
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def choose_device(name: str, processes: Processes) -> torch.device:
+    """`auto`: the GPU of this process where there is one, else the CPU.
+
+    Raises:
+        InputError: no such device.
+    """
+    if name == "auto":
+        name = f"cuda:{processes.local_rank}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"run.device: {name!r} cannot be used here ({str(error).splitlines()[0]:.100})") from error
+    return device
+
+
+def train(settings: TrainSettings, processes: Processes | None = None, until: int | None = None) -> dict[str, float]:
+    """Train as the settings say.
+
+    Args:
+        settings: of the run; files go to `settings.run.output`.
+        processes: this process among those that `torchrun` started.
+        until: stop after this many steps (the run can be resumed).
+
+    Returns:
+        The last validation: `mAP` and `cmc1`, fractions; empty where there is nothing to validate on.
+    """
+    processes = processes or Processes()
+    run, data = settings.run, settings.data
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    device = choose_device(run.device, processes)
+    dataset = load_dataset(data.name, data.root, **data.options)
+    for note in dataset.notes:
+        log.warning("%s", note)
+    table, split = dataset.train, dataset.splits[0] if dataset.splits else None
+    if data.validation:
+        table, split = hold_out(table, data.validation, run.seed)
+    trainer = Trainer(settings, table, device, processes)
+    log.info(
+        "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s",
+        "SSBVER" if settings.self_supervised else "baseline",
+        len(table),
+        table.identities,
+        trainer.steps,
+        trainer.maker.share * processes.size,
+        sum(p.numel() for p in trainer.teacher.model.parameters()) / 1e6,
+        device,
+    )
+    if split is None or not len(split.query) or not processes.first:
+        return trainer.run(Path(run.output), None, until)
+    check = Validation(split, data.validation_queries, data.cache_gigabytes)
+
+    def validate_model(model: ReidModel) -> dict[str, float]:
+        return check(model, device, run.precision == "bfloat16")
+
+    return trainer.run(Path(run.output), validate_model, until)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m reid.train", description="Train a re-identification extractor.")
+    parser.add_argument("--config", type=Path, required=True, help="YAML file, for example one of configs/reid/")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, data.root=DIR"
+    )
+    parser.add_argument("--output", help="folder of the run (run.output)")
+    parser.add_argument("--pretrained", help="imagenet, none, or a file with the backbone's weights")
+    parser.add_argument("--until", type=int, help="stop after this many steps; the same command goes on from there")
+    arguments = parser.parse_args(argv)
+    overrides = list(arguments.set)
+    settings = read_settings(arguments.config, overrides)
+    changes: dict[str, Any] = {}
+    if arguments.pretrained:
+        changes["pretrained"] = arguments.pretrained
+    if arguments.output:
+        changes["run"] = settings.run.model_copy(update={"output": arguments.output})
+    settings = settings.model_copy(update=changes)
+    processes = join_processes()
+    level = logging.INFO if processes.first else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        metrics = train(settings, processes, arguments.until)
+    finally:
+        leave_processes()
+    if processes.first:
+        shown = "  ".join(f"{key} {100 * value:.2f} %" for key, value in metrics.items())
+        sys.stdout.write(f"{settings.run.output}/model.safetensors  {shown}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,79 @@
+"""What a training run leaves for people: a CSV of every loss, and TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+COLUMNS = (
+    "step",
+    "epoch",
+    "total",
+    "classification",
+    "triplet",
+    "self_supervision",
+    "teacher_entropy",
+    "learning_rate",
+    "teacher_temperature",
+    "gradient_norm",
+    "images_per_second",
+    "seconds",
+    "mAP",
+    "cmc1",
+)
+"""Columns of log.csv. `mAP` and `cmc1` are filled in rows of validations only, the losses in the others."""
+
+
+class TrainLog:
+    """Writes `log.csv` and, if wanted, TensorBoard events into a run's folder.
+
+    Args:
+        folder: of the run.
+        step: the step that the run starts from; rows of a stopped run beyond it are dropped.
+        tensorboard: write events too.
+    """
+
+    def __init__(self, folder: Path, step: int = 0, tensorboard: bool = True) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "log.csv"
+        kept = [row for row in read_log(path) if int(row["step"]) <= step] if step and path.is_file() else []
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._rows = csv.DictWriter(self._file, COLUMNS, restval="")
+        self._rows.writeheader()
+        self._rows.writerows(kept)
+        self._file.flush()
+        self._events = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter  # imports slowly: only where it is wanted
+
+            self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a row. `values` are columns by name; what is missing stays empty."""
+        self._rows.writerow({"step": step, **{key: f"{value:.6g}" for key, value in values.items()}})
+        self._file.flush()
+        if self._events is not None:
+            for key, value in values.items():
+                self._events.add_scalar(key, value, step)
+
+    def close(self) -> None:
+        """Finish the files."""
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+    def __enter__(self) -> TrainLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """The rows of a `log.csv`, one mapping a row; empty fields are empty strings."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,280 @@
+"""The training loop: batches in, an averaged network out, with logs, training states and validations on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from evaluation.errors import InputError
+from reid.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.checkpoint import save_model
+from reid.datasets import ImageTable
+from reid.distributed import Processes, require_same_data
+from reid.models import ReidModel
+from reid.objective import Losses, Objective, build_student
+from reid.sampler import IdentityBatches
+from reid.schedules import learning_rate, teacher_temperature
+from reid.settings import OptimiserSettings, TrainSettings
+from reid.teacher import MovingAverage, make_teacher
+from reid.train_log import TrainLog
+from reid.training_state import load_state, save_state
+
+log = logging.getLogger(__name__)
+
+Validate = Callable[[ReidModel], dict[str, float]]
+
+# Changing these between two parts of a run changes nothing that is computed.
+_FREE_TO_CHANGE = ("output", "log_every", "save_every", "validate_every", "tensorboard", "storage")
+
+
+class Trainer:
+    """A training run that can be driven step by step.
+
+    Args:
+        settings: of the run.
+        train: the training pictures.
+        device: to train on.
+        processes: which process this is of how many.
+
+    Attributes:
+        step: steps done.
+        student: network and heads that are trained.
+        teacher: the average; `teacher.model` is what is evaluated and shipped.
+
+    Raises:
+        InputError: no training pictures, fewer identities than a batch takes, processes with different data, weights
+            that do not fit.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        train: ImageTable,
+        device: torch.device,
+        processes: Processes | None = None,
+    ) -> None:
+        self.settings, self.device, self.processes = settings, device, processes or Processes()
+        run = settings.run
+        if not len(train):
+            raise InputError(f"data.root: {settings.data.root}: data set {settings.data.name} has no training images")
+        self.data = describe_data(settings, train)
+        require_same_data(bytes.fromhex(self.data["fingerprint"]), "data.root", device)
+        torch.manual_seed(run.seed)
+        labels = train.classes()
+        batches = IdentityBatches(labels, settings.sampler.identities, settings.sampler.images, run.seed)
+        self.maker = BatchMaker(
+            PictureStore(train.path.tolist(), settings.data.cache_gigabytes),
+            labels,
+            batches,
+            settings.views,
+            settings.model.image_size,
+            self.processes.rank,
+            self.processes.size,
+        )
+        self.steps_per_epoch = run.steps_per_epoch or len(batches)
+        self.steps = run.epochs * self.steps_per_epoch
+        self.step = 0
+        layout = torch.channels_last if run.channels_last else torch.contiguous_format
+        self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.teacher = make_teacher(self.student.encoder)
+        if run.sync_batch_norm and self.processes.size > 1:
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)
+        self.objective = Objective(settings).to(device)
+        self.average = MovingAverage(self.student.encoder, self.teacher, settings.teacher.momentum)
+        self.parameters = [p for p in self.student.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser(settings.optimiser, self.parameters)
+        if run.compile:
+            self.student.encoder.model.backbone.compile()
+            self.teacher.model.backbone.compile()
+        self._forward: nn.Module = self.student
+        if self.processes.size > 1:
+            # Buffers are the same in all processes, or (norms of the backbone) those of process 0 are stored.
+            self._forward = DistributedDataParallel(
+                self.student, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
+            )
+        self.damage = DamageReport()
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done, with their fraction."""
+        return self.step / self.steps_per_epoch
+
+    def train_step(self, batch: Batch) -> tuple[Losses, torch.Tensor]:
+        """One step: forward, backward, optimiser, average.
+
+        Returns:
+            The losses before the step, and the norm of the gradient before clipping; on the device, not waited for.
+        """
+        settings = self.settings
+        batch = batch._replace(
+            global_views=batch.global_views.to(self.device, non_blocking=True),
+            local_views=batch.local_views.to(self.device, non_blocking=True),
+            labels=batch.labels.to(self.device, non_blocking=True),
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(settings.optimiser, self.epoch, settings.run.epochs)
+        losses: Losses = self.objective(self._forward, self.teacher, batch, self.temperature)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        limit = settings.optimiser.clip_gradient
+        norm = nn.utils.clip_grad_norm_(self.parameters, limit if limit > 0 else math.inf)
+        self.optimiser.step()
+        self.average.update()
+        self.step += 1
+        return losses, norm
+
+    @property
+    def temperature(self) -> float:
+        """tau_t of the next step."""
+        ssl = self.settings.ssl
+        return teacher_temperature(ssl.teacher_temperature, ssl.teacher_warmup_epochs, self.epoch)
+
+    def save(self, path: Path) -> None:
+        """Store all that `resume` needs."""
+        save_state(path, self._modules(), self.optimiser, self.step, self._identity())
+
+    def resume(self, path: Path) -> None:
+        """Go back to where `save` was called.
+
+        Raises:
+            InputError: a damaged file, or one of a run with other settings or data.
+        """
+        self.step = load_state(path, self._modules(), self.optimiser, self._identity())
+
+    def run(self, output: Path, validate: Validate | None = None, until: int | None = None) -> dict[str, float]:
+        """Train to the end, or to step `until`; resume from `output` where a training state lies there.
+
+        Args:
+            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors` and `model.safetensors` (each with a
+                JSON beside it) and TensorBoard events.
+            validate: called with the averaged network every `validate_every` epochs and at the end.
+            until: stop after this many steps, with a training state.
+
+        Returns:
+            The last validation.
+
+        Raises:
+            InputError: the loss is no longer finite.
+        """
+        state = output / "state.safetensors"
+        if state.is_file():
+            self.resume(state)
+            log.info("resumed at step %d of %d from %s", self.step, self.steps, state)
+        last = min(self.steps, until or self.steps)
+        metrics: dict[str, float] = {}
+        run = self.settings.run
+        loader = iterate_batches(
+            self.maker, self.step, last, self.settings.data.workers, pin=self.device.type == "cuda"
+        )
+        with _writer(self.processes, output, self.step, run.tensorboard) as record:
+            clock, since = time.perf_counter(), self.step
+            for batch in loader:
+                self.damage.add(batch.unreadable)
+                temperature = self.temperature
+                losses, norm = self.train_step(batch)
+                if self.step % run.log_every == 0 or self.step == last:
+                    seconds = time.perf_counter() - clock
+                    row = self._row(losses, norm, temperature, seconds, self.step - since)
+                    if record is not None:
+                        record.write(self.step, row)
+                    clock, since = time.perf_counter(), self.step
+                due = run.validate_every and self.step % (run.validate_every * self.steps_per_epoch) == 0
+                if validate is not None and (due or self.step == self.steps):
+                    metrics = validate(self.teacher.model) if self.processes.first else {}
+                    log.info("step %d: %s", self.step, ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+                    if record is not None:
+                        record.write(self.step, {"epoch": self.epoch, **metrics})
+                    clock, since = time.perf_counter(), self.step
+                if self.processes.first and (self.step % run.save_every == 0 or self.step == last):
+                    self.save(state)
+                    self.export(output / "model.safetensors", metrics)
+        return metrics
+
+    def export(self, path: Path, metrics: dict[str, float]) -> None:
+        """Store the averaged network with its description."""
+        description = {
+            "method": "ssbver" if self.settings.self_supervised else "baseline",
+            "data": {**self.data, "unreadable": len(self.damage.files)},
+            "seed": self.settings.run.seed,
+            "steps": self.step,
+            "settings": self.settings.model_dump(mode="json"),
+            "metrics": metrics,
+        }
+        save_model(path, self.teacher.model, description, self.settings.run.storage)
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"student": self.student, "teacher": self.teacher, "objective": self.objective}
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be equal for a run to be the same run."""
+        settings = self.settings.model_dump(mode="json")
+        settings["run"] = {k: v for k, v in settings["run"].items() if k not in _FREE_TO_CHANGE}
+        settings["data"] = {"fingerprint": self.data["fingerprint"]}
+        return {**settings, "processes": self.processes.size}
+
+    def _row(
+        self, losses: Losses, norm: torch.Tensor, temperature: float, seconds: float, steps: int
+    ) -> dict[str, float]:
+        values = torch.stack([value.detach().float() for value in losses]).tolist()
+        if not math.isfinite(values[0]):
+            raise InputError(
+                f"the loss is {values[0]} at step {self.step}: lower optimiser.learning_rate, set "
+                "optimiser.clip_gradient=5 or run.precision=float32, and start from the last training state"
+            )
+        images = steps * self.maker.share * self.processes.size
+        return {
+            "epoch": self.epoch,
+            **dict(zip(Losses._fields, values, strict=True)),
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "teacher_temperature": temperature,
+            "gradient_norm": float(norm),
+            "images_per_second": images / seconds,
+            "seconds": seconds,
+        }
+
+
+def make_optimiser(settings: OptimiserSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """Adam or AdamW over all parameters, fused into one kernel."""
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+
+
+def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
+    """What the data are, for the JSON: names, counts, and a fingerprint of file names, identities and cameras."""
+    names = "\n".join(Path(path).name for path in train.path)
+    digest = hashlib.sha256(names.encode())
+    digest.update(np.ascontiguousarray(train.identity).tobytes())
+    digest.update(np.ascontiguousarray(train.camera).tobytes())
+    return {
+        "name": settings.data.name,
+        "options": dict(settings.data.options),
+        "images": len(train),
+        "identities": train.identities,
+        "cameras": train.cameras,
+        "fingerprint": digest.hexdigest(),
+    }
+
+
+class _writer:
+    """The log of process 0; None in the others."""
+
+    def __init__(self, processes: Processes, output: Path, step: int, tensorboard: bool) -> None:
+        self._log = TrainLog(output, step, tensorboard) if processes.first else None
+
+    def __enter__(self) -> TrainLog | None:
+        return self._log
+
+    def __exit__(self, *details: object) -> None:
+        if self._log is not None:
+            self._log.close()

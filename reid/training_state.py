@@ -1,0 +1,104 @@
+"""All that a training run needs to go on with the very next step as if it had never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from evaluation.errors import InputError
+from reid.checkpoint import read_tensors, require_same_tensors, versions, write_tensors
+
+FORMAT = "reid-training-1"
+
+
+def save_state(
+    path: Path,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    settings: dict[str, Any],
+) -> None:
+    """Store modules (parameters and buffers), the optimiser's averages, random states and the step.
+
+    Batches need no state: batch number i is a function of seed and i.
+
+    Args:
+        path: a .safetensors file.
+        modules: by a name each.
+        optimiser: over parameters of those modules.
+        step: steps done.
+        settings: of the run; a run resumes only under the same ones.
+    """
+    tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    state = optimiser.state_dict()["state"]
+    for index, values in state.items():
+        tensors |= {f"optimiser/{index}/{key}": torch.as_tensor(value) for key, value in values.items()}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    write_tensors(path, tensors, {"format": FORMAT, "step": step, "settings": settings, "versions": versions()})
+
+
+def load_state(
+    path: Path,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    settings: dict[str, Any],
+) -> int:
+    """Put everything back where `save_state` found it.
+
+    Returns:
+        Steps done.
+
+    Raises:
+        InputError: a damaged file, tensors of other networks, or other settings than those of the stopped run (the line
+            names the first that differs).
+    """
+    tensors, description = read_tensors(path)
+    if description.get("format") != FORMAT:
+        raise InputError(f"{path}: no training state (format {description.get('format')!r}, expected {FORMAT!r})")
+    difference = _first_difference(description["settings"], settings)
+    if difference:
+        raise InputError(
+            f"{path}: was made with other settings: {difference}; resume with the same, or change run.output"
+        )
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        part, _, key = name.partition("/")
+        parts.setdefault(part, {})[key] = value
+    for name, module in modules.items():
+        stored = parts.get(name, {})
+        require_same_tensors(module.state_dict(), stored, path)
+        module.load_state_dict(stored)
+    _load_optimiser(optimiser, parts.get("optimiser", {}))
+    torch.set_rng_state(parts["random"]["cpu"])
+    if "cuda" in parts["random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state(parts["random"]["cuda"])
+    return int(description["step"])
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, stored: dict[str, torch.Tensor]) -> None:
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for name, value in stored.items():
+        index, _, key = name.partition("/")
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            # In the parameter's own memory layout, which fused optimisers rely on.
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        optimiser.state[parameter][key] = value
+
+
+def _first_difference(stored: dict[str, Any], given: dict[str, Any], path: str = "") -> str:
+    for key in sorted(stored.keys() | given.keys()):
+        old, new = stored.get(key), given.get(key)
+        here = f"{path}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found = _first_difference(old, new, f"{here}.")
+            if found:
+                return found
+        elif old != new:
+            return f"{here} was {old!r}, now {new!r}"
+    return ""

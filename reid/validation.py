@@ -1,0 +1,97 @@
+"""How good the averaged network is while it trains: mAP and CMC@1 on a split, in the training process."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reid.batches import PictureStore
+from reid.datasets import UNKNOWN_CAMERA, ImageTable, Split
+from reid.images import UnreadableImage
+from reid.models import ReidModel, normalise
+from reid.views import resize
+
+_BATCH = 64
+
+
+@torch.no_grad()
+def embed_pictures(
+    model: ReidModel, store: PictureStore, device: torch.device, half: bool
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Features of all pictures of a store, with the running statistics of the norms.
+
+    Args:
+        model: left in the mode in which it came.
+        store: the pictures.
+        device: where the model is.
+        half: bfloat16 forward.
+
+    Returns:
+        (n, dims) L2-normalised features, and (n,) which pictures could be read; rows of the others are 0.
+    """
+    training = model.training
+    model.eval()
+    features = np.zeros((len(store.paths), model.dims), np.float32)
+    readable = np.ones(len(store.paths), bool)
+    size = model.config.image_size
+    for first in range(0, len(store.paths), _BATCH):
+        rows = range(first, min(first + _BATCH, len(store.paths)))
+        pictures = np.zeros((len(rows), *size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            try:
+                pictures[place] = resize(store.read(row), size)
+            except UnreadableImage:
+                readable[row] = False
+        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            embedded = model.embed(normalise(images, model.config))
+        features[rows.start : rows.stop] = torch.nn.functional.normalize(embedded.float(), dim=1).cpu().numpy()
+    model.train(training)
+    features[~readable] = 0.0
+    return features, readable
+
+
+def rank_split(query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split) -> dict[str, float]:
+    """mAP and CMC@1 of a split (fractions) by cosine; gallery rows of the query's identity and camera are junk."""
+    order = np.argsort(-(query @ gallery.T), axis=1, kind="stable")
+    identity, camera = split.gallery.identity[order], split.gallery.camera[order]
+    match = identity == split.query.identity[:, None]
+    known = split.query.camera[:, None] != UNKNOWN_CAMERA
+    match_kept, precisions, firsts = match & ~(known & (camera == split.query.camera[:, None])), [], []
+    junk = match & ~match_kept
+    for row in range(len(query)):
+        hits = match_kept[row][~junk[row]]
+        if hits.any():
+            ranks = np.flatnonzero(hits)
+            precisions.append(float(np.mean(np.arange(1, len(ranks) + 1) / (ranks + 1))))
+            firsts.append(float(hits[0]))
+    if not precisions:
+        return {"mAP": float("nan"), "cmc1": float("nan")}
+    return {"mAP": float(np.mean(precisions)), "cmc1": float(np.mean(firsts))}
+
+
+class Validation:
+    """A split whose pictures are read once and ranked again at each call.
+
+    Args:
+        split: queries and gallery.
+        queries: at most so many queries, evenly spread; 0 takes all.
+        gigabytes: memory that decoded pictures may take.
+    """
+
+    def __init__(self, split: Split, queries: int = 0, gigabytes: float = 0.0) -> None:
+        chosen = split.query
+        if queries and len(chosen) > queries:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, queries).astype(np.int64)]
+        self.split = Split(chosen, split.gallery)
+        both = ImageTable.concatenate([chosen, split.gallery])
+        self._store = PictureStore(both.path.tolist(), gigabytes)
+
+    def __call__(self, model: ReidModel, device: torch.device, half: bool = False) -> dict[str, float]:
+        """`mAP` and `cmc1` of the model, fractions; unreadable pictures are left out."""
+        features, readable = embed_pictures(model, self._store, device, half)
+        n = len(self.split.query)
+        q, g = readable[:n], readable[n:]
+        split = Split(self.split.query[q], self.split.gallery[g])
+        return rank_split(features[:n][q], features[n:][g], split)

@@ -1,0 +1,174 @@
+"""Views of a picture: two global ones for student and teacher, small local ones for the student alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from reid.images import Picture
+from reid.settings import IMAGENET_MEAN, ViewSettings
+
+GLOBAL_VIEWS = 2
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+# What erasing leaves: the pixel that the network's normalisation maps to about zero.
+_ERASED = np.round(255 * np.array(IMAGENET_MEAN)).astype(np.uint8)
+
+
+class Views(NamedTuple):
+    """The views of one picture: `global_views` (2, h, w, 3) and `local_views` (L, h', w', 3), RGB uint8."""
+
+    global_views: Picture
+    local_views: Picture
+
+
+def make_views(image: Picture, settings: ViewSettings, size: tuple[int, int], random: np.random.Generator) -> Views:
+    """Draw the views of one picture.
+
+    Args:
+        image: (h, w, 3) uint8 RGB of any size from 1 x 1.
+        settings: how many local views, and how much each change may do.
+        size: height and width of the global views.
+        random: decides everything; the same generator state gives the same views.
+    """
+    whole = np.empty((GLOBAL_VIEWS, *size, 3), np.uint8)
+    for view in range(GLOBAL_VIEWS):
+        paper = settings.recipe == "paper"
+        crops = paper or view == 1  # the script's first view keeps the whole picture ...
+        pads = paper or view == 0  # ... and its second is neither padded nor erased
+        area = settings.global_area if crops else (1.0, 1.0)
+        picture = _resized_crop(image, area, settings.aspect if crops else (1.0, 1.0), size, random)
+        picture = _flip(picture, settings.flip, random)
+        if pads:
+            picture = _pad_and_crop(picture, settings.pad, random)
+        if crops:
+            picture = _jitter(picture, settings.jitter, random)
+        if pads:
+            picture = _erase(picture, settings, random)
+        whole[view] = picture
+    part = np.empty((settings.local, *settings.local_size, 3), np.uint8)
+    for view in range(settings.local):
+        picture = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random)
+        part[view] = _jitter(_flip(picture, settings.flip, random), settings.jitter, random)
+    return Views(whole, part)
+
+
+def resize(image: Picture, size: tuple[int, int]) -> Picture:
+    """(h, w, 3) to `size` (height, width): bilinear, averaging where it shrinks by more than half."""
+    height, width = size
+    shrinks = image.shape[0] > 2 * height or image.shape[1] > 2 * width
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def draw_box(
+    height: int, width: int, area: tuple[float, float], aspect: tuple[float, float], random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """A random box of a share of a picture.
+
+    Args:
+        height: the picture's.
+        width: the picture's.
+        area: least and greatest share.
+        aspect: least and greatest width to height, relative to the picture's own; drawn evenly in its logarithm, and
+            narrowed where such a box would not fit, so that the share is always met.
+        random: decides.
+
+    Returns:
+        Top, left, height and width in pixels, not rounded, inside the picture.
+    """
+    share = random.uniform(*area)
+    low, high = (float(np.clip(a, share, 1.0 / share)) for a in aspect)
+    ratio = float(np.exp(random.uniform(np.log(low), np.log(high))))
+    box_height, box_width = height * min(1.0, (share / ratio) ** 0.5), width * min(1.0, (share * ratio) ** 0.5)
+    return random.uniform(0, height - box_height), random.uniform(0, width - box_width), box_height, box_width
+
+
+def _resized_crop(
+    image: Picture,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    size: tuple[int, int],
+    random: np.random.Generator,
+) -> Picture:
+    top, left, height, width = draw_box(image.shape[0], image.shape[1], area, aspect, random)
+    first_row, first_column = round(top), round(left)
+    last_row = max(first_row + 1, min(image.shape[0], round(top + height)))
+    last_column = max(first_column + 1, min(image.shape[1], round(left + width)))
+    # A box that rounds to nothing still takes one pixel of the picture.
+    crop = image[min(first_row, image.shape[0] - 1) : last_row, min(first_column, image.shape[1] - 1) : last_column]
+    return resize(crop, size)
+
+
+def _flip(image: Picture, probability: float, random: np.random.Generator) -> Picture:
+    return image[:, ::-1] if random.random() < probability else image
+
+
+def _pad_and_crop(image: Picture, pad: int, random: np.random.Generator) -> Picture:
+    """A crop of the picture's own size from the picture with `pad` black pixels on each side."""
+    if pad == 0:
+        return image
+    height, width = image.shape[:2]
+    down, right = random.integers(-pad, pad + 1, 2)
+    down, right = int(np.clip(down, -height, height)), int(np.clip(right, -width, width))
+    result = np.zeros_like(image)
+    result[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = image[
+        max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
+    ]
+    return result
+
+
+def _jitter(image: Picture, amounts: tuple[float, float, float, float], random: np.random.Generator) -> Picture:
+    """Brightness, contrast, saturation and hue in random order.
+
+    Each is an affine map of RGB (hue a rotation in YIQ), so all four are one 3 x 4 matrix and one pass over the pixels;
+    values are clipped once, at the end.
+    """
+    if not any(amounts):
+        return np.ascontiguousarray(image)
+    brightness, contrast, saturation = (random.uniform(max(0.0, 1.0 - a), 1.0 + a) for a in amounts[:3])
+    angle = 2 * np.pi * random.uniform(-amounts[3], amounts[3])
+    matrix, offset = np.eye(3), np.zeros(3)
+    mean = np.array(cv2.mean(np.ascontiguousarray(image))[:3])
+    for change in random.permutation(4):
+        if change == 0:
+            matrix, offset = brightness * matrix, brightness * offset
+        elif change == 1:
+            grey = _LUMA @ (matrix @ mean + offset)
+            matrix, offset = contrast * matrix, contrast * offset + (1.0 - contrast) * grey
+        else:
+            step = _saturation(saturation) if change == 2 else _hue(angle)
+            matrix, offset = step @ matrix, step @ offset
+    affine = np.concatenate((matrix, offset[:, None]), axis=1)
+    return cv2.transform(np.ascontiguousarray(image), affine)  # type: ignore[return-value]
+
+
+def _saturation(factor: float) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = factor * np.eye(3) + (1.0 - factor) * _LUMA[None, :]
+    return result
+
+
+def _hue(angle: float) -> npt.NDArray[np.float64]:
+    turn = np.array(
+        [[1.0, 0.0, 0.0], [0.0, np.cos(angle), -np.sin(angle)], [0.0, np.sin(angle), np.cos(angle)]], np.float64
+    )
+    result: npt.NDArray[np.float64] = _FROM_YIQ @ turn @ _TO_YIQ
+    return result
+
+
+def _erase(image: Picture, settings: ViewSettings, random: np.random.Generator) -> Picture:
+    if random.random() >= settings.erase:
+        return image
+    height, width = image.shape[:2]
+    # `draw_box` measures width to height relative to the picture's own, the setting height to width.
+    relative = height / width
+    low, high = settings.erase_aspect
+    aspect = (relative / high, relative / low)
+    top, left, box_height, box_width = draw_box(height, width, settings.erase_area, aspect, random)
+    result = image.copy()
+    result[round(top) : round(top + box_height), round(left) : round(left + box_width)] = _ERASED
+    return result
