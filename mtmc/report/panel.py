@@ -1,0 +1,273 @@
+"""From the report's data to one extractor's panel: ordered, cut to a readable length, errors first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.report.colours import css_colours
+from mtmc.report.data import ExtractorResult, ReportData
+from mtmc.report.errors import Change, Errors, compare, find_errors
+from mtmc.report.view import (
+    ErrorCard,
+    IdentityRow,
+    Lane,
+    Panel,
+    Piece,
+    Stop,
+    TimelineBar,
+    ViewLimits,
+    clock_text,
+)
+
+
+def make_panel(data: ReportData, index: int, limits: ViewLimits) -> Panel:
+    """What the page shows of one extractor."""
+    return _PanelMaker(data, index, limits).panel()
+
+
+class _PanelMaker:
+    """Builds one extractor's panel; holds the columns that all of its parts read."""
+
+    def __init__(self, data: ReportData, index: int, limits: ViewLimits) -> None:
+        self._data = data
+        self._limits = limits
+        self._index = index
+        self._result: ExtractorResult = data.extractors[index]
+        self._names = [camera.name for camera in data.cameras]
+        self._errors: Errors = find_errors(self._result.identity, data.tracks.truth, data.tracks.boxes)
+        self._kinds = self._bar_kinds()
+        self._colours = css_colours(self._result.identity)
+
+    def panel(self) -> Panel:
+        identity = self._result.identity
+        numbers, of_number = np.unique(identity[identity >= 0], return_inverse=True)
+        pairs = np.unique(np.stack([of_number, self._data.tracks.camera[identity >= 0]], axis=1), axis=0)
+        cameras_each = np.bincount(pairs[:, 0], minlength=len(numbers))
+        rows, rows_left_out = self._identity_rows(numbers)
+        most = self._limits.errors
+        differences = self._differences()
+        return Panel(
+            index=self._index,
+            name=self._result.name,
+            identities=len(numbers),
+            across=int((cameras_each >= 2).sum()),
+            loose=int((identity < 0).sum()),
+            merges=tuple(self._merge_cards()[:most]),
+            merges_left_out=max(0, len(self._errors.merges) - most),
+            splits=tuple(self._split_cards()[:most]),
+            splits_left_out=max(0, len(self._errors.splits) - most),
+            fixed=tuple(differences[Change.FIXED][:most]),
+            fixed_left_out=max(0, len(differences[Change.FIXED]) - most),
+            broken=tuple(differences[Change.BROKEN][:most]),
+            broken_left_out=max(0, len(differences[Change.BROKEN]) - most),
+            rows=rows,
+            rows_left_out=rows_left_out,
+        )
+
+    def _bar_kinds(self) -> list[str]:
+        """`right`, `wrong` (another vehicle's), `stranger` (of no known vehicle), `plain` (no ground truth) by row."""
+        if not self._data.has_truth:
+            return ["plain"] * len(self._data.tracks)
+        kinds = np.where(self._data.tracks.truth >= 0, "right", "stranger").astype(object)
+        for merge in self._errors.merges:
+            for vehicle, rows in zip(merge.vehicles[1:], merge.rows[1:], strict=True):
+                if vehicle >= 0:
+                    kinds[rows] = "wrong"
+        return [str(kind) for kind in kinds]
+
+    def _piece(self, row: int) -> Piece:
+        tracks = self._data.tracks
+        camera, track = int(tracks.camera[row]), int(tracks.track[row])
+        return Piece(
+            row=row,
+            key=(camera, track),
+            camera=self._names[camera],
+            track=track,
+            when=f"{clock_text(tracks.start[row])}–{clock_text(tracks.end[row])}",
+            frames=f"{tracks.first_frame[row]}–{tracks.last_frame[row]}",
+            identity=int(self._result.identity[row]),
+            colour=self._colours[row],
+            vehicle=int(tracks.truth[row]),
+            kind=self._kinds[row],
+        )
+
+    def _pieces(self, rows: npt.NDArray[np.integer]) -> tuple[Piece, ...]:
+        ordered = rows[np.lexsort((self._data.tracks.camera[rows], self._data.tracks.start[rows]))]
+        return tuple(self._piece(int(row)) for row in ordered)
+
+    def _lane(self, label: str, identity: int, rows: npt.NDArray[np.integer]) -> Lane:
+        boxes = int(self._data.tracks.boxes[rows].sum())
+        return Lane(label, identity, css_colours([identity])[0], boxes, self._pieces(rows))
+
+    def _merge_cards(self) -> list[ErrorCard]:
+        return [
+            ErrorCard(
+                f"Identity {merge.identity}",
+                merge.identity,
+                merge.vehicles[0],
+                merge.wrong_boxes,
+                tuple(
+                    self._lane(
+                        f"vehicle {vehicle}" if vehicle >= 0 else "not in the ground truth", merge.identity, rows
+                    )
+                    for vehicle, rows in zip(merge.vehicles, merge.rows, strict=True)
+                ),
+            )
+            for merge in self._errors.merges[: self._limits.errors]
+        ]
+
+    def _split_cards(self) -> list[ErrorCard]:
+        return [
+            ErrorCard(
+                f"Vehicle {split.vehicle}",
+                split.identities[0],
+                split.vehicle,
+                split.wrong_boxes,
+                tuple(
+                    self._lane(f"identity {identity}" if identity >= 0 else "no identity", identity, rows)
+                    for identity, rows in zip(split.identities, split.rows, strict=True)
+                ),
+            )
+            for split in self._errors.splits[: self._limits.errors]
+        ]
+
+    def _differences(self) -> dict[Change, list[ErrorCard]]:
+        cards: dict[Change, list[ErrorCard]] = {Change.FIXED: [], Change.BROKEN: []}
+        if self._index == 0 or not self._data.has_truth:
+            return cards
+        tracks, first = self._data.tracks, self._data.extractors[0]
+        for difference in compare(first.identity, self._result.identity, tracks.truth):
+            rows = np.flatnonzero(tracks.truth == difference.vehicle)
+            # The telling picture is that of the extractor that has it wrong: its identities, one lane each.
+            wrong = first.identity if difference.change is Change.FIXED else self._result.identity
+            name = first.name if difference.change is Change.FIXED else self._result.name
+            lanes = []
+            for identity in dict.fromkeys(wrong[rows].tolist()):
+                mine = rows[wrong[rows] == identity]
+                label = f"{name}: identity {identity}" if identity >= 0 else f"{name}: no identity"
+                lanes.append(self._lane(label, identity, mine))
+                others = np.flatnonzero((wrong == identity) & (tracks.truth != difference.vehicle))
+                if identity >= 0 and len(others):
+                    lanes.append(self._lane(f"{name}: also in identity {identity}", identity, others))
+            title = f"Vehicle {difference.vehicle}"
+            boxes = int(tracks.boxes[rows].sum())
+            cards[difference.change].append(
+                ErrorCard(title, int(self._result.identity[rows[0]]), difference.vehicle, boxes, tuple(lanes))
+            )
+        for change in cards:
+            cards[change].sort(key=lambda card: (-card.wrong_boxes, card.vehicle))
+        return cards
+
+    def _identity_rows(self, numbers: npt.NDArray[np.int32]) -> tuple[tuple[IdentityRow, ...], int]:
+        identity, truth = self._result.identity, self._data.tracks.truth
+        order = np.argsort(identity, kind="stable")
+        members = np.split(order, np.searchsorted(identity[order], numbers))[1:]
+        merged = {merge.identity: merge for merge in self._errors.merges}
+        split_of: dict[int, list[npt.NDArray[np.int64]]] = {}
+        split_boxes: dict[int, int] = {}
+        for split in self._errors.splits:
+            everything = np.concatenate(split.rows)
+            for number, rows in zip(split.identities, split.rows, strict=True):
+                if number >= 0:
+                    split_of.setdefault(number, []).append(np.setdiff1d(everything, rows))
+                    boxes = self._data.tracks.boxes
+                    split_boxes[number] = split_boxes.get(number, 0) + int(boxes[everything].sum() - boxes[rows].sum())
+
+        def cost(i: int) -> int:
+            number = int(numbers[i])
+            return (merged[number].wrong_boxes if number in merged else 0) + split_boxes.get(number, 0)
+
+        def rank(i: int) -> tuple[int, int, int]:
+            cameras = len(np.unique(self._data.tracks.camera[members[i]]))
+            return (-cost(i), -cameras, -int(self._data.tracks.boxes[members[i]].sum()))
+
+        shown = sorted(range(len(numbers)), key=rank)[: self._limits.identities]
+        made = [
+            self._identity_row(
+                int(numbers[i]),
+                members[i],
+                tuple(merged[int(numbers[i])].vehicles) if int(numbers[i]) in merged else _known(truth[members[i]]),
+                int(numbers[i]) in merged,
+                split_of.get(int(numbers[i]), []),
+                cost(i),
+            )
+            for i in shown
+        ]
+        made.sort(key=lambda row: (row.start, row.identity))
+        return tuple(made), len(numbers) - len(made)
+
+    def _identity_row(
+        self,
+        number: int,
+        rows: npt.NDArray[np.int64],
+        vehicles: tuple[int, ...],
+        merged: bool,
+        elsewhere: Sequence[npt.NDArray[np.int64]],
+        wrong_boxes: int,
+    ) -> IdentityRow:
+        tracks = self._data.tracks
+        badges = (["merge"] if merged else []) + (["split"] if elsewhere else [])
+        if not badges and self._data.has_truth:
+            badges = ["right"] if vehicles else ["stranger"]
+        cells: list[list[TimelineBar]] = [[] for _ in self._names]
+        for row in rows.tolist():
+            cells[int(tracks.camera[row])].append(self._bar(row, self._kinds[row]))
+        ghosts = np.concatenate(elsewhere) if elsewhere else np.zeros(0, np.int64)
+        for row in ghosts.tolist():
+            cells[int(tracks.camera[row])].append(self._bar(row, "ghost"))
+        stops = self._stops(rows)
+        start, end = float(tracks.start[rows].min()), float(tracks.end[rows].max())
+        cameras = sorted(set(tracks.camera[rows].tolist()))
+        words = [f"#{number}", *(f"v{v}" for v in vehicles if v >= 0), *(self._names[c] for c in cameras), *badges]
+        return IdentityRow(
+            identity=number,
+            colour=self._colours[int(rows[0])],
+            vehicles=vehicles,
+            badges=tuple(badges),
+            cells=tuple(tuple(cell) for cell in cells),
+            stops=stops,
+            start=start,
+            when=f"{clock_text(start)}–{clock_text(end)}",
+            cameras=len(cameras),
+            boxes=int(tracks.boxes[rows].sum()),
+            wrong_boxes=wrong_boxes,
+            search=" ".join(words).lower(),
+        )
+
+    def _bar(self, row: int, kind: str) -> TimelineBar:
+        piece = self._piece(row)
+        camera = self._data.cameras[piece.key[0]]
+        extent = max(camera.end - camera.start, 1e-9)
+        left = float(np.clip((self._data.tracks.start[row] - camera.start) / extent, 0.0, 1.0))
+        right = float(np.clip((self._data.tracks.end[row] - camera.start) / extent, left, 1.0))
+        title = f"{piece.camera}, track {piece.track}: {piece.when}, frames {piece.frames}"
+        if self._data.has_truth:
+            title += f", vehicle {piece.vehicle}" if piece.vehicle >= 0 else ", not in the ground truth"
+        if kind == "ghost":
+            held = f"identity {piece.identity}" if piece.identity >= 0 else "no identity"
+            title += f"; the same vehicle under {held}"
+        return TimelineBar(100 * left, 100 * (right - left), kind, title, piece.key)
+
+    def _stops(self, rows: npt.NDArray[np.int64]) -> tuple[Stop, ...]:
+        """The identity's way: neighbouring tracks of one camera are one stop."""
+        stops: list[tuple[str, float, list[Piece]]] = []
+        tracks = self._data.tracks
+        end = 0.0
+        for piece in self._pieces(rows):
+            start = float(tracks.start[piece.row])
+            if stops and stops[-1][0] == piece.camera:
+                stops[-1][2].append(piece)
+            else:
+                stops.append((piece.camera, start - end, [piece]))
+            end = float(tracks.end[piece.row])
+        return tuple(
+            Stop(camera, f"{gap:.0f} s".replace("-", "−") if i else "", tuple(pieces))
+            for i, (camera, gap, pieces) in enumerate(stops)
+        )
+
+
+def _known(truth: npt.NDArray[np.int32]) -> tuple[int, ...]:
+    return tuple(np.unique(truth[truth >= 0]).tolist())
