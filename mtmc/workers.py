@@ -59,7 +59,7 @@ def _pool(workers: int, initializer: Callable[..., None] | None, initargs: tuple
     return ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs)
 
 
-def _outcome(future: Future[Result], expected: tuple[type[Exception], ...]) -> Result | CameraFailure:
+def _outcome(future: Future[Any], expected: tuple[type[Exception], ...]) -> Any:
     try:
         return future.result()
     except expected as error:

@@ -1,0 +1,68 @@
+"""A tiny scenario in CityFlow's layout: two cameras, rectangles that drive from the first to the second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+WIDTH, HEIGHT, FPS, FRAMES = 160, 96, 10, 40
+
+
+def write_video(path: Path, frames: list[np.ndarray], fps: int = FPS, codec: str = "mpeg4") -> None:
+    """Encode BGR frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height = frames[0].shape[1], frames[0].shape[0]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        container.mux(stream.encode(None))
+
+
+def passing(colour: tuple[int, int, int], first: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames in which one box crosses the picture from frame `first` on, and its rows frame, left, top, width, height."""
+    frames, rows = [], []
+    for number in range(1, FRAMES + 1):
+        picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        left = 10 + 5 * (number - first)
+        if number >= first and left + 40 < WIDTH:
+            cv2.rectangle(picture, (left, 40), (left + 40, 64), colour, -1)
+            rows.append([number, left, 40, 40, 24])
+        frames.append(picture)
+    return frames, np.array(rows)
+
+
+@pytest.fixture
+def make_cityflow(tmp_path: Path) -> Callable[..., Path]:
+    """Write a scenario below a fresh root; returns the root."""
+
+    def make(name: str = "X01", split: str = "validation", video: bool = True, truth: bool = True) -> Path:
+        root = tmp_path / "cityflow"
+        for index, camera in enumerate(("c101", "c102")):
+            folder = root / split / name / camera
+            (folder / "det").mkdir(parents=True)
+            (folder / "mtsc").mkdir()
+            frames, rows = passing((30, 30, 200), first=1 + 4 * index)
+            if video:
+                write_video(folder / "vdo.avi", frames)
+            lines = [",".join(map(str, [f, -1, *box, 0.9, -1, -1, -1])) for f, *box in rows.tolist()]
+            (folder / "det" / "det_ssd512.txt").write_text("\n".join(lines) + "\n")
+            lines = [",".join(map(str, [f, 7, *box, 1, -1, -1, -1])) for f, *box in rows.tolist()]
+            (folder / "mtsc" / "mtsc_tc_ssd512.txt").write_text("\n".join(lines) + "\n")
+            if truth:
+                (folder / "gt").mkdir()
+                lines = [",".join(map(str, [f, 5, *box, 1, -1, -1, -1])) for f, *box in rows.tolist()]
+                (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
+            cv2.imwrite(str(folder / "roi.jpg"), np.full((HEIGHT, WIDTH), 255, np.uint8))
+        for kind, values in (("cam_timestamp", ("0", "3.5")), ("cam_framenum", (FRAMES, FRAMES))):
+            (root / kind).mkdir(exist_ok=True)
+            pairs = zip(("c101", "c102"), values, strict=True)
+            (root / kind / f"{name}.txt").write_text("".join(f"{camera} {value}\n" for camera, value in pairs))
+        return root
+
+    return make
