@@ -25,7 +25,7 @@ def write_video(path: Path, frames: list[np.ndarray], fps: int = FPS, codec: str
 
 
 def passing(colour: tuple[int, int, int], first: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Frames in which one box crosses the picture from frame `first` on, and its rows frame, left, top, width, height."""
+    """Frames in which one box crosses from frame `first` on, and its rows frame, left, top, width, height."""
     frames, rows = [], []
     for number in range(1, FRAMES + 1):
         picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
