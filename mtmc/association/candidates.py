@@ -1,0 +1,141 @@
+"""Candidate pairs: two tracks whose zones may be linked and whose times fit, found by time windows, never all pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.summaries import TrackSummaries
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Candidate pairs, sorted by (source, target, link).
+
+    Attributes:
+        source: (m,) int64, the track that starts first (ties: the smaller index).
+        target: (m,) int64, the other track.
+        link: (m,) int64, the link that would join them, see `LinkTable`.
+        seconds: (m,) float64, travel time: from the source's exit (succession) or entry (overlap) to the target's entry.
+    """
+
+    source: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    link: npt.NDArray[np.int64]
+    seconds: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Pairs:
+        return Pairs(self.source[rows], self.target[rows], self.link[rows], self.seconds[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTable:
+    """The links that are considered, sorted by (overlap, source zone, target zone).
+
+    A succession goes from an exit zone to an entry zone. An overlap goes from the entry zone of the camera that sees a
+    vehicle first to the entry zone of another that sees it at the same time.
+
+    Attributes:
+        overlap: (l,) bool.
+        source: (l,) int64, an exit zone, or an entry zone for an overlap.
+        target: (l,) int64, an entry zone.
+        low, high: (l,) float64, the window of travel times in seconds.
+    """
+
+    overlap: npt.NDArray[np.bool_]
+    source: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def find_pairs(
+    summaries: TrackSummaries,
+    entry_zone: npt.NDArray[np.int64],
+    exit_zone: npt.NDArray[np.int64],
+    entry_zones: int,
+    links: LinkTable,
+) -> Pairs:
+    """All pairs of tracks that one of `links` may join.
+
+    Two tracks of one camera must not overlap in time. Parallel pairs (one succession, one overlap) may come out.
+    """
+    order = np.lexsort((summaries.start, entry_zone))
+    starts = summaries.start[order]
+    bounds = np.searchsorted(entry_zone[order], np.arange(entry_zones + 1))
+    found = []
+    for overlap, zone, time in ((False, exit_zone, summaries.end), (True, entry_zone, summaries.start)):
+        rows = np.flatnonzero(links.overlap == overlap)
+        if len(rows) == 0:
+            continue
+        rows = rows[np.argsort(links.source[rows], kind="stable")]
+        zones = int(max(zone.max(initial=-1), links.source[rows].max())) + 1
+        span = np.searchsorted(links.source[rows], np.arange(zones + 1))
+        arguments = (zone, time, span, links.target[rows], links.low[rows], links.high[rows], starts, bounds)
+        first = _window_starts(*arguments)
+        source, position, which = _window_pairs(*arguments, first)
+        target = order[position]
+        pairs = Pairs(source, target, rows[which], starts[position] - time[source])
+        found.append(pairs[_possible(summaries, pairs, overlap)])
+    if not found:
+        return Pairs(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0))
+    joined = Pairs(*(np.concatenate([getattr(p, name) for p in found]) for name in Pairs.__slots__))
+    return joined[np.lexsort((joined.link, joined.target, joined.source))]
+
+
+def _possible(summaries: TrackSummaries, pairs: Pairs, overlap: bool) -> npt.NDArray[np.bool_]:
+    """Which pairs are in order, may be one vehicle, and are of the kind of their link."""
+    a, b = pairs.source, pairs.target
+    ordered = (summaries.start[a] < summaries.start[b]) | ((summaries.start[a] == summaries.start[b]) & (a < b))
+    together = summaries.start[b] <= summaries.end[a]
+    possible = ordered & ~(together & (summaries.camera[a] == summaries.camera[b]))
+    return possible & together if overlap else possible
+
+
+def _window_starts(*arguments: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    counts: npt.NDArray[np.int64] = _compiled_counts(*arguments)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _window_pairs(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.int64], ...]:
+    found: tuple[npt.NDArray[np.int64], ...] = _compiled_pairs(*arguments)
+    return found
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled_counts(zone, time, span, target, low, high, starts, bounds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    counts = np.zeros(len(zone), np.int64)
+    for i in range(len(zone)):
+        for k in range(span[zone[i]], span[zone[i] + 1]):
+            a, b = bounds[target[k]], bounds[target[k] + 1]
+            counts[i] += np.searchsorted(starts[a:b], time[i] + high[k], "right")
+            counts[i] -= np.searchsorted(starts[a:b], time[i] + low[k], "left")
+    return counts
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first):  # type: ignore[no-untyped-def]  # pragma: no cover
+    source = np.empty(first[-1], np.int64)
+    position = np.empty(first[-1], np.int64)
+    which = np.empty(first[-1], np.int64)
+    for i in range(len(zone)):
+        at = first[i]
+        for k in range(span[zone[i]], span[zone[i] + 1]):
+            a, b = bounds[target[k]], bounds[target[k] + 1]
+            begin = a + np.searchsorted(starts[a:b], time[i] + low[k], "left")
+            stop = a + np.searchsorted(starts[a:b], time[i] + high[k], "right")
+            for p in range(begin, stop):
+                source[at] = i
+                position[at] = p
+                which[at] = k
+                at += 1
+    return source, position, which

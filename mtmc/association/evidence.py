@@ -1,0 +1,117 @@
+"""What is measured once of each candidate pair, and what it is worth, given how probable the pairs are by now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.calibration import fit_scale
+from mtmc.association.candidates import Pairs
+from mtmc.association.ground import closeness, ground_offsets
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.summaries import TrackSummaries
+from mtmc.association.traits import Trait, label_log_ratio
+from mtmc.association.zones import TrackEnds, standardise
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Measured values of candidate pairs, one row a pair.
+
+    Attributes:
+        similarity: (m,) float64, cosine of the two features, NaN where one is missing.
+        traits: size, lane and the like.
+        label: (m, 2) int16, classes of both tracks.
+        offset, spread: (m, 2) and (m,), of `ground_offsets`, for overlaps.
+        cameras: (m,) int64, a number for each two cameras.
+    """
+
+    similarity: npt.NDArray[np.float64]
+    traits: tuple[Trait, ...]
+    label: npt.NDArray[np.int16]
+    offset: npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float64]
+    cameras: npt.NDArray[np.int64]
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Evidence:
+        traits = tuple(Trait(t.name, t.u[rows], t.v[rows], t.prior, t.strength) for t in self.traits)
+        return Evidence(
+            self.similarity[rows], traits, self.label[rows], self.offset[rows], self.spread[rows], self.cameras[rows]
+        )
+
+    def log_ratios(
+        self,
+        probability: npt.NDArray[np.float64],
+        link: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int16],
+        settings: AssociationSettings,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Log-likelihood ratios (m,) by term; terms that are switched off or not measured are left out.
+
+        Args:
+            probability: (m,) probability of each pair, from the round before.
+            link: (m,) link of each pair.
+            labels: (n,) classes of all tracks.
+            settings: the switches.
+        """
+        terms: dict[str, npt.NDArray[np.float64]] = {}
+        if settings.appearance and np.isfinite(self.similarity).any():
+            scale = fit_scale(self.similarity, probability, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
+            terms["appearance"] = scale.at(self.similarity)
+        for trait in self.traits:
+            if getattr(settings, trait.name):
+                terms[trait.name] = terms.get(trait.name, 0.0) + trait.log_ratio(probability, link)
+        if settings.label:
+            terms["label"] = label_log_ratio(self.label[:, 0], self.label[:, 1], probability, labels)
+        if settings.ground and np.isfinite(self.spread).any():
+            near = closeness(self.offset, self.spread, probability, self.cameras)
+            scale = fit_scale(near, probability, prior_mean=2.0, prior_deviation=0.7, strength=10.0)
+            terms["ground"] = scale.at(near)
+        return terms
+
+
+def measure(
+    summaries: TrackSummaries,
+    pairs: Pairs,
+    overlap: npt.NDArray[np.bool_],
+    succession: npt.NDArray[np.bool_],
+    entries: TrackEnds,
+    exits: TrackEnds,
+    similarity: npt.NDArray[np.float64],
+) -> Evidence:
+    """Measure candidate pairs.
+
+    Args:
+        summaries: the tracks.
+        pairs: (m) candidates.
+        overlap, succession: (m,) kinds; neither: a fragment.
+        entries, exits: the tracks' ends.
+        similarity: (m,) as in `Evidence`.
+    """
+    a, b = pairs.source, pairs.target
+    count = len(summaries.cameras)
+    size = standardise(summaries.size, summaries.camera.astype(np.int64), count)
+    stay = standardise(summaries.end - summaries.start, entries.zone, len(entries.camera))
+    nan = np.nan
+    traits = (
+        Trait("size", size[a], size[b], prior=0.5, strength=15.0),
+        Trait(
+            "lane",
+            np.where(succession, exits.lateral[a], nan),
+            np.where(succession, entries.lateral[b], nan),
+            prior=0.2,
+            strength=15.0,
+        ),
+        Trait("travel_time", np.where(overlap, stay[a], nan), np.where(overlap, stay[b], nan), prior=0.4, strength=15.0),
+    )
+    offset = np.full((len(pairs), 2), nan)
+    spread = np.full(len(pairs), nan)
+    rows = np.flatnonzero(overlap)
+    if len(summaries.ground_place) and len(rows):
+        offset[rows], spread[rows] = ground_offsets(summaries, a[rows], b[rows])
+    cameras = summaries.camera[a].astype(np.int64) * count + summaries.camera[b]
+    _, cameras = np.unique(cameras, return_inverse=True)
+    label = np.column_stack([summaries.label[a], summaries.label[b]])
+    return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64))

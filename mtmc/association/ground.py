@@ -1,0 +1,77 @@
+"""Two tracks on the ground at the same time: how far apart they are."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.summaries import TrackSummaries
+
+FEW = 5.0
+"""True pairs that two cameras need before their calibrations' offset counts half."""
+
+
+def ground_offsets(
+    summaries: TrackSummaries, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean offset (m, 2) in metres of the target from the source over the time that both are seen, and its spread (m,).
+
+    NaN where a camera is not calibrated or the two are never seen at once.
+    """
+    result: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] = _compiled_offsets(
+        summaries.ground_first, summaries.ground_tick, summaries.ground_place, source, target
+    )
+    return result
+
+
+def closeness(
+    offset: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+    probability: npt.NDArray[np.float64],
+    cameras: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """(m,) minus the log of the distance in metres, less the offset between the two cameras' calibrations.
+
+    Args:
+        offset, spread: of `ground_offsets`.
+        probability: (m,) probability that each pair is one vehicle.
+        cameras: (m,) one number for each two cameras, from 0.
+    """
+    known = np.isfinite(spread)
+    result = np.full(len(spread), np.nan)
+    if not known.any():
+        return result
+    where, weight, apart = cameras[known], probability[known], offset[known]
+    groups = int(where.max()) + 1
+    mass = np.bincount(where, weight, groups) + FEW
+    bias = np.stack([np.bincount(where, weight * axis, groups) / mass for axis in apart.T], 1)
+    distance = np.sqrt(((apart - bias[where]) ** 2).sum(1) + spread[known] ** 2)
+    result[known] = -np.log(distance + 0.3)
+    return result
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-untyped-def]  # pragma: no cover
+    offset = np.full((len(source), 2), np.nan)
+    spread = np.full(len(source), np.nan)
+    for m in range(len(source)):
+        i, j = source[m], target[m]
+        count_i, count_j = first[i + 1] - first[i], first[j + 1] - first[j]
+        begin = max(tick[i], tick[j])
+        stop = min(tick[i] + count_i, tick[j] + count_j)
+        if stop <= begin:
+            continue
+        x = y = xx = yy = 0.0
+        for t in range(begin, stop):
+            dx = place[first[j] + t - tick[j], 0] - place[first[i] + t - tick[i], 0]
+            dy = place[first[j] + t - tick[j], 1] - place[first[i] + t - tick[i], 1]
+            x += dx
+            y += dy
+            xx += dx * dx
+            yy += dy * dy
+        n = stop - begin
+        offset[m, 0] = x / n
+        offset[m, 1] = y / n
+        spread[m] = np.sqrt(max(xx / n - (x / n) ** 2, 0.0) + max(yy / n - (y / n) ** 2, 0.0))
+    return offset, spread

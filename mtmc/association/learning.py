@@ -1,0 +1,243 @@
+"""Learning links and evidence from the run itself: expectation-maximisation over the candidate pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.candidates import LinkTable, Pairs
+from mtmc.association.discovery import LinkPrior
+from mtmc.association.evidence import Evidence
+from mtmc.association.marginals import pair_marginals
+from mtmc.association.order import order_density
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.summaries import TrackSummaries
+from mtmc.association.travel import TravelTimes, fit_travel_times
+from mtmc.association.zones import TrackEnds
+
+TIMES_STRENGTH = 1.5
+"""How many vehicles the broad travel times of a link are worth against the learned ones."""
+PROBABILITY_STRENGTH = 3.0
+"""How many vehicles the prior probability of a link is worth."""
+LEAST_LEAVING = 0.05
+"""Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
+NEGLIGIBLE = 1e-4
+"""Pairs whose likelihood ratio stays below this are dropped while learning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a run has taught.
+
+    Attributes:
+        pairs: the candidate pairs that are left; link `len(table)` stands for fragments.
+        evidence: their measured values.
+        fixed: (m,) log ratios that no round changes (fragments).
+        terms: log-likelihood ratios by term, each (m,).
+        log_ratio: (m,) their sum.
+        probability: (m,) marginal probability of each pair.
+        mass: (l,) expected number of vehicles of each link.
+        share: (l,) probability that a vehicle at the link's source takes it.
+        times: learned travel times of each link.
+    """
+
+    pairs: Pairs
+    evidence: Evidence
+    fixed: npt.NDArray[np.float64]
+    terms: dict[str, npt.NDArray[np.float64]]
+    log_ratio: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.float64]
+    mass: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]
+    times: TravelTimes
+
+
+def learn(
+    summaries: TrackSummaries,
+    pairs: Pairs,
+    evidence: Evidence,
+    fixed: npt.NDArray[np.float64],
+    table: LinkTable,
+    prior: LinkPrior,
+    entries: TrackEnds,
+    exits: TrackEnds,
+    settings: AssociationSettings,
+    start: Learned | None = None,
+) -> Learned:
+    """Alternate between the pairs' probabilities and what they say of links, travel times and evidence.
+
+    Args:
+        summaries: the tracks.
+        pairs, evidence, fixed: candidates, see `Learned`.
+        table, prior: the links and what is believed of them beforehand.
+        entries, exits: the tracks' ends.
+        settings: switches and the number of rounds.
+        start: what an earlier call learned on the same pairs; its links and probabilities are the starting point.
+    """
+    links = len(table)
+    model = _LinkModel(summaries, table, prior, entries, exits, settings)
+    probability = np.zeros(len(pairs)) if start is None else start.probability
+    terms: dict[str, npt.NDArray[np.float64]] = {}
+    log_ratio = np.zeros(len(pairs))
+    if start is not None:
+        model.learn(pairs, probability)
+    for step in range(settings.rounds):
+        terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
+        terms |= model.log_ratios(pairs, probability, fixed, ordered=settings.order and step >= 3)
+        log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
+        probability = pair_marginals(pairs.source, pairs.target, np.exp(np.clip(log_ratio, -60, 25)), len(summaries))
+        model.learn(pairs, probability)
+        if step in (2, 5) and len(pairs) > 100_000:
+            kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link == links))
+            pairs, evidence, fixed, probability = pairs[kept], evidence[kept], fixed[kept], probability[kept]
+    terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
+    return Learned(
+        pairs, evidence, fixed, terms, log_ratio, probability, model.mass, model.share, model.blended_times()
+    )
+
+
+class _LinkModel:
+    """Shares and travel times of the links, and what a pair's time says under them."""
+
+    def __init__(
+        self,
+        summaries: TrackSummaries,
+        table: LinkTable,
+        prior: LinkPrior,
+        entries: TrackEnds,
+        exits: TrackEnds,
+        settings: AssociationSettings,
+    ) -> None:
+        self._table = table
+        self._prior = prior
+        self._settings = settings
+        self._n = len(summaries)
+        self._entry_zone = entries.zone
+        self._end = summaries.end
+        self._start = summaries.start
+        recorded = summaries.recorded
+        source_camera = np.where(
+            table.overlap, _take(entries.camera, table.source), _take(exits.camera, table.source)
+        ).astype(np.int64)
+        self._source_window = recorded[source_camera]
+        self._target_window = recorded[_take(entries.camera, table.target)]
+        length = np.maximum(recorded[:, 1] - recorded[:, 0], 1.0)
+        self._zone_length = length[entries.camera]
+        self._arrivals = np.bincount(entries.zone, minlength=len(entries.camera)).astype(np.float64)
+        # Which links each track could take from its end, and by which it could have come.
+        self._out_track, self._out_link = _members(exits.zone, table.source, ~table.overlap)
+        over_track, over_link = _members(entries.zone, table.source, table.overlap)
+        self._over_track, self._over_link = over_track, over_link
+        self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
+        self.mass = np.zeros(len(table))
+        self.share = prior.probability.copy()
+        self._times = prior.start
+        self._learned = False
+
+    def blended_times(self) -> TravelTimes:
+        """The learned travel times (the starting ones before anything was learned)."""
+        return self._times
+
+    def learn(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> None:
+        """Shares and travel times from the pairs' probabilities."""
+        links = len(self._table)
+        real = pairs.link < links
+        link, weight = pairs.link[real], probability[real]
+        self.mass = np.bincount(link, weight, links)
+        seen = np.bincount(self._out_link, self._seen_ahead(), links)
+        seen += np.bincount(self._over_link, minlength=links)
+        strength = PROBABILITY_STRENGTH
+        self.share = (self.mass + strength * self._prior.probability) / (np.maximum(seen, self.mass) + strength)
+        worth = weight > 1e-3
+        self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
+        self._learned = True
+
+    def log_ratios(
+        self, pairs: Pairs, probability: npt.NDArray[np.float64], fixed: npt.NDArray[np.float64], ordered: bool
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Terms of place and time, each (m,): travel time, transitions and, for fragments, place."""
+        links = len(self._table)
+        real = pairs.link < links
+        link, seconds = pairs.link[real], pairs.seconds[real]
+        window = self._table.high - self._table.low
+        if self._settings.travel_time:
+            density = self._density(link, seconds, probability[real])
+            if ordered:
+                density = order_density(
+                    link, self._end[pairs.source[real]], pairs.source[real], seconds, probability[real], density
+                )
+        else:
+            density = 1.0 / window[link]
+        share = self.share if self._settings.transitions else np.full(links, float(np.mean(self.share)) if links else 0.0)
+        leaving = self._leaving(share)
+        arriving = self._arriving()
+        travel = np.zeros(len(pairs))
+        transition = np.zeros(len(pairs))
+        travel[real] = np.log(np.maximum(density, 1e-12)) - np.log(arriving[pairs.target[real]])
+        transition[real] = np.log(np.maximum(share[link], 1e-9)) - np.log(leaving[pairs.source[real]])
+        return {"travel_time": travel, "transitions": transition, "fragments": np.where(real, 0.0, fixed)}
+
+    def _density(
+        self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Density of the travel time, of which a pair's own share is taken off: it must not vouch for itself."""
+        if not self._learned:
+            return self._prior.start.at(link, seconds)
+        mass, others = self.mass[link], np.maximum(self.mass[link] - probability, 0.0)
+        own = probability * self._times.peak[link]
+        density = np.maximum(mass * self._times.at(link, seconds) - own, 0.0)
+        broad = TIMES_STRENGTH * self._prior.times.at(link, seconds)
+        result: npt.NDArray[np.float64] = (density + broad) / (others + TIMES_STRENGTH)
+        return result
+
+    def _seen_ahead(self) -> npt.NDArray[np.float64]:
+        """Of each (track, link it could take): the probability that the arrival falls into the target's clip."""
+        link, end = self._out_link, self._end[self._out_track]
+        times = self._times if self._learned else self._prior.start
+        later = times.mass_below(link, self._target_window[link, 1] - end)
+        return np.maximum(later - times.mass_below(link, self._target_window[link, 0] - end), 0.0)
+
+    def _leaving(self, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n,) probability that no camera sees a track's vehicle again."""
+        taken = np.bincount(self._out_track, share[self._out_link] * self._seen_ahead(), self._n)
+        taken += np.bincount(self._over_track, share[self._over_link], self._n)
+        result: npt.NDArray[np.float64] = np.maximum(1.0 - taken, LEAST_LEAVING)
+        return result
+
+    def _arriving(self) -> npt.NDArray[np.float64]:
+        """(n,) vehicles a second that enter a track's entry zone at its start and were not seen before."""
+        zones = len(self._arrivals)
+        explained = np.bincount(self._table.target, self.mass, zones) if len(self._table) else np.zeros(zones)
+        fresh = np.maximum(self._arrivals - explained, 0.1 * self._arrivals + 0.3) / self._zone_length
+        link, start = self._in_link, self._start[self._in_track]
+        times = self._times if self._learned else self._prior.start
+        before = times.mass_below(link, start - self._source_window[link, 0])
+        seen = np.maximum(before - times.mass_below(link, start - self._source_window[link, 1]), 0.0)
+        links = len(self._table)
+        usual = np.bincount(link, seen, links) / np.maximum(np.bincount(link, minlength=links), 1)
+        flow = self.mass / np.maximum(usual, 0.2) / self._zone_length[self._table.target]
+        unseen = np.bincount(self._in_track, flow[link] * (1.0 - seen), self._n)
+        result: npt.NDArray[np.float64] = fresh[self._entry_zone] + unseen
+        return result
+
+
+def _take(values: npt.NDArray[np.int32], index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """values[index], with 0 where the index belongs to a longer array (the other kind of zone)."""
+    if len(values) == 0:
+        return np.zeros(len(index), np.int64)
+    return np.where(index < len(values), values[np.minimum(index, len(values) - 1)], 0).astype(np.int64)
+
+
+def _members(
+    zone: npt.NDArray[np.int64], link_zone: npt.NDArray[np.int64], of_kind: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All (track, link) of which the track's zone is the link's zone, for links of one kind."""
+    links = np.flatnonzero(of_kind)
+    links = links[np.argsort(link_zone[links], kind="stable")]
+    low = np.searchsorted(link_zone[links], zone, "left")
+    count = np.searchsorted(link_zone[links], zone, "right") - low
+    track = np.repeat(np.arange(len(zone)), count)
+    place = np.arange(len(track)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
+    return track, links[place]

@@ -1,0 +1,130 @@
+"""Entry and exit zones: where in a camera's picture tracks start and end, learned by clustering the ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.cluster.hierarchy import fcluster, linkage
+
+DIRECTION_WEIGHT = 0.35
+"""How far apart opposite directions are (twice this), in picture sizes: ends of opposite lanes lie close together."""
+REACH = 0.3
+"""Mean distance, in picture sizes, up to which two groups of ends are one zone."""
+SAMPLE = 500
+"""Ends that are clustered; the others go to the nearest zone. Bounds the work of a camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnds:
+    """One end (all entries, or all exits) of every track, sorted into zones that are numbered over all cameras.
+
+    Attributes:
+        zone: (n,) int64, the zone of each track's end.
+        camera: (z,) int32, the camera of each zone.
+        centre: (z, 2) float64, mean place (divided by the picture's size).
+        direction: (z, 2) float64, mean direction of motion, of length 1 or 0.
+        lateral: (n,) float64, place across the zone's direction, standardised within the zone: the lane.
+    """
+
+    zone: npt.NDArray[np.int64]
+    camera: npt.NDArray[np.int32]
+    centre: npt.NDArray[np.float64]
+    direction: npt.NDArray[np.float64]
+    lateral: npt.NDArray[np.float64]
+
+
+def cluster_ends(
+    camera: npt.NDArray[np.int32],
+    place: npt.NDArray[np.float64],
+    direction: npt.NDArray[np.float64],
+    cameras: int,
+    split: bool = True,
+) -> TrackEnds:
+    """Zones of one kind (entry or exit) by average-linkage clustering of places and directions, camera by camera.
+
+    Args:
+        camera: (n,) camera index of each track, ascending.
+        place: (n, 2) places of the ends, divided by the picture's size.
+        direction: (n, 2) unit vectors or zeros.
+        cameras: number of cameras.
+        split: False makes each camera a single zone.
+    """
+    zone = np.zeros(len(camera), np.int64)
+    count = 0
+    bounds = np.searchsorted(camera, np.arange(cameras + 1))
+    points = np.column_stack([place, DIRECTION_WEIGHT * direction])
+    for index in range(cameras):
+        a, b = bounds[index], bounds[index + 1]
+        if a == b:
+            continue
+        groups = _groups(points[a:b]) if split else np.zeros(b - a, np.int64)
+        zone[a:b] = count + groups
+        count += int(groups.max()) + 1
+    return describe_ends(camera, place, direction, zone, count)
+
+
+def describe_ends(
+    camera: npt.NDArray[np.int32],
+    place: npt.NDArray[np.float64],
+    direction: npt.NDArray[np.float64],
+    zone: npt.NDArray[np.int64],
+    count: int,
+    zone_camera: npt.NDArray[np.int32] | None = None,
+) -> TrackEnds:
+    """Centres, directions and lanes of `count` zones to which ends were sorted; arguments as in `cluster_ends`."""
+    size = np.maximum(np.bincount(zone, minlength=count), 1)
+    centre = np.stack([np.bincount(zone, p, count) / size for p in place.T], 1)
+    mean = np.stack([np.bincount(zone, p, count) / size for p in direction.T], 1)
+    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    mean = np.where(length > 0.2, mean / np.maximum(length, 1e-9), 0.0)
+    across = np.column_stack([-mean[:, 1], mean[:, 0]])
+    offset = ((place - centre[zone]) * across[zone]).sum(1)
+    if zone_camera is None:
+        zone_camera = np.zeros(count, np.int32)
+        zone_camera[zone] = camera
+    return TrackEnds(zone, zone_camera, centre, mean, standardise(offset, zone, count))
+
+
+def standardise(
+    values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], groups: int
+) -> npt.NDArray[np.float64]:
+    """Normal scores of `values` within their groups: ranks turned to a standard normal, so outliers weigh little.
+
+    Args:
+        values: (n,).
+        group: (n,) in [0, groups).
+        groups: number of groups.
+    """
+    from scipy.special import ndtri
+
+    if len(values) == 0:
+        return np.zeros(0)
+    order = np.lexsort((values, group))
+    size = np.bincount(group, minlength=groups)
+    first = np.cumsum(size) - size
+    rank = np.empty(len(values))
+    rank[order] = np.arange(len(values)) - first[group[order]]
+    # Equal values share their mean rank.
+    key = np.stack([group.astype(np.float64), values], 1)
+    _, inverse, ties = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    inverse = inverse.reshape(-1)
+    rank = (np.bincount(inverse, rank) / ties)[inverse]
+    scores: npt.NDArray[np.float64] = ndtri((rank + 0.5) / size[group])
+    return scores
+
+
+def _groups(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Group number of each point, from 0, by average linkage on an evenly spaced sample."""
+    if len(points) == 1:
+        return np.zeros(1, np.int64)
+    sample = points[:: max(1, -(-len(points) // SAMPLE))]
+    if len(sample) == 1:
+        return np.zeros(len(points), np.int64)
+    found = fcluster(linkage(sample, "average"), REACH, "distance").astype(np.int64) - 1
+    size = np.bincount(found)
+    centres = np.stack([np.bincount(found, column) / size for column in sample.T], 1)
+    nearest = ((points[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+    _, groups = np.unique(nearest, return_inverse=True)
+    return groups.reshape(-1).astype(np.int64)
