@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -66,9 +67,9 @@ def overlaps(
     count = np.searchsorted(predicted_time, truth_time, side="right") - first
     total = np.concatenate(([0], np.cumsum(count)))
     # Candidates are taken in portions: a crowded scene has hundreds of boxes a frame and thousands of frames.
-    cuts = np.searchsorted(total, np.arange(0, total[-1], _CANDIDATES_AT_ONCE))
+    cuts = np.searchsorted(total, np.arange(0, total[-1], _CANDIDATES_AT_ONCE)).tolist()
     parts: list[Overlaps] = []
-    for start, stop in zip(cuts, [*cuts[1:], len(truth_time)], strict=True):
+    for start, stop in pairwise([*cuts, len(truth_time)]):
         truth = np.repeat(np.arange(start, stop), count[start:stop])
         offset = np.arange(len(truth)) - np.repeat(total[start:stop] - total[start], count[start:stop])
         predicted = first[truth] + offset
