@@ -65,7 +65,9 @@ def render_report(
     script = (folder / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     scores = _score_rows(data, panels)
-    shown_links = sorted(data.links, key=lambda link: -link.count)[:_HISTOGRAMS]
+    place = {camera.name: i for i, camera in enumerate(data.cameras)}
+    busiest = sorted(data.links, key=lambda link: -link.count)[:_HISTOGRAMS]
+    shown_links = sorted(busiest, key=lambda link: (place.get(link.source, -1), place.get(link.target, -1)))
     return environment.get_template("report.html.jinja").render(
         data=data,
         panels=panels,
@@ -208,7 +210,8 @@ def _losses(data: ReportData) -> str:
     if left_out:
         parts.append(f"{len(left_out)} left out: {', '.join(left_out[:8])}{' …' if len(left_out) > 8 else ''}")
     if broken:
-        parts.append(f"{sum(camera.broken for camera in broken):,} broken frames in {len(broken)} cameras")
+        names = [camera.name for camera in broken[:8]] + ["…"] * (len(broken) > 8)
+        parts.append(f"{sum(camera.broken for camera in broken):,} broken frames in {', '.join(names)}")
     return "; ".join(parts) or "nothing was lost"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,18 @@ from mtmc.report.view import (
 def make_panel(data: ReportData, index: int, limits: ViewLimits) -> Panel:
     """What the page shows of one extractor."""
     return _PanelMaker(data, index, limits).panel()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """An identity's tracks, its vehicles (the one that it stands for first), and that one's tracks elsewhere."""
+
+    number: int
+    rows: npt.NDArray[np.int64]
+    vehicles: tuple[int, ...]
+    merged: bool
+    elsewhere: npt.NDArray[np.int64]
+    wrong_boxes: int
 
 
 class _PanelMaker:
@@ -98,43 +111,42 @@ class _PanelMaker:
         ordered = rows[np.lexsort((self._data.tracks.camera[rows], self._data.tracks.start[rows]))]
         return tuple(self._piece(int(row)) for row in ordered)
 
-    def _lane(self, label: str, identity: int, rows: npt.NDArray[np.integer]) -> Lane:
+    def _lane(self, label: str, identity: int, rows: npt.NDArray[np.integer], others: bool = False) -> Lane:
         boxes = int(self._data.tracks.boxes[rows].sum())
-        return Lane(label, identity, css_colours([identity])[0], boxes, self._pieces(rows))
+        longest = rows[np.argsort(-self._data.tracks.boxes[rows], kind="stable")[: self._limits.pieces]]
+        left_out = len(rows) - len(longest)
+        return Lane(label, identity, css_colours([identity])[0], boxes, self._pieces(longest), left_out, others)
+
+    def _card(self, title: str, identity: int, vehicle: int, wrong_boxes: int, lanes: Sequence[Lane]) -> ErrorCard:
+        most = self._limits.lanes
+        return ErrorCard(title, identity, vehicle, wrong_boxes, tuple(lanes[:most]), max(0, len(lanes) - most))
 
     def _merge_cards(self) -> list[ErrorCard]:
-        return [
-            ErrorCard(
-                f"Identity {merge.identity}",
-                merge.identity,
-                merge.vehicles[0],
-                merge.wrong_boxes,
-                tuple(
-                    self._lane(
-                        f"vehicle {vehicle}" if vehicle >= 0 else "not in the ground truth", merge.identity, rows
-                    )
-                    for vehicle, rows in zip(merge.vehicles, merge.rows, strict=True)
-                ),
-            )
-            for merge in self._errors.merges[: self._limits.errors]
-        ]
+        cards = []
+        for merge in self._errors.merges[: self._limits.errors]:
+            lanes = [
+                self._lane(
+                    f"vehicle {vehicle}" if vehicle >= 0 else "not in the ground truth", merge.identity, rows, i > 0
+                )
+                for i, (vehicle, rows) in enumerate(zip(merge.vehicles, merge.rows, strict=True))
+            ]
+            title = f"Identity {merge.identity}"
+            cards.append(self._card(title, merge.identity, merge.vehicles[0], merge.wrong_boxes, lanes))
+        return cards
 
     def _split_cards(self) -> list[ErrorCard]:
-        return [
-            ErrorCard(
-                f"Vehicle {split.vehicle}",
-                split.identities[0],
-                split.vehicle,
-                split.wrong_boxes,
-                tuple(
-                    self._lane(f"identity {identity}" if identity >= 0 else "no identity", identity, rows)
-                    for identity, rows in zip(split.identities, split.rows, strict=True)
-                ),
-            )
-            for split in self._errors.splits[: self._limits.errors]
-        ]
+        cards = []
+        for split in self._errors.splits[: self._limits.errors]:
+            lanes = [
+                self._lane(f"identity {identity}" if identity >= 0 else "no identity", identity, rows)
+                for identity, rows in zip(split.identities, split.rows, strict=True)
+            ]
+            title = f"Vehicle {split.vehicle}"
+            cards.append(self._card(title, split.identities[0], split.vehicle, split.wrong_boxes, lanes))
+        return cards
 
     def _differences(self) -> dict[Change, list[ErrorCard]]:
+        """Vehicles that the first extractor had wrong and this one has right, and the other way round."""
         cards: dict[Change, list[ErrorCard]] = {Change.FIXED: [], Change.BROKEN: []}
         if self._index == 0 or not self._data.has_truth:
             return cards
@@ -143,19 +155,16 @@ class _PanelMaker:
             rows = np.flatnonzero(tracks.truth == difference.vehicle)
             # The telling picture is that of the extractor that has it wrong: its identities, one lane each.
             wrong = first.identity if difference.change is Change.FIXED else self._result.identity
-            name = first.name if difference.change is Change.FIXED else self._result.name
             lanes = []
             for identity in dict.fromkeys(wrong[rows].tolist()):
-                mine = rows[wrong[rows] == identity]
-                label = f"{name}: identity {identity}" if identity >= 0 else f"{name}: no identity"
-                lanes.append(self._lane(label, identity, mine))
+                label = f"identity {identity}" if identity >= 0 else "no identity"
+                lanes.append(self._lane(label, identity, rows[wrong[rows] == identity]))
                 others = np.flatnonzero((wrong == identity) & (tracks.truth != difference.vehicle))
                 if identity >= 0 and len(others):
-                    lanes.append(self._lane(f"{name}: also in identity {identity}", identity, others))
-            title = f"Vehicle {difference.vehicle}"
-            boxes = int(tracks.boxes[rows].sum())
+                    lanes.append(self._lane(f"others in identity {identity}", identity, others, True))
+            title, boxes = f"Vehicle {difference.vehicle}", int(tracks.boxes[rows].sum())
             cards[difference.change].append(
-                ErrorCard(title, int(self._result.identity[rows[0]]), difference.vehicle, boxes, tuple(lanes))
+                self._card(title, int(self._result.identity[rows[0]]), difference.vehicle, boxes, lanes)
             )
         for change in cards:
             cards[change].sort(key=lambda card: (-card.wrong_boxes, card.vehicle))
@@ -166,74 +175,56 @@ class _PanelMaker:
         order = np.argsort(identity, kind="stable")
         members = np.split(order, np.searchsorted(identity[order], numbers))[1:]
         merged = {merge.identity: merge for merge in self._errors.merges}
-        split_of: dict[int, list[npt.NDArray[np.int64]]] = {}
-        split_boxes: dict[int, int] = {}
-        for split in self._errors.splits:
-            everything = np.concatenate(split.rows)
-            for number, rows in zip(split.identities, split.rows, strict=True):
-                if number >= 0:
-                    split_of.setdefault(number, []).append(np.setdiff1d(everything, rows))
-                    boxes = self._data.tracks.boxes
-                    split_boxes[number] = split_boxes.get(number, 0) + int(boxes[everything].sum() - boxes[rows].sum())
+        split = {error.vehicle: np.concatenate(error.rows) for error in self._errors.splits}
+        groups = []
+        for number, rows in zip(numbers.tolist(), members, strict=True):
+            merge = merged.get(number)
+            vehicles = merge.vehicles if merge else tuple(np.unique(truth[rows][truth[rows] >= 0]).tolist())
+            # Only the vehicle that the identity stands for is looked for elsewhere: the others are wrong here.
+            elsewhere = np.setdiff1d(split[vehicles[0]], rows) if vehicles and vehicles[0] in split else rows[:0]
+            wrong_boxes = (merge.wrong_boxes if merge else 0) + int(self._data.tracks.boxes[elsewhere].sum())
+            groups.append(_Group(number, rows, vehicles, merge is not None, elsewhere, wrong_boxes))
 
-        def cost(i: int) -> int:
-            number = int(numbers[i])
-            return (merged[number].wrong_boxes if number in merged else 0) + split_boxes.get(number, 0)
+        def rank(group: _Group) -> tuple[int, int, int]:
+            cameras = len(np.unique(self._data.tracks.camera[group.rows]))
+            return (-group.wrong_boxes, -cameras, -int(self._data.tracks.boxes[group.rows].sum()))
 
-        def rank(i: int) -> tuple[int, int, int]:
-            cameras = len(np.unique(self._data.tracks.camera[members[i]]))
-            return (-cost(i), -cameras, -int(self._data.tracks.boxes[members[i]].sum()))
+        shown = [self._identity_row(group) for group in sorted(groups, key=rank)[: self._limits.identities]]
+        shown.sort(key=lambda row: (row.start, row.identity))
+        return tuple(shown), len(numbers) - len(shown)
 
-        shown = sorted(range(len(numbers)), key=rank)[: self._limits.identities]
-        made = [
-            self._identity_row(
-                int(numbers[i]),
-                members[i],
-                tuple(merged[int(numbers[i])].vehicles) if int(numbers[i]) in merged else _known(truth[members[i]]),
-                int(numbers[i]) in merged,
-                split_of.get(int(numbers[i]), []),
-                cost(i),
-            )
-            for i in shown
-        ]
-        made.sort(key=lambda row: (row.start, row.identity))
-        return tuple(made), len(numbers) - len(made)
-
-    def _identity_row(
-        self,
-        number: int,
-        rows: npt.NDArray[np.int64],
-        vehicles: tuple[int, ...],
-        merged: bool,
-        elsewhere: Sequence[npt.NDArray[np.int64]],
-        wrong_boxes: int,
-    ) -> IdentityRow:
-        tracks = self._data.tracks
-        badges = (["merge"] if merged else []) + (["split"] if elsewhere else [])
+    def _identity_row(self, group: _Group) -> IdentityRow:
+        tracks, rows, vehicles = self._data.tracks, group.rows, group.vehicles
+        badges = (["merge"] if group.merged else []) + (["split"] if len(group.elsewhere) else [])
         if not badges and self._data.has_truth:
             badges = ["right"] if vehicles else ["stranger"]
         cells: list[list[TimelineBar]] = [[] for _ in self._names]
         for row in rows.tolist():
             cells[int(tracks.camera[row])].append(self._bar(row, self._kinds[row]))
-        ghosts = np.concatenate(elsewhere) if elsewhere else np.zeros(0, np.int64)
-        for row in ghosts.tolist():
+        for row in group.elsewhere.tolist():
             cells[int(tracks.camera[row])].append(self._bar(row, "ghost"))
         stops = self._stops(rows)
         start, end = float(tracks.start[rows].min()), float(tracks.end[rows].max())
         cameras = sorted(set(tracks.camera[rows].tolist()))
-        words = [f"#{number}", *(f"v{v}" for v in vehicles if v >= 0), *(self._names[c] for c in cameras), *badges]
+        words = [
+            f"#{group.number}",
+            *(f"v{v}" for v in vehicles if v >= 0),
+            *(self._names[c] for c in cameras),
+            *badges,
+        ]
         return IdentityRow(
-            identity=number,
+            identity=group.number,
             colour=self._colours[int(rows[0])],
             vehicles=vehicles,
             badges=tuple(badges),
             cells=tuple(tuple(cell) for cell in cells),
-            stops=stops,
+            stops=stops[: self._limits.stops],
+            stops_left_out=max(0, len(stops) - self._limits.stops),
             start=start,
             when=f"{clock_text(start)}–{clock_text(end)}",
             cameras=len(cameras),
             boxes=int(tracks.boxes[rows].sum()),
-            wrong_boxes=wrong_boxes,
+            wrong_boxes=group.wrong_boxes,
             search=" ".join(words).lower(),
         )
 
@@ -267,7 +258,3 @@ class _PanelMaker:
             Stop(camera, f"{gap:.0f} s".replace("-", "−") if i else "", tuple(pieces))
             for i, (camera, gap, pieces) in enumerate(stops)
         )
-
-
-def _known(truth: npt.NDArray[np.int32]) -> tuple[int, ...]:
-    return tuple(np.unique(truth[truth >= 0]).tolist())

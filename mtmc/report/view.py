@@ -13,10 +13,16 @@ class ViewLimits:
     Attributes:
         identities: rows of the timeline, and cards, of one extractor. Those with errors and those of many cameras stay.
         errors: merges, and splits, and differences, of one extractor.
+        lanes: vehicles of one merge, identities of one split.
+        pieces: tracks of one lane.
+        stops: stays in cameras on the card of one identity.
     """
 
     identities: int = 300
     errors: int = 40
+    lanes: int = 8
+    pieces: int = 8
+    stops: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,18 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Tracks that belong together inside an error: one vehicle of a merge, one identity of a split."""
+    """Tracks that belong together inside an error: one vehicle of a merge, one identity of a split.
+
+    `others`: vehicles that the one in question shares its identity with.
+    """
 
     label: str
     identity: int
     colour: str
     boxes: int
     pieces: tuple[Piece, ...]
+    pieces_left_out: int
+    others: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class ErrorCard:
     vehicle: int
     wrong_boxes: int
     lanes: tuple[Lane, ...]
+    lanes_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class IdentityRow:
     badges: tuple[str, ...]
     cells: tuple[tuple[TimelineBar, ...], ...]
     stops: tuple[Stop, ...]
+    stops_left_out: int
     start: float
     when: str
     cameras: int

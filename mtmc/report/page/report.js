@@ -47,7 +47,7 @@
     const value = (row, key) => Number(row.dataset[key]);
     const entry = (row) => {
       const bar = row.cells[fixedColumns + camera].querySelector(".bar:not(.ghost)");
-      return bar ? parseFloat(bar.style.left) : Infinity;
+      return bar ? parseFloat(bar.style.getPropertyValue("--l")) : Infinity;
     };
     const order = {
       start: (a, b) => value(a, "start") - value(b, "start"),
