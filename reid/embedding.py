@@ -1,0 +1,95 @@
+"""Vectors of image files, in batches, decoded ahead of the network; what cannot be read is named and left out."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reid.extractor import Extractor
+from reid.images import UnreadableImage, read_image
+
+log = logging.getLogger(__name__)
+
+_FILES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFiles:
+    """Vectors of the files that could be read.
+
+    Attributes:
+        vectors: (n, d) float32, one row a file in the order given; rows of unreadable files are zeros.
+        readable: (n,) bool.
+        unreadable: what was wrong with the others, one line each, naming the file.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    readable: npt.NDArray[np.bool_]
+    unreadable: tuple[str, ...]
+
+
+def embed_files(
+    extractor: Extractor,
+    paths: Sequence[str],
+    threads: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> EmbeddedFiles:
+    """Embed image files.
+
+    Args:
+        extractor: makes the vectors.
+        paths: (n,) files.
+        threads: that decode and resize while the network computes; raising it helps where decoding is the slower part.
+        progress: told after each batch how many files it held.
+    """
+    vectors = np.zeros((len(paths), extractor.dims), np.float32)
+    readable = np.zeros(len(paths), np.bool_)
+    unreadable: list[str] = []
+    for start, images, good, problems in _prepared(extractor, paths, threads):
+        rows = start + np.flatnonzero(good)
+        if len(rows):
+            vectors[rows] = extractor.embed_prepared(images)
+        readable[rows] = True
+        unreadable += problems
+        if progress is not None:
+            progress(len(good))
+    for problem in unreadable:
+        log.warning("%s; left out", problem)
+    return EmbeddedFiles(vectors, readable, tuple(unreadable))
+
+
+_Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]
+
+
+def _prepared(
+    extractor: Extractor, paths: Sequence[str], threads: int
+) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]]:
+    """Batches in order: first row, pictures that could be read, which those are, what was wrong with the others."""
+
+    def prepare(start: int) -> _Prepared:
+        pictures, good, problems = [], [], []
+        for path in paths[start : start + _FILES_AT_ONCE]:
+            try:
+                pictures.append(read_image(path))
+                good.append(True)
+            except UnreadableImage as error:
+                good.append(False)
+                problems.append(str(error))
+        return extractor.prepare(pictures, "rgb"), np.array(good, np.bool_), problems
+
+    starts = deque(range(0, len(paths), _FILES_AT_ONCE))
+    # Only a few batches are kept ahead: a large gallery's pictures do not fit into memory.
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        ahead: deque[tuple[int, Future[_Prepared]]] = deque()
+        while starts or ahead:
+            while starts and len(ahead) <= threads:
+                start = starts.popleft()
+                ahead.append((start, pool.submit(prepare, start)))
+            start, future = ahead.popleft()
+            yield (start, *future.result())

@@ -1,0 +1,103 @@
+"""Export a checkpoint for other runtimes: `python -m reid.export --weights FILE --format onnx|openvino`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from reid.backends import OpenVinoBackend
+from reid.checkpoint import load_model
+from reid.deploy import INPUT, DeployedModel, save_onnx, save_openvino, to_openvino
+from reid.extractor import find_weights
+from reid.models import ReidModel
+
+FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
+PARITY = 0.9999
+"""Least cosine between the exported network's vectors and PyTorch's, both in float32."""
+
+
+def export_model(model: ReidModel, path: Path, form: str) -> float:
+    """Write a network with normalisation and L2 norm inside the graph, and compare it with PyTorch.
+
+    The file has one input `images`, (n, 3, h, w) uint8 RGB, any n, and one output `embedding`, (n, d) float32.
+
+    Args:
+        model: the network; moved to the CPU.
+        path: where to (.onnx, or .xml with its .bin beside it).
+        form: `onnx` or `openvino`.
+
+    Returns:
+        The least cosine over the pictures of the comparison, at least `PARITY`.
+
+    Raises:
+        InputError: an unknown form, or the exported network differs; the file is then removed.
+    """
+    if form not in FORMATS:
+        raise InputError(f"format {form!r} is unknown; there are {', '.join(FORMATS)}")
+    if form == "onnx":
+        save_onnx(model, path)
+    else:
+        save_openvino(to_openvino(model), path)
+    cosine = _least_cosine(model, path, form)
+    if not cosine >= PARITY:
+        path.unlink()
+        path.with_suffix(".bin").unlink(missing_ok=True)
+        raise InputError(f"{path}: the exported network differs (cosine {cosine:.6f}, {PARITY} is needed); removed")
+    return cosine
+
+
+def _least_cosine(model: ReidModel, path: Path, form: str) -> float:
+    """Compare on noise, a ramp, black and white, in batches of one and of several."""
+    height, width = model.config.image_size
+    noise = np.random.default_rng(0).integers(0, 256, (4, 3, height, width), np.uint8)
+    ramp = np.broadcast_to(np.linspace(0, 255, width).astype(np.uint8), (1, 3, height, width))
+    flat = np.stack([np.full((3, height, width), value, np.uint8) for value in (0, 255)])
+    images = np.concatenate([noise, ramp, flat])
+    with torch.inference_mode():
+        expected = DeployedModel(model.cpu().eval())(torch.from_numpy(images)).numpy()
+    found = np.concatenate([_run(path, form, images[:1]), _run(path, form, images[1:])])
+    lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
+    cosines: npt.NDArray[np.float64] = (expected.astype(np.float64) * found).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return float(cosines.min())
+
+
+def _run(path: Path, form: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    if form == "openvino":
+        return OpenVinoBackend(path, "float32").infer(images)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    result: npt.NDArray[np.float32] = session.run(None, {INPUT: images})[0]
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m reid.export", description=__doc__)
+    parser.add_argument("--weights", required=True, help="a checkpoint (.safetensors) or a name in weights/")
+    parser.add_argument("--format", required=True, choices=sorted(FORMATS))
+    parser.add_argument("--output", type=Path, help="default: the checkpoint's name with the format's ending, here")
+    arguments = parser.parse_args(argv)
+    weights = find_weights(arguments.weights)
+    output = arguments.output or Path(weights.with_suffix(FORMATS[arguments.format]).name)
+    if output.suffix != FORMATS[arguments.format]:
+        raise InputError(f"--output {output}: the name must end in {FORMATS[arguments.format]}")
+    model, config = load_model(weights)
+    cosine = export_model(model, output, arguments.format)
+    height, width = config.image_size
+    sys.stdout.write(
+        f"{output}: images (n, 3, {height}, {width}) uint8 RGB to embedding (n, {model.dims}) float32; "
+        f"least cosine to PyTorch {cosine:.7f}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
