@@ -1,0 +1,7 @@
+"""Crops: the best pictures of each track, chosen while the video is decoded once."""
+
+from mtmc.crops.quality import CropSettings
+from mtmc.crops.selector import CropSelector, choose_frames
+from mtmc.crops.table import Crops, read_crops, write_crops
+
+__all__ = ["CropSelector", "CropSettings", "Crops", "choose_frames", "read_crops", "write_crops"]

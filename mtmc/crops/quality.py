@@ -1,0 +1,122 @@
+"""How good a picture of its vehicle a box is: size, occlusion, truncation, score; and, with pixels, sharpness."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from evaluation.overlap import overlaps
+from mtmc.settings import Settings
+from mtmc.tracks import Tracks
+
+# Sharpness is measured on crops of one size, so that it says nothing about the distance.
+_SHARPNESS_SIDE = 64
+_BORDER = 2.0
+
+
+class CropSettings(Settings):
+    """Which pictures of a track are kept."""
+
+    per_track: int = Field(
+        12, ge=1, le=200, description="Crops kept of each track. Raising it gives steadier features, more slowly."
+    )
+    margin: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the box added on every side. Raising it keeps parts that tight boxes cut off, and more "
+        "of the surroundings.",
+    )
+    min_side: int = Field(
+        12,
+        ge=1,
+        description="Boxes with a side below this many pixels give no crop. Raising it leaves far vehicles out.",
+    )
+    max_side: int = Field(
+        384, ge=16, description="Larger crops are shrunk to this many pixels. Raising it keeps detail and needs memory."
+    )
+    good_size: float = Field(
+        128.0,
+        gt=0,
+        description="Box size (square root of the area, pixels) from which on size does not matter. Raising it favours "
+        "the frames in which a vehicle is nearest.",
+    )
+    good_sharpness: float = Field(
+        200.0,
+        gt=0,
+        description="Variance of the Laplacian that counts as half sharp. Raising it punishes blur more.",
+    )
+    truncation: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="Quality lost by a box that touches the border of the picture. Raising it avoids cut "
+        "vehicles more.",
+    )
+    jpeg_quality: int = Field(92, ge=1, le=100, description="Of the stored crops. Raising it needs more space.")
+
+
+def occlusion(tracks: Tracks) -> npt.NDArray[np.float32]:
+    """The share of each box that boxes in front cover: those of the same frame that reach further down.
+
+    Args:
+        tracks: n rows, in any order.
+
+    Returns:
+        (n,) float32 in [0, 1]. Where several boxes in front overlap each other it is an upper bound.
+    """
+    order = np.argsort(tracks.frame, kind="stable")
+    frame, box = tracks.frame[order].astype(np.int64), tracks.box[order].astype(np.float64)
+    pairs = overlaps(frame, box, frame, box)
+    behind, front = pairs.truth, pairs.predicted
+    bottom, area = box[:, 1] + box[:, 3], box[:, 2] * box[:, 3]
+    hides = bottom[front] > bottom[behind]
+    behind, front, iou = behind[hides], front[hides], pairs.iou[hides]
+    shared = iou * (area[behind] + area[front]) / (1.0 + iou)
+    covered = np.bincount(behind, shared / np.maximum(area[behind], 1e-9), minlength=len(box))
+    result = np.empty(len(box), np.float32)
+    result[order] = np.minimum(covered, 1.0)
+    return result
+
+
+def geometric_quality(
+    tracks: Tracks, hidden: npt.NDArray[np.float32], picture: tuple[int, int], settings: CropSettings
+) -> npt.NDArray[np.float32]:
+    """(n,) float32 in [0, 1], what is known of each row's crop without its pixels; 0 where there can be none.
+
+    Args:
+        tracks: n rows.
+        hidden: (n,) their `occlusion`.
+        picture: width and height of the frame in pixels.
+        settings: say what is good.
+    """
+    left, top, width, height = tracks.box.T
+    right, bottom = left + width, top + height
+    seen_width = np.minimum(right, picture[0]) - np.maximum(left, 0)
+    seen_height = np.minimum(bottom, picture[1]) - np.maximum(top, 0)
+    usable = np.minimum(seen_width, seen_height) >= settings.min_side
+    seen = np.maximum(seen_width, 0) * np.maximum(seen_height, 0)
+    touches = (left < _BORDER) | (top < _BORDER) | (right > picture[0] - _BORDER) | (bottom > picture[1] - _BORDER)
+    quality = np.minimum(np.sqrt(seen) / settings.good_size, 1.0)
+    quality *= np.where(touches, 1.0 - settings.truncation, 1.0) * seen / np.maximum(width * height, 1e-6)
+    # A score of 0 marks a box that no detector saw: it was interpolated, likely because the vehicle was hidden.
+    quality *= np.where(tracks.score > 0, 0.5 + 0.5 * tracks.score, 0.2)
+    quality *= 1.0 - hidden
+    result: npt.NDArray[np.float32] = np.where(usable, np.clip(quality, 0, 1), 0).astype(np.float32)
+    return result
+
+
+def sharpness(crop: npt.NDArray[np.uint8], settings: CropSettings) -> float:
+    """In (0, 1): 0 without any detail, 0.5 at `good_sharpness`.
+
+    Args:
+        crop: (h, w, 3) uint8.
+        settings: say what is good.
+    """
+    small = cv2.resize(crop, (_SHARPNESS_SIDE, _SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F))
+    variance = float(deviation[0, 0]) ** 2
+    return variance / (variance + settings.good_sharpness)

@@ -1,0 +1,175 @@
+"""The table of crops, in memory and on disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from evaluation.errors import InputError
+from mtmc.cache import write_bytes
+
+_COLUMNS = ("track", "frame", "left", "top", "width", "height", "quality", "occlusion", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """One row a crop of one camera, sorted by (track, frame); at most one row for each (track, frame).
+
+    Attributes:
+        track: (n,) int32, the number of the track.
+        frame: (n,) int32, the frame's number, counted from 1.
+        box: (n, 4) float32, left, top, width, height of the track's box in that frame, in pixels.
+        quality: (n,) float32 in [0, 1]: size, sharpness, occlusion, truncation and score in one.
+        occlusion: (n,) float32 in [0, 1], the share of the box that boxes nearer to the camera cover.
+        image: n JPEG files; a crop larger than the settings allow was shrunk.
+    """
+
+    track: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.int32]
+    box: npt.NDArray[np.float32]
+    quality: npt.NDArray[np.float32]
+    occlusion: npt.NDArray[np.float32]
+    image: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.track)
+        shapes = (self.frame.shape, self.box.shape, self.quality.shape, self.occlusion.shape, (len(self.image),))
+        if shapes != ((n,), (n, 4), (n,), (n,), (n,)):
+            raise ValueError(f"columns differ in length: track {n}, frame, box, quality, occlusion, image {shapes}")
+
+    @classmethod
+    def of(
+        cls,
+        track: npt.ArrayLike,
+        frame: npt.ArrayLike,
+        box: npt.ArrayLike,
+        quality: npt.ArrayLike,
+        occlusion: npt.ArrayLike,
+        image: Sequence[bytes],
+    ) -> Crops:
+        """Make a table from anything array-like."""
+        tracks = np.asarray(track, np.int32).reshape(-1)
+        n = len(tracks)
+        return cls(
+            tracks,
+            np.asarray(frame, np.int32).reshape(n),
+            np.asarray(box, np.float32).reshape(n, 4),
+            np.asarray(quality, np.float32).reshape(n),
+            np.asarray(occlusion, np.float32).reshape(n),
+            tuple(image),
+        )
+
+    @classmethod
+    def empty(cls) -> Crops:
+        """A table without rows."""
+        return cls.of([], [], np.zeros((0, 4)), [], [], [])
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Crops:
+        return Crops(
+            self.track[rows],
+            self.frame[rows],
+            self.box[rows],
+            self.quality[rows],
+            self.occlusion[rows],
+            tuple(self.image[i] for i in np.arange(len(self))[rows]),
+        )
+
+    def pictures(self) -> list[npt.NDArray[np.uint8]]:
+        """The crops decoded: n BGR pictures, (h, w, 3) uint8 each."""
+        decoded = (cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) for image in self.image)
+        return [np.asarray(picture, np.uint8) for picture in decoded]
+
+    def renumbered(self, mapping: npt.NDArray[np.int32] | None, per_track: int) -> Crops:
+        """The crops under the tracks' final numbers, each track cut to its best again.
+
+        Args:
+            mapping: (m,) int32; `mapping[number]` is the final number of track `number`, 0 where it was dropped, like
+                numbers beyond its end. None leaves the numbers as they are.
+            per_track: crops that a track may keep.
+        """
+        number = self.track
+        if mapping is not None:
+            known = (number >= 0) & (number < len(mapping))
+            number = np.where(known, np.append(mapping, 0)[np.where(known, number, len(mapping))], 0).astype(np.int32)
+        rows = np.flatnonzero(number > 0) if mapping is not None else np.arange(len(number))
+        rows = rows[best_rows(number[rows], self.frame[rows], self.quality[rows], per_track)]
+        chosen = self[rows]
+        return Crops(number[rows], chosen.frame, chosen.box, chosen.quality, chosen.occlusion, chosen.image)
+
+
+def best_rows(
+    track: npt.NDArray[np.int32], frame: npt.NDArray[np.int32], quality: npt.NDArray[np.float32], per_track: int
+) -> npt.NDArray[np.int64]:
+    """The best rows of each track, spread in time.
+
+    A track's time is cut into `per_track` parts of the same length. The best row of each part goes first, unless it is
+    of less than a quarter of the quality of the track's best; the places left go to the best of the others.
+
+    Returns:
+        Row numbers, sorted by (track, frame), no (track, frame) twice.
+    """
+    if not len(track):
+        return np.zeros(0, np.int64)
+    order = np.lexsort((-quality, frame, track))
+    first_of_frame = np.ones(len(order), np.bool_)
+    first_of_frame[1:] = (np.diff(track[order]) != 0) | (np.diff(frame[order]) != 0)
+    rows = order[first_of_frame]
+
+    starts = np.flatnonzero(np.diff(track[rows], prepend=track[rows[0]] - 1))
+    lengths = np.diff(np.append(starts, len(rows)))
+    group = np.repeat(np.arange(len(starts)), lengths)
+    begin = frame[rows[starts]].astype(np.int64)
+    span = frame[rows[starts + lengths - 1]] - begin + 1
+    part = (frame[rows] - begin[group]) * per_track // span[group]
+    best = np.maximum.reduceat(quality[rows], starts)
+
+    by_part = np.lexsort((-quality[rows], part, group))
+    leads = np.ones(len(rows), np.bool_)
+    leads[1:] = (np.diff(group[by_part]) != 0) | (np.diff(part[by_part]) != 0)
+    leader = np.zeros(len(rows), np.bool_)
+    leader[by_part] = leads
+    leader &= quality[rows] >= 0.25 * best[group]
+
+    by_rank = np.lexsort((-quality[rows], ~leader, group))
+    rank = np.arange(len(rows)) - starts[group[by_rank]]
+    chosen: npt.NDArray[np.int64] = rows[np.sort(by_rank[rank < per_track])]
+    return chosen
+
+
+def write_crops(path: Path, crops: Crops) -> None:
+    """Write a table of crops as Parquet, with the JPEG files in a binary column; whole or not at all."""
+    values = (crops.track, crops.frame, *np.ascontiguousarray(crops.box.T), crops.quality, crops.occlusion)
+    columns = [pl.Series(name, column) for name, column in zip(_COLUMNS, values, strict=False)]
+    table = pl.DataFrame([*columns, pl.Series("image", list(crops.image), dtype=pl.Binary)])
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="uncompressed")  # JPEG does not shrink further
+    write_bytes(path, buffer.getvalue())
+
+
+def read_crops(path: Path) -> Crops:
+    """Read what `write_crops` wrote.
+
+    Raises:
+        InputError: the file is not there, or not a table of crops.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file of crops; run the observation of this camera again")
+    try:
+        table = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{path}: not a Parquet file that can be read ({error}); delete it and run again") from error
+    lacking = [name for name in _COLUMNS if name not in table.columns]
+    if lacking:
+        raise InputError(f"{path}: column {lacking[0]} is missing; delete the file and run again")
+    box = table.select(_COLUMNS[2:6]).to_numpy()
+    return Crops.of(table["track"], table["frame"], box, table["quality"], table["occlusion"], table["image"].to_list())
