@@ -1,0 +1,93 @@
+"""Time and peak memory of re-identification ranking, on random features.
+
+    python benchmarks/ranking.py --queries 10000 --gallery 138517 --dims 2048 [--rerank]
+
+The matrix product alone is timed beside it: ranking cannot be faster than that. Peak memory is that of the whole
+process, with the features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.ranking import find_matches, rank, rank_blocks
+from evaluation.reranking import reranked_distances
+
+_ROWS = 256
+
+
+def simulate(
+    images: int, dims: int, vehicles: int, noise: float, generator: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Features scattered around a centre a vehicle, and the vehicles."""
+    centres = np.random.default_rng(0).standard_normal((vehicles, dims), np.float32)
+    identity = generator.integers(0, vehicles, images)
+    features = np.empty((images, dims), np.float32)
+    for start in range(0, images, 4096):  # whole-table temporaries would be the peak that is measured
+        part = slice(start, start + 4096)
+        features[part] = centres[identity[part]]
+        features[part] += noise * generator.standard_normal(features[part].shape, np.float32)
+    return features, identity
+
+
+def product_alone(query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32]) -> None:
+    """All similarities, in blocks that are thrown away."""
+    for start in range(0, len(query), _ROWS):
+        _ = query[start : start + _ROWS] @ gallery.T
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--queries", type=int, default=1_678)
+    parser.add_argument("--gallery", type=int, default=11_579)
+    parser.add_argument("--dims", type=int, default=2_048)
+    parser.add_argument("--noise", type=float, default=4.0, help="raising it makes matches rank later")
+    parser.add_argument("--rerank", action="store_true", help="sparse k-reciprocal re-ranking, too")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    generator = np.random.default_rng(arguments.seed)
+    vehicles = max(2, arguments.gallery // 14)
+    query, own = simulate(arguments.queries, arguments.dims, vehicles, arguments.noise, generator)
+    gallery, others = simulate(arguments.gallery, arguments.dims, vehicles, arguments.noise, generator)
+    matches = find_matches(own, others)
+
+    table = Table(title=f"{arguments.queries} queries, gallery of {arguments.gallery}, {arguments.dims} dimensions")
+    for head in ("", "wall s", "CPU s", "CPU ms a query", "mAP", "CMC@1", "peak GiB so far"):
+        table.add_column(head, justify="right" if head else "left")
+
+    def measured(name: str, run: str) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        quality = ["", ""]
+        if run == "product":
+            product_alone(query, gallery)
+        else:
+            ranking = (
+                rank(query, gallery, matches)
+                if run == "rank"
+                else rank_blocks(reranked_distances(query, gallery), matches)
+            )
+            quality = [f"{ranking.mean_average_precision:.4f}", f"{ranking.cmc(1):.4f}"]
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        per_query = f"{1e3 * cpu / arguments.queries:.3f}"
+        table.add_row(name, f"{wall:.2f}", f"{cpu:.2f}", per_query, *quality, f"{peak:.2f}")
+
+    measured("matrix product alone", "product")
+    measured("ranking (mAP, CMC)", "rank")
+    if arguments.rerank:
+        measured("re-ranking and ranking", "rerank")
+    Console(width=120).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
