@@ -1,0 +1,69 @@
+"""Arguments that several of this package's command lines share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evaluation.errors import InputError
+from reid.backends import PRECISIONS
+from reid.datasets import DATASETS, Dataset, load_dataset
+from reid.extractor import Extractor
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that choose a data set."""
+    parser.add_argument("--dataset", required=True, help=", ".join(DATASETS))
+    parser.add_argument("--data-root", required=True, type=Path, help="the data set's folder (csv: the file)")
+    parser.add_argument("--size", help="vehicleid, veriwild: small, medium or large")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set's reader, e.g. holdout=0.2"
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse data that is not as published")
+
+
+def add_extractor_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that choose where and how a network runs."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--cache-dir", type=Path, help="keep converted networks here")
+
+
+def dataset_of(arguments: argparse.Namespace) -> Dataset:
+    """The data set that the arguments of `add_data_arguments` choose."""
+    options: dict[str, object] = {}
+    for text in arguments.option:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--option {text}: must be key=value, for example holdout=0.2")
+        options[key] = yaml.safe_load(value)
+    if arguments.size:
+        options["size"] = arguments.size
+    return load_dataset(arguments.dataset, arguments.data_root, strict=arguments.strict, **options)
+
+
+def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extractor:
+    """The extractor that the arguments of `add_extractor_arguments` choose."""
+    return Extractor.load(
+        weights,
+        arguments.device,
+        precision=arguments.precision,
+        threads=arguments.threads,
+        batch=arguments.batch,
+        cache_dir=arguments.cache_dir,
+    )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    aside.replace(path)

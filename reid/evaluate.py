@@ -1,0 +1,218 @@
+"""How well a network finds vehicles again: `python -m reid.evaluate --weights FILE --dataset veri --data-root DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of, write_json
+from reid.datasets import Dataset, Split
+from reid.embedding import embed_files
+from reid.extractor import Extractor
+from reid.models import ReidModel
+from reid.ranking_figures import CMC, Figures, rank_split
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one network reaches on one data set.
+
+    Attributes:
+        dataset: the data set's name.
+        queries: that count, in the first split.
+        gallery: images in the first split's gallery.
+        without_match: queries left out of the first split because its gallery holds no match for them.
+        unreadable: image files that could not be read and were left out, one line each.
+        notes: what deviates from the data set as published.
+        plain: figures of the ranking by cosine.
+        reranked: figures after k-reciprocal re-ranking, None where not asked for.
+    """
+
+    dataset: str
+    queries: int
+    gallery: int
+    without_match: int
+    unreadable: tuple[str, ...]
+    notes: tuple[str, ...]
+    plain: Figures
+    reranked: Figures | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; figures are fractions."""
+        return {
+            "dataset": self.dataset,
+            "queries": self.queries,
+            "gallery": self.gallery,
+            "queries_without_match": self.without_match,
+            "unreadable": list(self.unreadable),
+            "notes": list(self.notes),
+            "plain": self.plain.as_dict(),
+            "reranked": self.reranked.as_dict() if self.reranked else None,
+        }
+
+    def to_rich(self) -> Table:
+        """For a terminal, in per cent: one row a figure, plain and re-ranked side by side."""
+        table = Table()
+        table.add_column("%")
+        columns = [self.plain] + ([self.reranked] if self.reranked else [])
+        for name in ["plain", "re-ranked"][: len(columns)]:
+            table.add_column(name, justify="right")
+        table.add_row("mAP", *(_per_cent(c.mean_average_precision) for c in columns))
+        for k in CMC:
+            table.add_row(f"CMC@{k}", *(_per_cent(c.cmc[k]) for c in columns))
+        return table
+
+
+def evaluate_extractor(
+    extractor: Extractor,
+    dataset: Dataset,
+    *,
+    rerank: bool = False,
+    threads: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Embed each test image once and rank every split of a data set.
+
+    Args:
+        extractor: makes the vectors.
+        dataset: whose `splits` are ranked.
+        rerank: also re-rank.
+        threads: that decode images.
+        progress: told after each batch how many files it held.
+
+    Raises:
+        InputError: the data set has no test, or no test image can be read.
+    """
+    paths = paths_of_tests(dataset)
+    embedded = embed_files(extractor, paths, threads, progress)
+    return evaluate_vectors(dataset, embedded.vectors, embedded.readable, rerank=rerank, unreadable=embedded.unreadable)
+
+
+def evaluate_model(
+    model: ReidModel, dataset: Dataset, device: str = "cpu", *, precision: str = "auto", threads: int = 2
+) -> Evaluation:
+    """Evaluate a network that is in memory, for example while it trains; it is left as it was."""
+    return evaluate_extractor(Extractor.of_model(model, device, precision=precision), dataset, threads=threads)
+
+
+def evaluate_vectors(
+    dataset: Dataset,
+    vectors: npt.NDArray[np.float32],
+    readable: npt.NDArray[np.bool_] | None = None,
+    *,
+    rerank: bool = False,
+    unreadable: tuple[str, ...] = (),
+) -> Evaluation:
+    """Rank every split of a data set by vectors that are there already.
+
+    Args:
+        dataset: whose `splits` are ranked.
+        vectors: (n, d), one row for each of `paths_of_tests(dataset)`.
+        readable: (n,) rows that count; None: all.
+        rerank: also re-rank.
+        unreadable: handed on.
+    """
+    row_of = {path: row for row, path in enumerate(paths_of_tests(dataset))}
+    kept = np.ones(len(vectors), np.bool_) if readable is None else readable
+    if not kept.any():
+        raise InputError(f"{dataset.name}: not one of its {len(kept)} test images can be read")
+    plain, reranked = [], []
+    first: Split | None = None
+    for split in dataset.splits:
+        query = np.array([row_of[path] for path in split.query.path], np.int64)
+        gallery = np.array([row_of[path] for path in split.gallery.path], np.int64)
+        seen = Split(split.query[kept[query]], split.gallery[kept[gallery]])
+        query_vectors, gallery_vectors = _rows(vectors, query[kept[query]]), _rows(vectors, gallery[kept[gallery]])
+        plain.append(rank_split(query_vectors, gallery_vectors, seen))
+        if rerank:
+            reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))
+        first = first or seen
+    assert first is not None
+    return Evaluation(
+        dataset.name,
+        plain[0].queries,
+        len(first.gallery),
+        plain[0].left_out,
+        unreadable,
+        dataset.notes,
+        Figures.of(plain),
+        Figures.of(reranked) if rerank else None,
+    )
+
+
+def paths_of_tests(dataset: Dataset) -> list[str]:
+    """Every file of the data set's splits once, in the order in which they first appear.
+
+    Raises:
+        InputError: the data set has no test.
+    """
+    if not any(len(split.query) and len(split.gallery) for split in dataset.splits):
+        raise InputError(f"{dataset.name}: no test images; raise holdout or give query and gallery images")
+    return list(dict.fromkeys(path for s in dataset.splits for table in (s.query, s.gallery) for path in table.path))
+
+
+def _rows(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """`vectors[rows]`, without a copy where the rows are consecutive (a large gallery is a gigabyte)."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return vectors[rows[0] : rows[0] + len(rows)]
+    return vectors[rows]
+
+
+def _per_cent(figure: tuple[float, float]) -> str:
+    mean, deviation = figure
+    return f"{100 * mean:.2f}" + (f" ± {100 * deviation:.2f}" if deviation else "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m reid.evaluate", description=__doc__)
+    parser.add_argument("--weights", required=True, help="a file (.safetensors, .onnx, .xml) or a name in weights/")
+    add_data_arguments(parser)
+    add_extractor_arguments(parser)
+    parser.add_argument("--rerank", action="store_true", help="also k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--output", type=Path, help="also write the JSON to this file")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    messages = Console(stderr=True, highlight=False)
+    dataset = dataset_of(arguments)
+    for note in dataset.notes:
+        messages.print(f"note: {note}", soft_wrap=True)
+    extractor = extractor_of(arguments.weights, arguments)
+    with Progress(console=messages, transient=True) as bar:
+        task = bar.add_task("embedding", total=len(paths_of_tests(dataset)))
+        result = evaluate_extractor(
+            extractor, dataset, rerank=arguments.rerank, progress=lambda files: bar.advance(task, files)
+        )
+    if result.without_match:
+        messages.print(f"note: {result.without_match} queries have no match in the gallery and are left out")
+    if result.unreadable:
+        messages.print(f"note: {len(result.unreadable)} images could not be read and are left out")
+    content = {"weights": str(arguments.weights), "extractor": extractor.key, **result.as_dict()}
+    if arguments.output:
+        write_json(arguments.output, content)
+    if arguments.json:
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        console = Console(highlight=False)
+        console.print(f"{result.dataset}: {result.queries} queries, {result.gallery} gallery images", soft_wrap=True)
+        console.print(result.to_rich())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,68 @@
+"""A data set's protocol applied to vectors: mAP and CMC, plain and re-ranked, over all of its splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.ranking import Ranking, RepeatedRanking, find_matches, rank, rank_blocks
+from evaluation.reranking import reranked_distances
+from reid.datasets import Split
+
+CMC = (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Fractions; the mean over the splits and the standard deviation over them (0 with one split).
+
+    Attributes:
+        mean_average_precision: mAP, mean and deviation.
+        cmc: CMC@k, mean and deviation, for each k of `CMC`.
+    """
+
+    mean_average_precision: tuple[float, float]
+    cmc: dict[int, tuple[float, float]]
+
+    @classmethod
+    def of(cls, rankings: Sequence[Ranking]) -> Figures:
+        """The figures of one ranking a split."""
+        repeated = RepeatedRanking(tuple(rankings))
+        return cls(repeated.mean_average_precision, {k: repeated.cmc(k) for k in CMC})
+
+    def as_dict(self) -> dict[str, float]:
+        """`mAP`, `mAP_std`, `cmc1`, `cmc1_std`, ..."""
+        figures = {"mAP": self.mean_average_precision, **{f"cmc{k}": value for k, value in self.cmc.items()}}
+        result: dict[str, float] = {}
+        for name, (mean, deviation) in figures.items():
+            result |= {name: mean, f"{name}_std": deviation}
+        return result
+
+
+def rank_split(
+    query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
+) -> Ranking:
+    """Rank one split's gallery for its queries, exactly and in chunks, by cosine or re-ranked distance.
+
+    Junk is a gallery image with the query's identity and camera, and the query's own file.
+
+    Args:
+        query: (q, d) vectors of `split.query`.
+        gallery: (g, d) vectors of `split.gallery`.
+        split: identities and cameras.
+        rerank: k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
+    """
+    row_of = {path: row for row, path in enumerate(split.gallery.path)}
+    matches = find_matches(
+        split.query.identity,
+        split.gallery.identity,
+        split.query.camera,
+        split.gallery.camera,
+        itself=np.array([row_of.get(path, -1) for path in split.query.path], np.int64),
+    )
+    if rerank:
+        return rank_blocks(reranked_distances(query, gallery), matches)
+    return rank(query, gallery, matches)
