@@ -1,0 +1,86 @@
+"""Detections that a person already has, in MOTChallenge text, one file a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from detection.boxes import suppress
+from detection.detections import Detections
+from detection.errors import InputError
+from detection.mot_text import read_mot
+from detection.paths import nearest
+
+# Files of foreign detectors write a certainty as 1.0000002 now and then.
+_SLACK = 1e-3
+
+
+def find_det_file(camera_folder: Path, camera: str, name_or_folder: str) -> Path:
+    """The file of detections of one camera.
+
+    Args:
+        camera_folder: the camera's folder in CityFlow's layout, which holds `det/`.
+        camera: the camera's name, such as "c041".
+        name_or_folder: NAME of `det/det_NAME.txt` in the camera's folder, or a folder that holds `<camera>.txt`.
+
+    Raises:
+        InputError: there is no such file; the nearest names are listed.
+    """
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        path = folder / f"{camera}.txt"
+        if not path.is_file():
+            raise InputError(f"{path}: no detections of {camera}; {nearest(path.name, _texts(folder, ''))}")
+        return path
+    path = camera_folder / "det" / f"det_{name_or_folder}.txt"
+    if not path.is_file():
+        names = [name.removesuffix(".txt") for name in _texts(camera_folder / "det", "det_")]
+        raise InputError(
+            f"{path}: no detections '{name_or_folder}', neither there nor as a folder; {nearest(name_or_folder, names)}"
+        )
+    return path
+
+
+def read_detections(path: str | Path, *, score: float = 0.0, nms_iou: float | None = None) -> Detections:
+    """Detections from MOTChallenge text; ids and further columns are ignored, labels are -1.
+
+    Args:
+        path: rows `frame,id,left,top,width,height,score`.
+        score: rows with less are left out. A score of -1 means that there is none and counts as 1.
+        nms_iou: where given, of boxes in a frame that overlap by more only the best stays.
+
+    Returns:
+        The rows in the order of frames; boxes without area are left out.
+
+    Raises:
+        InputError: the file is missing or malformed, or a score is not in [0, 1].
+    """
+    table = read_mot(path)
+    scores = np.where(table.score == -1, 1, table.score)
+    outside = (scores < -_SLACK) | (scores > 1 + _SLACK)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise InputError(
+            f"{path}: score {scores[row]:g} in frame {table.frame[row]} is not in [0, 1]; scale the seventh column"
+        )
+    detections = Detections.of(table.frame, table.box, scores.clip(0, 1))
+    kept = detections[(detections.score >= score) & (detections.box[:, 2:] > 0).all(1)]
+    kept = kept[np.argsort(kept.frame, kind="stable")]
+    return kept if nms_iou is None else kept[_distinct(kept, nms_iou)]
+
+
+def _distinct(detections: Detections, nms_iou: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Rows that stay, in their order. `detections` is sorted by frame."""
+    corners = detections.box.copy()
+    corners[:, 2:] += corners[:, :2]
+    starts = np.flatnonzero(np.diff(detections.frame, prepend=-1))
+    stays = [
+        start + suppress(corners[start:end], detections.score[start:end], nms_iou, most=max(end - start, 1))
+        for start, end in zip(starts, [*starts[1:], len(detections)], strict=True)
+    ]
+    return np.sort(np.concatenate(stays)) if stays else np.zeros(0, np.intp)
+
+
+def _texts(folder: Path, prefix: str) -> list[str]:
+    return [path.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*.txt")] if folder.is_dir() else []

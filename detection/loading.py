@@ -1,0 +1,201 @@
+"""Detectors by name or file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.detections import Detections
+from detection.errors import InputError
+from detection.paths import appearing, missing
+from detection.vehicle_classes import VEHICLES
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
+_SUFFIXES = (".pt", ".onnx", ".xml")
+
+
+class PreparedDetector(Protocol):
+    """A `Detector` that can do its slow first steps before it is needed."""
+
+    @property
+    def key(self) -> str:
+        """See `detection.detector.Detector`."""
+
+    def prepare(self, height: int, width: int) -> None:
+        """Export or compile for frames of this size; before processes start, so that only one does the work."""
+
+    def detect(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """See `detection.detector.Detector`."""
+
+
+def load_detector(
+    name_or_path: str | Path,
+    *,
+    device: str = "auto",
+    score: float = 0.25,
+    image_size: int | None = None,
+    cache_dir: Path | None = None,
+    threads: int = 0,
+    precision: str = "auto",
+    nms_iou: float = 0.7,
+    vehicles: Collection[int] = VEHICLES,
+    calibration: Sequence[Path] = (),
+) -> PreparedDetector:
+    """Make a detector.
+
+    Args:
+        name_or_path: one of
+            - a file: an ultralytics `.pt`, an `.onnx`, or an OpenVINO `.xml` or the folder that holds it;
+            - a name of ultralytics, such as "yolo11n" or "yolo11n.pt": downloaded once into `cache_dir`;
+            - "torchvision:NAME", downloaded by torchvision, or "torchvision:NAME:FILE" with a state dict.
+        device: "auto" (a GPU where there is one and the format can use it), "cpu", or a torch device ("cuda",
+            "cuda:1"). ONNX and OpenVINO files run on the CPU.
+        score: boxes need more confidence than this.
+        image_size: longer side of the network's input in pixels, None: what the weights were made for. (Torchvision
+            models: the shorter side.)
+        cache_dir: folder for exports and downloads; None: exports are not kept, downloads are refused.
+        threads: of the CPU; 0: all that this process may use. Give each of several processes its share.
+        precision: "auto" is bfloat16 on a CPU that computes in it, else float32; float16 on a GPU. "int8" (the CPU
+            only) needs `calibration` unless the file is int8 already, and the package nncf.
+        nms_iou: boxes that overlap by more are one vehicle.
+        vehicles: COCO labels to report.
+        calibration: videos, or folders of images, whose frames set the ranges of an int8 network.
+
+    Raises:
+        InputError: nothing of that name is there, it is damaged or foreign, or the wishes do not fit together.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision}: unknown; one of {', '.join(PRECISIONS)}")
+    if not 0 <= score < 1:
+        raise InputError(f"detector score {score:g}: must be at least 0 and below 1")
+    named = str(name_or_path)
+    if named.startswith("torchvision:"):
+        from detection.torchvision_detector import TorchvisionDetector
+
+        if precision not in ("auto", "float32"):
+            raise InputError(f"precision {precision}: {named} runs in float32 only")
+        _, name, *state = named.split(":", 2)
+        return TorchvisionDetector(
+            name,
+            state=Path(state[0]) if state else None,
+            device=_torch_device(device),
+            score=score,
+            nms_iou=nms_iou,
+            image_size=image_size,
+            threads=threads,
+            vehicles=vehicles,
+        )
+
+    from detection.network import Weights
+    from detection.yolo import YoloDetector
+
+    path = _find(named, cache_dir)
+    exports = None if cache_dir is None else cache_dir / "detectors"
+    weights: Weights
+    if path.suffix == ".pt":
+        from detection.checkpoint_weights import CheckpointWeights
+
+        place = _torch_device(device) if device != "auto" or _gpu_is_here() else "cpu"
+        weights = CheckpointWeights(
+            path,
+            device=place,
+            precision=_precision(precision, place),
+            threads=threads,
+            cache=exports,
+            calibration=calibration,
+        )
+    else:
+        from detection.openvino_weights import OpenVinoWeights
+
+        if device not in ("auto", "cpu"):
+            raise InputError(f"{path}: runs on the CPU only, device {device} was asked for; give the .pt, or auto")
+        weights = OpenVinoWeights(
+            path, precision=_precision(precision, "cpu"), threads=threads, cache=exports, calibration=calibration
+        )
+    return YoloDetector(weights, source=named, score=score, nms_iou=nms_iou, image_size=image_size, vehicles=vehicles)
+
+
+def _find(named: str, cache_dir: Path | None) -> Path:
+    """The file that a person means: itself, the network in a folder, or a download of ultralytics."""
+    path = Path(named)
+    if path.is_dir():
+        networks = sorted(path.glob("*.xml"))
+        if len(networks) != 1:
+            raise InputError(f"{path}: holds {len(networks)} OpenVINO networks (.xml); name one file")
+        path = networks[0]
+    if path.is_file():
+        if path.suffix not in _SUFFIXES:
+            raise InputError(f"{path}: not a detector; give {', '.join(_SUFFIXES)} or a folder with an .xml")
+        if path.suffix == ".xml" and not path.with_suffix(".bin").is_file():
+            raise missing(path.with_suffix(".bin"), "file of weights beside the .xml")
+        return path
+    if path.name != named:
+        raise missing(path, "detector")
+    from detection.ultralytics_package import ultralytics_module
+
+    name = named if path.suffix == ".pt" else f"{named}.pt"
+    offered = ultralytics_module("ultralytics.utils.downloads", cache_dir and cache_dir / "detectors" / "ultralytics")
+    detectors = sorted(known for known in offered.GITHUB_ASSETS_NAMES if known.startswith("yolo"))
+    if name not in detectors:
+        close = get_close_matches(name, detectors, n=3, cutoff=0.5) or ["yolo11n.pt", "yolo11s.pt"]
+        here = missing(path.absolute(), "detector")
+        raise InputError(f"{here}; ultralytics offers {', '.join(close)}; torchvision's are torchvision:NAME")
+    if cache_dir is None:
+        raise InputError(f"{name}: not here, and no folder to download it to; fetch it and give its path")
+    kept = cache_dir / "detectors" / "downloads" / name
+    if not kept.is_file():
+        _download(offered, name, kept)
+    return kept
+
+
+def _download(offered: object, name: str, kept: Path) -> None:
+    fetch = getattr(offered, "attempt_download_asset")  # noqa: B009 - the module is typed as a plain object here
+    with appearing(kept) as aside:
+        try:
+            fetch(aside, retry=1)
+            problem = "" if aside.is_file() else "nothing arrived"
+        except (OSError, RuntimeError, ValueError, AttributeError) as error:
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if problem:
+            raise InputError(
+                f"{name}: not here, and its download failed ({problem}); fetch it from ultralytics' releases "
+                "(github.com/ultralytics/assets/releases) and give its path"
+            )
+
+
+def _precision(wanted: str, device: str) -> str:
+    if device != "cpu":
+        if wanted == "int8":
+            raise InputError("precision int8: runs on the CPU only; use float16 on a GPU")
+        return "float16" if wanted == "auto" else wanted
+    from detection.openvino_network import default_precision, require_precision
+
+    if wanted == "auto":
+        return default_precision()
+    require_precision(wanted)
+    return wanted
+
+
+def _torch_device(device: str) -> str:
+    if device == "cpu":
+        return "cpu"
+    import torch
+
+    here = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if here else "cpu"
+    if not device.startswith("cuda"):
+        raise InputError(f"device {device}: unknown; auto, cpu, cuda or cuda:NUMBER")
+    if not here:
+        raise InputError(f"device {device}: no GPU that torch can use is here; use auto or cpu")
+    return device
+
+
+def _gpu_is_here() -> bool:
+    """Whether a GPU is worth importing torch for: its driver shows it without."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))

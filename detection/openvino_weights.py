@@ -1,0 +1,153 @@
+"""Weights in OpenVINO's or ONNX's format, for the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from detection.errors import InputError
+from detection.letterbox import Letterbox
+from detection.network import WeightFacts, content_hash
+from detection.openvino_network import OpenVinoNetwork, default_precision, facts_of, read_model, save_model
+from detection.paths import appearing
+from detection.video import open_video
+
+_CALIBRATION_FRAMES = 96
+# Frames beyond these are not decoded for a calibration: the first minute shows what the camera sees.
+_CALIBRATION_SPAN = 600
+
+
+class OpenVinoWeights:
+    """A network in a file, `.onnx` or `.xml`.
+
+    Args:
+        path: the file.
+        precision: as of `OpenVinoNetwork`, or "int8": then the network is quantised, unless it is already.
+        threads: of the CPU; 0: all that this process may use.
+        cache: folder where a quantised network is kept; None: nowhere.
+        calibration: videos whose frames decide the ranges of an int8 network.
+    """
+
+    def __init__(
+        self, path: Path, *, precision: str, threads: int, cache: Path | None, calibration: Sequence[Path]
+    ) -> None:
+        self._path = path
+        self._precision = precision
+        self._threads = threads
+        self._cache = cache
+        self._calibration = tuple(calibration)
+        self._content = content_hash(*(file for file in (path, path.with_suffix(".bin")) if file.is_file()))
+
+    @property
+    def key(self) -> str:
+        return f"openvino {self._content} {precision_key(self._precision, self._calibration)}"
+
+    @cached_property
+    def facts(self) -> WeightFacts:
+        return facts_of(read_model(self._path))
+
+    def network(self, size: tuple[int, int]) -> OpenVinoNetwork:
+        def read() -> Any:
+            model = read_model(self._path)
+            if self.facts.fixed_size is None:
+                model.reshape({model.input(0): [1, 3, *size]})
+            return model
+
+        return build_network(
+            read,
+            self.facts,
+            size,
+            precision=self._precision,
+            threads=self._threads,
+            cache=None if self._cache is None else self._cache / self._content[:16],
+            calibration=self._calibration,
+        )
+
+
+def build_network(
+    read: Callable[[], Any],
+    facts: WeightFacts,
+    size: tuple[int, int],
+    *,
+    precision: str,
+    threads: int,
+    cache: Path | None,
+    calibration: Sequence[Path],
+) -> OpenVinoNetwork:
+    """Compile the model that `read` gives for `size`, quantised and kept under `cache` where the precision is int8."""
+    if precision != "int8":
+        return OpenVinoNetwork(read(), size, precision, threads)
+
+    def quantised() -> Any:
+        model = read()
+        if any(op.get_type_name() == "FakeQuantize" for op in model.get_ops()):
+            return model
+        return _quantise(model, size, calibration)
+
+    name = f"{size[0]}x{size[1]}-{precision_key(precision, calibration).replace(' ', '-')}"
+    model = cached_model(None if cache is None else cache / name, quantised, facts)
+    # What is not int8 runs in the fastest other precision.
+    return OpenVinoNetwork(model, size, default_precision(), threads)
+
+
+def cached_model(folder: Path | None, make: Callable[[], Any], facts: WeightFacts) -> Any:
+    """The model kept in `folder`, made and put there first where it is not; `folder` None: just made."""
+    if folder is None:
+        return make()
+    if not (folder / "model.xml").is_file():
+        with appearing(folder) as aside:
+            aside.mkdir()
+            save_model(make(), aside / "model.xml", facts)
+    return read_model(folder / "model.xml")
+
+
+def precision_key(precision: str, calibration: Sequence[Path]) -> str:
+    """The part of a key that tells precisions apart: int8 depends on the videos that calibrated it."""
+    if precision != "int8" or not calibration:
+        return precision
+    return f"int8 {content_hash(*_files(calibration))[:16]}"
+
+
+def _files(videos: Sequence[Path]) -> list[Path]:
+    return [
+        file for video in videos for file in (sorted(video.iterdir()) if video.is_dir() else [video]) if file.is_file()
+    ]
+
+
+def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
+    try:
+        import nncf
+    except ImportError as error:
+        raise InputError(
+            "precision int8: needs the package nncf; install this project with the extra [int8]"
+        ) from error
+    if not calibration:
+        raise InputError("precision int8: needs videos to calibrate on; name some, or give an int8 network")
+    pictures = []
+    for path in calibration:
+        video = open_video(path, threads=1)
+        letterbox = Letterbox((video.info.height, video.info.width), size)
+        span = min(video.info.frames or _CALIBRATION_SPAN, _CALIBRATION_SPAN)
+        step = max(span * len(calibration) // _CALIBRATION_FRAMES, 1)
+        pictures += [letterbox.apply(frame) for _, frame in video.frames(step=step, last=span)]
+
+    def network_input(picture: Any) -> Any:
+        return picture[None, :, :, ::-1].transpose(0, 3, 1, 2).astype("float32") / 255
+
+    # The head turns scores and distances into boxes: eight bits are too few for pixels.
+    head = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == "Sigmoid"][-1].split("/")[0]
+    delicate = [
+        op.get_friendly_name()
+        for op in model.get_ops()
+        if op.get_type_name() != "Constant"
+        and (op.get_type_name() == "Sigmoid" or op.get_friendly_name().startswith((f"{head}/", f"{head}.dfl")))
+    ]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(pictures, network_input),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(pictures),
+        ignored_scope=nncf.IgnoredScope(names=delicate),
+    )

@@ -1,0 +1,40 @@
+"""The one door to the ultralytics package, which changes the process and the home directory when it is imported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+# It would otherwise install packages, and check for them over the network, while a program runs.
+_CONTAINMENT = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1", "YOLO_VERBOSE": "false"}
+
+
+def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
+    """Import a module of ultralytics, or one that its checkpoints name, and undo what the import does to the process.
+
+    Ultralytics installs packages at run time, writes settings under the home directory and sets the number of threads
+    of OpenMP, torch and OpenCV. Here it installs nothing, and threads stay as they were.
+
+    Args:
+        name: the module, such as "ultralytics.nn.tasks".
+        settings_folder: where ultralytics keeps its settings, unless a person has set YOLO_CONFIG_DIR. Effective on
+            the first import in a process only.
+    """
+    for variable, value in _CONTAINMENT.items():
+        os.environ.setdefault(variable, value)
+    if settings_folder is not None:
+        settings_folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("YOLO_CONFIG_DIR", str(settings_folder))
+    openmp, torch_threads, cv_threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        return importlib.import_module(name)
+    finally:
+        if openmp is None:
+            os.environ.pop("OMP_NUM_THREADS", None)
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv_threads)
