@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from evaluation.errors import InputError
 
+LARGEST = 1e7
+"""Pixels: beyond any picture, and small enough that sums and products of coordinates stay exact enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
@@ -89,10 +92,10 @@ def faults(
     frame: npt.NDArray[np.integer], box: npt.NDArray[np.float64]
 ) -> tuple[tuple[npt.NDArray[np.bool_], str], ...]:
     """What can be wrong with a row: for each fault the (n,) rows that have it, and its description with the mend."""
-    infinite: npt.NDArray[np.bool_] = np.any(~np.isfinite(box), axis=1)
-    flat: npt.NDArray[np.bool_] = ~infinite & (box[:, 2:] <= 0).any(axis=1)
+    astray: npt.NDArray[np.bool_] = np.any(~(np.abs(box) < LARGEST), axis=1)  # also where NaN
+    flat: npt.NDArray[np.bool_] = ~astray & (box[:, 2:] <= 0).any(axis=1)
     return (
-        (infinite, "left, top, width and height must be finite numbers; remove or mend the box"),
+        (astray, f"left, top, width and height must be finite numbers below {LARGEST:g}; remove or mend the box"),
         (flat, "width and height must be above 0; remove or mend the box"),
         (frame < 1, "frames count from 1; add 1 to every frame if yours count from 0"),
     )

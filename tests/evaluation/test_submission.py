@@ -67,6 +67,7 @@ def test_forms_that_are_read(tmp_path: Path, text: str) -> None:
         ("41 7 3 1 2 30 40 -1 west", "yworld.*west"),
         ("41 7 3 1 2 30 nan -1 -1", "finite"),
         ("41 7 3 inf 2 30 40 -1 -1", "finite"),
+        ("41 7 3 1e30 2 30 40 -1 -1", "below 1e"),
         ("41 7 3 1 2 0 40 -1 -1", "width and height"),
         ("41 7 3 1 2 30 -4 -1 -1", "width and height"),
         ("41 7 0 1 2 30 40 -1 -1", "frames count from 1"),
