@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--roi-dir",
         type=Path,
         metavar="DIR",
-        help="folder with [SPLIT/]c041/roi.jpg; without it step 1 is skipped",
+        help="folder with [SPLIT/][SCENARIO/]c041/roi.jpg; without it no box is outside",
     )
     parser.add_argument("--split", metavar="NAME", help="the folder in DIR: train, validation or test")
     parser.add_argument("--json", action="store_true", help="print JSON; ratios are fractions")

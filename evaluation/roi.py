@@ -44,16 +44,23 @@ def outside_roi(boxes: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]]) -> npt.
 
 
 def read_rois(folder: Path, cameras: Sequence[int]) -> dict[int, npt.NDArray[np.uint8]]:
-    """Read `folder/c041/roi.jpg` for each camera number: (h, w) uint8.
+    """Read `folder/c041/roi.jpg` or `folder/<scenario>/c041/roi.jpg` for each camera number: (h, w) uint8.
 
     Raises:
-        InputError: a picture is not there or cannot be read.
+        InputError: a picture is not there, is there for several scenarios, or cannot be read.
     """
     rois: dict[int, npt.NDArray[np.uint8]] = {}
     for camera in cameras:
         path = folder / f"c{camera:03d}" / "roi.jpg"
         if not path.is_file():
-            raise path_not_found(path, f"the region of interest of camera c{camera:03d}")
+            deeper = sorted(folder.glob(f"*/c{camera:03d}/roi.jpg"))
+            if not deeper:
+                raise path_not_found(path, f"the region of interest of camera c{camera:03d}")
+            if len(deeper) > 1:
+                raise InputError(
+                    f"{folder}: camera c{camera:03d} is in several scenarios; name one: {deeper[0].parent.parent}"
+                )
+            path = deeper[0]
         picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
         if picture is None:
             raise InputError(f"{path}: not a picture that can be read; copy it again from the data set")

@@ -24,6 +24,8 @@ def read_submission(path: Path) -> Boxes:
     Raises:
         InputError: the file is not there or not text, or a line is malformed; it names the file and the line.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; name the file of boxes in it")
     if not path.is_file():
         raise path_not_found(path, "the file of boxes")
     try:

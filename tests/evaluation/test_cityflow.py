@@ -183,6 +183,19 @@ def test_wrong_regions_of_interest_are_named(
         cityflow.main(["gt.txt", "track1.txt", *arguments])
 
 
+def test_regions_of_interest_are_found_where_the_data_set_has_them(files: Path) -> None:
+    arguments = [str(files / "gt.txt"), str(files / "track1.txt"), "--roi-dir"]
+    (files / "data").mkdir()
+    (files / "ROIs").rename(files / "data" / "all")
+    (files / "data" / "all" / "test").rename(files / "data" / "all" / "S06")
+    assert cityflow.main([*arguments, str(files / "data"), "--split", "all"]) == 0  # data/all/S06/c041/roi.jpg
+    twin = files / "data" / "all" / "S07" / "c041"
+    twin.mkdir(parents=True)
+    (twin / "roi.jpg").touch()
+    with pytest.raises(InputError, match=r"c041 is in several scenarios.*S06"):
+        cityflow.main([*arguments, str(files / "data" / "all")])
+
+
 def test_a_picture_that_cannot_be_read_is_named(files: Path) -> None:
     path = files / "ROIs" / "test" / "c042" / "roi.jpg"
     path.write_bytes(b"not a picture")

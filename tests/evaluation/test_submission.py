@@ -96,6 +96,8 @@ def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:
         read_submission(tmp_path / "video.avi")
     with pytest.raises(InputError, match=r"nearest names in .*video\.avi"):
         read_submission(tmp_path / "vidoe.avi")
+    with pytest.raises(InputError, match="this is a folder"):
+        read_submission(tmp_path)
     with pytest.raises(InputError, match="missing"):
         read_submission(tmp_path / "missing" / "deeper" / "track1.txt")
 
