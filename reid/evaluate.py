@@ -33,6 +33,7 @@ class Evaluation:
 
     Attributes:
         dataset: the data set's name.
+        splits: how many divisions into queries and gallery the figures are means over.
         queries: that count, in the first split.
         gallery: images in the first split's gallery.
         without_match: queries left out of the first split because its gallery holds no match for them.
@@ -43,6 +44,7 @@ class Evaluation:
     """
 
     dataset: str
+    splits: int
     queries: int
     gallery: int
     without_match: int
@@ -55,6 +57,7 @@ class Evaluation:
         """For JSON; figures are fractions."""
         return {
             "dataset": self.dataset,
+            "splits": self.splits,
             "queries": self.queries,
             "gallery": self.gallery,
             "queries_without_match": self.without_match,
@@ -71,10 +74,14 @@ class Evaluation:
         columns = [self.plain] + ([self.reranked] if self.reranked else [])
         for name in ["plain", "re-ranked"][: len(columns)]:
             table.add_column(name, justify="right")
-        table.add_row("mAP", *(_per_cent(c.mean_average_precision) for c in columns))
+        table.add_row("mAP", *(self._per_cent(c.mean_average_precision) for c in columns))
         for k in CMC:
-            table.add_row(f"CMC@{k}", *(_per_cent(c.cmc[k]) for c in columns))
+            table.add_row(f"CMC@{k}", *(self._per_cent(c.cmc[k]) for c in columns))
         return table
+
+    def _per_cent(self, figure: tuple[float, float]) -> str:
+        mean, deviation = figure
+        return f"{100 * mean:.2f}" + (f" ± {100 * deviation:.2f}" if self.splits > 1 else "")
 
 
 def evaluate_extractor(
@@ -144,6 +151,7 @@ def evaluate_vectors(
     assert first is not None
     return Evaluation(
         dataset.name,
+        len(plain),
         plain[0].queries,
         len(first.gallery),
         plain[0].left_out,
@@ -170,11 +178,6 @@ def _rows(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.
     if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
         return vectors[rows[0] : rows[0] + len(rows)]
     return vectors[rows]
-
-
-def _per_cent(figure: tuple[float, float]) -> str:
-    mean, deviation = figure
-    return f"{100 * mean:.2f}" + (f" ± {100 * deviation:.2f}" if deviation else "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
