@@ -130,13 +130,13 @@ def assign(first: IntArray, column: IntArray, weight: FloatArray, columns: int) 
 def associate(
     track_box: FloatArray,
     heading: FloatArray,
-    seen: FloatArray,
+    ready: npt.NDArray[np.bool_],
+    handicap: FloatArray,
     track_match: IntArray,
     box: FloatArray,
     score: npt.NDArray[np.float32],
     by_left: IntArray,
     box_match: IntArray,
-    seen_from: float,
     least_score: float,
     min_iou: float,
     grow: float,
@@ -148,13 +148,13 @@ def associate(
         track_box: (n, 4) float64, left, top, right, bottom where each track is expected.
         heading: (n, 4) float64: x, y of the last observed centre; x, y of the observed direction, its length the trust
             in it, 0 to 1.
-        seen: (n,) float64, the time of each track's last box.
+        ready: (n,) bool, whether the track takes part.
+        handicap: (n,) float64, what is taken off the worth of a track's pairs; the gate is not moved by it.
         track_match: (n,) int64, the box matched to each track, -1 where free; written.
         box: (m, 4) float64, left, top, right, bottom of the detections.
         score: (m,) float32, their confidence.
         by_left: (m,) int64, the boxes' order by left edge.
         box_match: (m,) int64, the track matched to each box, -1 where free; written.
-        seen_from: tracks not seen since this time are left alone.
         least_score: boxes below this score are left alone.
         min_iou: least overlap (intersection over union) of a pair.
         grow: both boxes are enlarged by this share of their width and height on every side.
@@ -163,7 +163,7 @@ def associate(
     tracks = np.empty(len(track_box), np.int64)
     n = 0
     for i in range(len(track_box)):
-        if track_match[i] < 0 and seen[i] >= seen_from:
+        if track_match[i] < 0 and ready[i]:
             tracks[n] = i
             n += 1
     boxes = np.empty(len(box), np.int64)
@@ -220,7 +220,7 @@ def associate(
             iou = shared / (area + (u1 - u0) * (v1 - v0) - shared)
             if iou < min_iou:
                 continue
-            value = iou
+            value = iou - handicap[i]
             if direction_weight > 0.0:
                 dx = 0.5 * (u0 + u1) - heading[i, 0]
                 dy = 0.5 * (v0 + v1) - heading[i, 1]

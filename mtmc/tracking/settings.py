@@ -17,7 +17,7 @@ class TrackingSettings(Settings):
     """
 
     high_score: float = Field(
-        0.4,
+        0.2,
         ge=0,
         le=1,
         description="Boxes of at least this score are associated first, and may start tracks. Raising it leaves fewer"
@@ -31,7 +31,7 @@ class TrackingSettings(Settings):
         " association of ByteTrack). Raising it to high_score switches that association off.",
     )
     min_iou: float = Field(
-        0.2,
+        0.25,
         gt=0,
         lt=1,
         description="Least overlap of a track's predicted box with a detection. Raising it breaks tracks of fast "
@@ -40,21 +40,34 @@ class TrackingSettings(Settings):
     second_min_iou: float = Field(
         0.4, gt=0, lt=1, description="The same for the second, low-score association; its boxes deserve less trust."
     )
-    recovery: bool = Field(
-        True,
-        description="Associate what is left once more, with the last observed box instead of the predicted one "
-        "(OC-SORT's recovery): finds vehicles that braked while they were hidden, and new ones whose "
-        "speed is not known yet.",
-    )
-    recovery_grow: float = Field(
+    first_grow: float = Field(
         0.3,
         ge=0,
         le=2,
+        description="A track of a single box, whose speed is not known, may find its second one with both boxes "
+        "enlarged by this share of their size on every side. Raising it follows faster vehicles at low frame rates.",
+    )
+    lost_handicap: float = Field(
+        0.1,
+        ge=0,
+        description="Overlap that a track must have more than its rivals for each second that it was not seen. Raising "
+        "it prefers tracks seen lately.",
+    )
+    recovery: bool = Field(
+        False,
+        description="Associate what is left once more, with the last observed box instead of the predicted one "
+        "(OC-SORT's recovery). On, it finds vehicles that braked while they were hidden, and where they are "
+        "dense it takes others for them.",
+    )
+    recovery_grow: float = Field(
+        0.0,
+        ge=0,
+        le=2,
         description="Both boxes are enlarged by this share of their size on every side in the recovery. Raising it "
-        "follows faster vehicles at low frame rates and swaps neighbours more often.",
+        "finds vehicles further from where they were lost, and swaps neighbours more often.",
     )
     direction_weight: float = Field(
-        0.2,
+        0.0,
         ge=0,
         le=1,
         description="Weight of going on in the observed direction against overlap (OC-SORT's momentum). Raising it "
@@ -83,7 +96,7 @@ class TrackingSettings(Settings):
         "vehicles, and false boxes.",
     )
     max_lost: float = Field(
-        1.0,
+        2.0,
         ge=0,
         description="Seconds that a track lives on without a box. Raising it bridges longer occlusions, and risks "
         "handing a track to another vehicle.",
@@ -95,12 +108,12 @@ class TrackingSettings(Settings):
     )
     size_noise: float = Field(0.08, gt=0, description="The same for width and height.")
     acceleration: float = Field(
-        2.0,
+        0.6,
         gt=0,
         description="Spread of the change of a vehicle's speed over one second, in box sizes per second. Raising it "
         "follows braking and turning sooner and predicts worse over gaps.",
     )
-    size_acceleration: float = Field(0.5, gt=0, description="The same for width and height.")
+    size_acceleration: float = Field(0.1, gt=0, description="The same for width and height.")
     initial_speed: float = Field(
         5.0,
         gt=0,

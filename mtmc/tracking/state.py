@@ -80,8 +80,8 @@ def predict(state: State, n: int, time: float) -> tuple[FloatArray, FloatArray]:
     """Where the first `n` tracks are expected at `time`.
 
     Returns:
-        (n, 4) float64 left, top, right, bottom; and (n, 4) float64 heading: x, y of the last observed centre and x, y of
-        the observed direction, whose length is the trust in it: travelled way over box size, at most 1.
+        (n, 4) float64 left, top, right, bottom; and (n, 4) float64 heading: x, y of the last observed centre and x, y
+        of the observed direction, whose length is the trust in it: travelled way over box size, at most 1.
     """
     box = np.empty((n, 4))
     heading = np.empty((n, 4))

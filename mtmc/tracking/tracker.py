@@ -9,8 +9,10 @@ from detection.detections import Detections
 from mtmc.clock import Clock
 from mtmc.tracking.matching import associate
 from mtmc.tracking.settings import TrackingSettings
-from mtmc.tracking.state import FloatArray, Rules, State, advance, predict
+from mtmc.tracking.state import HITS, MISSED, FloatArray, Rules, State, advance, predict
 from mtmc.tracks import Tracks
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 class Tracker:
@@ -57,15 +59,15 @@ class Tracker:
 
         Returns:
             The rows of confirmed tracks in this frame, by track number. A track confirmed by this frame brings its
-            earlier rows along, unless `backfill` is off, so that all rows given out together make complete tracks. Numbers grow
-            with a track's first frame and are never used again; some are left out.
+            earlier rows along, unless `backfill` is off, so that all rows given out together make complete
+            tracks. Numbers grow with a track's first frame and are never used again; some are left out.
 
         Raises:
             ValueError: `time` goes back or is no number.
         """
         if not time >= self._time or time == np.inf:
             raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
-        previous, self._time = self._time, time
+        self._time = time
         n, m = self._living, len(detections)
         if n + m == 0:
             return Tracks.empty()
@@ -76,7 +78,7 @@ class Tracker:
         track_match = np.full(n, -1, np.int64)
         box_match = np.full(m, -1, np.int64)
         if n and m:
-            self._match(box, score, track_match, box_match, previous)
+            self._match(box, score, track_match, box_match)
         self._living, self._next_number, number, frame, out_box, out_score, label = advance(
             self._state,
             n,
@@ -98,27 +100,31 @@ class Tracker:
         score: npt.NDArray[np.float32],
         track_match: npt.NDArray[np.int64],
         box_match: npt.NDArray[np.int64],
-        previous: float,
     ) -> None:
-        """Fill the matches: confident boxes, then faint ones, then what is left near where tracks were last seen."""
-        s = self._settings
+        """Fill the matches, the surest pairs first."""
+        s, state = self._settings, self._state
         n = len(track_match)
-        seen = self._state.seen[:n]
-        expected, heading = predict(self._state, n, self._time)
+        expected, heading = predict(state, n, self._time)
+        last, seen, counts = state.observed[:n], state.seen[:n], state.counts[:n]
+        handicap = (self._time - seen) * s.lost_handicap
         edges = box.astype(np.float64)
         edges[:, 2:] += edges[:, :2]
         by_left = edges[:, 0].argsort()
 
-        def match(where: FloatArray, since: float, least: float, min_iou: float, grow: float, direction: float) -> None:
-            gates = (since, least, min_iou, grow, direction)
-            associate(where, heading, seen, track_match, edges, score, by_left, box_match, *gates)
+        def match(
+            where: FloatArray, ready: BoolArray, least: float, min_iou: float, grow: float, direction: float
+        ) -> None:
+            gates = (least, min_iou, grow, direction)
+            associate(where, heading, ready, handicap, track_match, edges, score, by_left, box_match, *gates)
 
-        match(expected, -np.inf, s.high_score, s.min_iou, 0.0, s.direction_weight)
+        missed = counts[:, MISSED] > 0
+        match(expected, np.ones(n, np.bool_), s.high_score, s.min_iou, 0.0, s.direction_weight)
         if s.low_score < s.high_score:
-            match(expected, previous, s.low_score, s.second_min_iou, 0.0, 0.0)
+            match(expected, ~missed, s.low_score, s.second_min_iou, 0.0, 0.0)
+        if s.first_grow:
+            match(last, ~missed & (counts[:, HITS] == 1), s.high_score, s.min_iou, s.first_grow, 0.0)
         if s.recovery:
-            last = self._state.observed[:n]
-            match(last, -np.inf, s.high_score, s.min_iou, s.recovery_grow, s.direction_weight)
+            match(last, missed, s.high_score, s.min_iou, s.recovery_grow, s.direction_weight)
 
 
 def track(detections: Detections, clock: Clock, settings: TrackingSettings | None = None) -> Tracks:
@@ -136,7 +142,10 @@ def track(detections: Detections, clock: Clock, settings: TrackingSettings | Non
         return Tracks.empty()
     tracker = Tracker(settings)
     ordered = detections[np.argsort(detections.frame, kind="stable")]
-    frames = np.arange(ordered.frame[0], ordered.frame[-1] + 1)
+    present = np.unique(ordered.frame)
+    # Boxes may come from every k-th frame only; the frames between must not count as misses.
+    stride = int(np.gcd.reduce(np.diff(present))) if len(present) > 1 else 1
+    frames = np.arange(present[0], present[-1] + 1, stride)
     bounds = np.searchsorted(ordered.frame, np.append(frames, frames[-1] + 1)).tolist()
     times = clock.at(frames).tolist()
     rows = [
