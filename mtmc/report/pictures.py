@@ -25,7 +25,7 @@ class PictureLimits:
 
     height: int = 96
     per_track: int = 3
-    total_bytes: int = 8_000_000
+    total_bytes: int = 6_000_000
     quality: int = 75
 
 

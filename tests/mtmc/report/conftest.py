@@ -28,7 +28,7 @@ def fake_report(
     seed: int = 0,
     truth: bool = True,
     extractors: tuple[str, ...] = ("baseline", "ssbver"),
-    pictures: int = 4,
+    pictures: int = 2,
     positions: bool = True,
     links: bool = True,
 ) -> ReportData:
