@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1_678)
     parser.add_argument("--gallery", type=int, default=11_579)
     parser.add_argument("--dims", type=int, default=2_048)
-    parser.add_argument("--noise", type=float, default=4.0, help="raising it makes matches rank later")
+    parser.add_argument("--noise", type=float, default=2.5, help="raising it makes matches rank later")
     parser.add_argument("--rerank", action="store_true", help="sparse k-reciprocal re-ranking, too")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
