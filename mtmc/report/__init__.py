@@ -1,1 +1,1 @@
-"""The pages and videos that a person looks at after a run."""
+"""What a person looks at after a run: the report page, annotated videos, the mosaic; and progress while it runs."""

@@ -145,9 +145,9 @@ class _StageRow:
 
 def _score_rows(data: ReportData, panels: Sequence[Panel]) -> list[_ScoreRow]:
     rows = []
-    first = (data.extractors[0].scores or {}).get("idf1")
+    first = _finite((data.extractors[0].scores or {}).get("idf1"))
     for i, (result, panel) in enumerate(zip(data.extractors, panels, strict=True)):
-        scores = None if result.scores is None else {name: result.scores.get(name) for name in _METRICS}
+        scores = None if result.scores is None else {name: _finite(result.scores.get(name)) for name in _METRICS}
         own = scores["idf1"] if scores else None
         difference = own - first if i and own is not None and first is not None else None
         errors = find_errors(result.identity, data.tracks.truth)
@@ -157,10 +157,15 @@ def _score_rows(data: ReportData, panels: Sequence[Panel]) -> list[_ScoreRow]:
 
 def _camera_scores(data: ReportData) -> list[_CameraScores]:
     return [
-        _CameraScores(result.name, tuple(result.camera_idf1.get(camera.name) for camera in data.cameras))
+        _CameraScores(result.name, tuple(_finite(result.camera_idf1.get(camera.name)) for camera in data.cameras))
         for result in data.extractors
         if result.camera_idf1
     ]
+
+
+def _finite(value: float | None) -> float | None:
+    """None for a score that is not defined, such as that of a camera without vehicles."""
+    return value if value is not None and np.isfinite(value) else None
 
 
 def _tiles(data: ReportData, scores: Sequence[_ScoreRow]) -> list[_Tile]:

@@ -71,6 +71,12 @@ def followed_vehicle(
     return followed
 
 
+def passage_lengths(camera: int, truth: Tracks) -> dict[tuple[int, int], int]:
+    """Boxes of each vehicle in a camera, {(vehicle, camera): boxes}: one camera's part of `ReportData.truth_lengths`."""
+    vehicles, boxes = np.unique(truth.track, return_counts=True)
+    return {(vehicle, camera): count for vehicle, count in zip(vehicles.tolist(), boxes.tolist(), strict=True)}
+
+
 def _same_frame_pairs(
     a: npt.NDArray[np.int32], b: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

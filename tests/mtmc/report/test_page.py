@@ -229,8 +229,11 @@ def test_no_cameras_at_all() -> None:
     assert "No vehicle was followed." in Outline(render_report(data)).texts
 
 
-def test_hostile_floats_do_not_reach_the_page_as_broken_markup() -> None:
+def test_figures_that_are_not_defined_are_dashes() -> None:
+    nan = float("nan")
     link = LinkInfo("c041", "c042", 0.0, np.array([0.0, 1.0]), np.array([0.0]))
-    data = replace(_pair([1, 2, 1, 2], None, None), links=[link], links_origin="learned")
-    page = render_report(data)
-    assert "no travel times" in page and "nan" not in page.lower().replace("finance", "")
+    result = ExtractorResult("a", np.array([1, 2, 1, 2], np.int32), {"idf1": nan, "idp": 0.5}, {"c041": nan})
+    data = replace(_pair([1, 2, 1, 2], [1, 2, 1, 2], None), links=[link], links_origin="learned", extractors=[result])
+    texts = Outline(render_report(data)).texts
+    assert "no travel times" in texts and "50.00" in texts
+    assert not any("nan" in text.lower() for text in texts)

@@ -7,7 +7,7 @@ import pytest
 
 from mtmc.clock import Clock
 from mtmc.report.data import ExtractorResult, ReportData, TrackTable
-from mtmc.report.tabulate import followed_vehicle, tabulate_tracks
+from mtmc.report.tabulate import followed_vehicle, passage_lengths, tabulate_tracks
 from mtmc.tracks import Tracks
 
 
@@ -78,6 +78,12 @@ def test_many_tracks_at_once_agree_with_a_plain_loop() -> None:
         expected.append(best if hits[best] and hits[best] >= 0.25 * len(mine) else -1)
     assert followed_vehicle(tracks, truth).tolist() == expected
     assert len(set(expected)) > 1
+
+
+def test_passages_of_the_ground_truth_are_counted() -> None:
+    truth = Tracks.of([4, 9, 4], [1, 1, 2], boxes([0, 200, 0]))
+    assert passage_lengths(2, truth) == {(4, 2): 2, (9, 2): 1}
+    assert passage_lengths(2, Tracks.empty()) == {}
 
 
 def test_a_report_refuses_identities_that_do_not_fit_its_tracks() -> None:
