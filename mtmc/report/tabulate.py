@@ -72,7 +72,7 @@ def followed_vehicle(
 
 
 def passage_lengths(camera: int, truth: Tracks) -> dict[tuple[int, int], int]:
-    """Boxes of each vehicle in a camera, {(vehicle, camera): boxes}: one camera's part of `ReportData.truth_lengths`."""
+    """Boxes of each vehicle in a camera: {(vehicle, camera): boxes}, its part of `ReportData.truth_lengths`."""
     vehicles, boxes = np.unique(truth.track, return_counts=True)
     return {(vehicle, camera): count for vehicle, count in zip(vehicles.tolist(), boxes.tolist(), strict=True)}
 
