@@ -14,7 +14,7 @@ from detection.openvino_network import OpenVinoNetwork, default_precision, facts
 from detection.paths import appearing
 from detection.video import open_video
 
-_CALIBRATION_FRAMES = 96
+_CALIBRATION_FRAMES = 48
 # Frames beyond these are not decoded for a calibration: the first minute shows what the camera sees.
 _CALIBRATION_SPAN = 600
 
