@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None) -> int:
                 calibration=[options.video],
             )
             detector.prepare(video.info.height, video.info.width)
-            name = f"ours {detector.key.split()[3] if precision == 'auto' else precision}"
+            name = f"ours {default_precision() if precision == 'auto' else precision}"
             runs.setdefault(name, partial(detector.detect, frames))
         cpu: dict[str, list[float]] = {name: [] for name in runs}
         wall: dict[str, list[float]] = {name: [] for name in runs}
