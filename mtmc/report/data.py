@@ -21,7 +21,7 @@ class CameraInfo:
         frames: frames that were read.
         broken: frames that should be there and could not be read.
         missing: why the camera was left out of the run; "" when it took part.
-        position: where it stands, (x, y) metres east and north of the scenario's origin; None where unknown.
+        position: where it stands or looks, (x, y) metres east and north of the scenario's origin; None where unknown.
     """
 
     name: str

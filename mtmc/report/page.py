@@ -81,7 +81,7 @@ def render_report(
         tiles=_tiles(data, scores),
         loose=", ".join(f"{panel.loose} ({panel.name})" for panel in panels if panel.loose),
         unseen=_unseen(data),
-        link_map=draw_map(data.cameras, data.links) if data.links else None,
+        link_map=draw_map([c for c in data.cameras if not c.missing], data.links) if data.links else None,
         histograms=[draw_histogram(link) for link in shown_links],
         losses=_losses(data),
         tracks_of=np.bincount(data.tracks.camera, minlength=len(data.cameras)).tolist(),
