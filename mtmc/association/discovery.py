@@ -81,7 +81,7 @@ def discover_links(
     )
     sure = np.clip((score[keep] - 5.0) / 10.0, 0.0, 0.9)
     spread = broad_times(table)
-    share = np.where(table.overlap, 0.3, 0.6) / np.maximum(_links_of_zone(table), 1)
+    share = np.where(table.overlap, 0.1, 0.6) / np.maximum(_links_of_zone(table), 1)
     probability = np.maximum(share, sure * np.clip(excess[keep] / np.maximum(events[keep], 1), 0.0, 0.9))
     return table, LinkPrior(probability, _peaked(spread, peak[keep], width[keep], sure), spread)
 
@@ -200,27 +200,36 @@ def _clearest_peak(
     counts: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], ...]:
     """Of each row: evidence in nats, middle (bins), width (bins) and excess of its clearest peak over all scales."""
+    found: tuple[npt.NDArray[np.float64], ...] = _compiled_peak(counts, expected, np.array(SCALES))
+    return found
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled_peak(counts, expected, scales):  # type: ignore[no-untyped-def]  # pragma: no cover
     n, bins = counts.shape
     score = np.zeros(n)
     middle = np.full(n, bins / 2)
     width = np.full(n, float(bins))
     excess = np.zeros(n)
-    total = np.concatenate([np.zeros((n, 1)), np.cumsum(counts, 1)], 1)
-    usual = np.concatenate([np.zeros((n, 1)), np.cumsum(expected, 1)], 1)
-    every = np.arange(n)
-    for scale in SCALES:
-        if scale > bins:
-            break
-        seen = total[:, scale:] - total[:, :-scale]
-        chance = usual[:, scale:] - usual[:, :-scale] + 0.02
-        more = np.maximum(seen, chance)
-        nats = more * np.log(more / chance) - (more - chance)
-        best = nats.argmax(1)
-        better = nats[every, best] > score
-        score = np.where(better, nats[every, best], score)
-        middle = np.where(better, best + scale / 2, middle)
-        width = np.where(better, float(scale), width)
-        excess = np.where(better, (seen - chance)[every, best], excess)
+    for row in range(n):
+        for scale in scales:
+            if scale > bins:
+                break
+            seen = 0.0
+            chance = 0.02
+            for k in range(bins):
+                seen += counts[row, k]
+                chance += expected[row, k]
+                if k >= scale:
+                    seen -= counts[row, k - scale]
+                    chance -= expected[row, k - scale]
+                if k >= scale - 1 and seen > chance:
+                    nats = seen * np.log(seen / chance) - (seen - chance)
+                    if nats > score[row]:
+                        score[row] = nats
+                        middle[row] = k + 1 - scale / 2
+                        width[row] = scale
+                        excess[row] = seen - chance
     return score, middle, width, excess
 
 

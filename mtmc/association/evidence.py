@@ -92,11 +92,12 @@ def measure(
     """
     a, b = pairs.source, pairs.target
     count = len(summaries.cameras)
-    size = standardise(summaries.size, summaries.camera.astype(np.int64), count)
+    size_in = standardise(summaries.size, entries.zone, len(entries.camera))
+    size_out = standardise(summaries.size, exits.zone, len(exits.camera))
     stay = standardise(summaries.end - summaries.start, entries.zone, len(entries.camera))
     nan = np.nan
     traits = (
-        Trait("size", size[a], size[b], prior=0.5, strength=15.0),
+        Trait("size", size_out[a], size_in[b], prior=0.5, strength=15.0),
         Trait(
             "lane",
             np.where(succession, exits.lateral[a], nan),

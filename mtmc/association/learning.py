@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scipy.special import digamma
+
 from mtmc.association.candidates import LinkTable, Pairs
 from mtmc.association.discovery import LinkPrior
 from mtmc.association.evidence import Evidence
@@ -148,8 +150,9 @@ class _LinkModel:
         self.mass = np.bincount(link, weight, links)
         seen = np.bincount(self._out_link, self._seen_ahead(), links)
         seen += np.bincount(self._over_link, minlength=links)
-        strength = PROBABILITY_STRENGTH
-        self.share = (self.mass + strength * self._prior.probability) / (np.maximum(seen, self.mass) + strength)
+        # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
+        count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
+        self.share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
         worth = weight > 1e-3
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
         self._learned = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -26,16 +27,36 @@ def pair_marginals(
     Returns:
         (m,) probabilities; those of one source, and those of one target, add to at most about 1.
     """
-    back = np.ones(len(ratio))
     weight = np.minimum(ratio, 1e12)
-    for _ in range(sweeps):
-        sent = weight * back
-        forward = weight / (1.0 + np.maximum(np.bincount(source, sent, n)[source] - sent, 0.0))
-        new = 1.0 / (1.0 + np.maximum(np.bincount(target, forward, n)[target] - forward, 0.0))
-        settled = len(new) == 0 or float(np.abs(new - back).max()) < 1e-4
-        back = new
-        if settled:
-            break
-    sent = weight * back
-    probability: npt.NDArray[np.float64] = sent / (1.0 + np.bincount(source, sent, n)[source])
+    probability: npt.NDArray[np.float64] = _compiled_marginals(source, target, weight, n, sweeps)
     return probability
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled_marginals(source, target, weight, n, sweeps):  # type: ignore[no-untyped-def]  # pragma: no cover
+    m = len(weight)
+    back = np.ones(m)
+    forward = np.empty(m)
+    by_source = np.empty(n)
+    by_target = np.empty(n)
+    for _ in range(sweeps):
+        by_source[:] = 1.0
+        by_target[:] = 1.0
+        for e in range(m):
+            by_source[source[e]] += weight[e] * back[e]
+        for e in range(m):
+            forward[e] = weight[e] / max(by_source[source[e]] - weight[e] * back[e], 1.0)
+            by_target[target[e]] += forward[e]
+        change = 0.0
+        for e in range(m):
+            new = 1.0 / max(by_target[target[e]] - forward[e], 1.0)
+            change = max(change, abs(new - back[e]))
+            back[e] = new
+        if change < 1e-4:
+            break
+    by_source[:] = 1.0
+    for e in range(m):
+        by_source[source[e]] += weight[e] * back[e]
+    for e in range(m):
+        back[e] = weight[e] * back[e] / by_source[source[e]]
+    return back

@@ -1,0 +1,394 @@
+"""Simulated association problems as arrays: vehicles on roads, cameras on posts, tracks and features, no pixels.
+
+Not used by the product. Everything is drawn from one seed, and everything that a table says of it must be called simulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.summaries import CameraTracks, TrackFeatures
+from mtmc.clock import Clock
+from mtmc.tracks import Tracks
+
+LANE = 3.2
+KINDS = ((4.4, 1.8, 1.5, 2, 0.62), (4.8, 1.9, 1.8, 2, 0.2), (5.8, 2.0, 1.9, 7, 0.1), (9.0, 2.5, 3.2, 7, 0.05), (12.0, 2.5, 3.1, 5, 0.03))
+"""Length, width, height in metres, COCO class, share."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Cameras with tracks, and which vehicle each track is.
+
+    Attributes:
+        cameras: input of `summarise`.
+        truth: for each camera, vehicle number of each track, indexed by track number - 1; -1 for a false track.
+        missed: boxes of vehicles that no track covers, by vehicle number.
+    """
+
+    cameras: list[CameraTracks]
+    truth: list[npt.NDArray[np.int64]]
+    missed: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Post:
+    """A camera: where it stands, where it looks (metres), focal length in picture widths."""
+
+    place: tuple[float, float]
+    target: tuple[float, float]
+    height: float = 7.0
+    focal: float = 0.7
+    reach: float = 75.0
+
+
+class Pinhole:
+    """Ground to pixels and back for a post; the way back carries a calibration error."""
+
+    def __init__(self, post: Post, width: int, height: int, error: npt.NDArray[np.float64]) -> None:
+        eye = np.array([*post.place, post.height])
+        forward = np.array([*post.target, 0.0]) - eye
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, [0, 0, 1.0])
+        right /= np.linalg.norm(right)
+        down = np.cross(forward, right)
+        k = np.array([[post.focal * width, 0, width / 2], [0, post.focal * width, height / 2], [0, 0, 1]])
+        rotation = np.stack([right, down, forward])
+        self._h = k @ np.column_stack([rotation[:, 0], rotation[:, 1], -rotation @ eye])
+        self._inverse = np.linalg.inv(self._h)
+        self._error = error
+
+    def to_pixels(self, ground: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Pixels (n, 2) and depth (n,) of points on the ground."""
+        p = np.column_stack([ground, np.ones(len(ground))]) @ self._h.T
+        depth = p[:, 2]
+        return p[:, :2] / np.where(np.abs(depth) > 1e-6, depth, 1e-6)[:, None], depth
+
+    def to_ground(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Metres (n, 2) of pixels, off by the calibration error."""
+        p = np.column_stack([points, np.ones(len(points))]) @ self._inverse.T
+        far = np.abs(p[:, 2:]) < 1e-9
+        ground = p[:, :2] / np.where(far, 1e-9, p[:, 2:])
+        result: npt.NDArray[np.float64] = np.clip(ground, -1e5, 1e5) + self._error
+        return result
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """A pretended re-id network: how much of a feature is the vehicle, its model, the view, and noise."""
+
+    dimension: int = 64
+    lookalikes: float = 0.4
+    detail: float = 0.75
+    view: float = 0.7
+    noise: float = 0.75
+
+
+WEAK = Appearance(detail=0.55, view=0.8, noise=1.0)
+
+
+def corridor(seed: int, vehicles: int = 110, seconds: float = 200.0, cameras: int = 6, **options: object) -> Problem:
+    """Like S06: crossings along one road, both directions, side roads, traffic lights, no overlapping views."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.uniform(110, 300, cameras - 1)
+    nodes = np.column_stack([np.concatenate([[0], np.cumsum(gaps)]), rng.uniform(-15, 15, cameras)])
+    roads = [(k, k + 1) for k in range(cameras - 1)]
+    posts = []
+    for node in nodes:
+        side, along = rng.choice([-1, 1]), rng.choice([-1, 1])
+        place = node + [along * rng.uniform(12, 24), side * rng.uniform(9, 16)]
+        target = node + [-along * rng.uniform(0, 14), -side * rng.uniform(0, 5)]
+        posts.append(Post(tuple(place), tuple(target), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
+    return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.75, **options)
+
+
+def crossing(seed: int, vehicles: int = 90, seconds: float = 200.0, **options: object) -> Problem:
+    """Like S01: four cameras around one crossing with overlapping views, a fifth down the road."""
+    rng = np.random.default_rng(seed)
+    nodes = np.array([[0.0, 0.0], [130.0, 0.0]])
+    posts = []
+    for angle in np.deg2rad([45, 135, 225, 315]) + rng.uniform(-0.2, 0.2, 4):
+        out = np.array([np.cos(angle), np.sin(angle)])
+        posts.append(Post(tuple(out * rng.uniform(18, 26)), tuple(-out * rng.uniform(2, 10)), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
+    posts.append(Post((150.0, 12.0), (128.0, 0.0)))
+    return _simulate(rng, nodes, [(0, 1)], posts, vehicles, seconds, through=0.5, **options)
+
+
+def network(seed: int, vehicles: int = 220, seconds: float = 300.0, side: tuple[int, int] = (5, 4), **options: object) -> Problem:
+    """Like S04 and S05: a grid of streets with loops, a camera at every crossing, random ways through it."""
+    rng = np.random.default_rng(seed)
+    columns, rows = side
+    nodes = np.array([[150.0 * x, 130.0 * y] for y in range(rows) for x in range(columns)])
+    nodes += rng.uniform(-25, 25, nodes.shape)
+    roads = [(y * columns + x, y * columns + x + 1) for y in range(rows) for x in range(columns - 1)]
+    roads += [(y * columns + x, (y + 1) * columns + x) for y in range(rows - 1) for x in range(columns)]
+    posts = []
+    for node in nodes:
+        angle = rng.uniform(0, 2 * np.pi)
+        out = np.array([np.cos(angle), np.sin(angle)])
+        posts.append(Post(tuple(node + out * rng.uniform(15, 24)), tuple(node - out * rng.uniform(0, 10)), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
+    return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.6, **options)
+
+
+LAYOUTS = {"corridor": corridor, "crossing": crossing, "network": network}
+
+
+def _routes(
+    rng: np.random.Generator, nodes: npt.NDArray[np.float64], roads: list[tuple[int, int]], vehicles: int, through: float
+) -> list[npt.NDArray[np.float64]]:
+    """Way points of each vehicle: from a point off the network over crossings to a point off the network."""
+    around: list[list[int]] = [[] for _ in nodes]
+    for a, b in roads:
+        around[a].append(b)
+        around[b].append(a)
+    stubs: list[list[npt.NDArray[np.float64]]] = []
+    for k, node in enumerate(nodes):
+        used = [np.arctan2(*(nodes[m] - node)[::-1]) for m in around[k]]
+        free = [a for a in np.deg2rad([0, 90, 180, 270]) if all(abs(np.angle(np.exp(1j * (a - u)))) > 0.7 for u in used)]
+        stubs.append([node + 120.0 * np.array([np.cos(a), np.sin(a)]) for a in free])
+    open_nodes = [k for k, s in enumerate(stubs) if s]
+    ends = np.array([len(around[k]) <= 1 for k in open_nodes])
+    weight = np.where(ends, 4.0, 1.0)
+    routes = []
+    for _ in range(vehicles):
+        at = int(rng.choice(open_nodes, p=weight / weight.sum()))
+        stub = int(rng.integers(len(stubs[at])))
+        points, came = [stubs[at][stub], nodes[at]], stubs[at][stub]
+        for _step in range(14):
+            heading = nodes[at] - came
+            ways: list[tuple[float, int]] = []
+            for m in around[at]:
+                if np.allclose(nodes[m], came):
+                    continue
+                turn = abs(np.angle(complex(*(nodes[m] - nodes[at])) / complex(*heading)))
+                ways.append((through if turn < 0.6 else (1 - through) / 2, m))
+            for number, point in enumerate(stubs[at]):
+                if np.allclose(point, came):
+                    continue
+                turn = abs(np.angle(complex(*(point - nodes[at])) / complex(*heading)))
+                ways.append((through if turn < 0.6 else (1 - through) / 2, -1 - number))
+            if not ways:
+                break
+            odds = np.array([w for w, _ in ways])
+            pick = ways[int(rng.choice(len(ways), p=odds / odds.sum()))][1]
+            came = nodes[at]
+            if pick < 0:
+                points.append(stubs[at][-1 - pick])
+                break
+            at = pick
+            points.append(nodes[at])
+        routes.append(np.array(points))
+    return routes
+
+
+def _motion(
+    rng: np.random.Generator,
+    nodes: npt.NDArray[np.float64],
+    routes: list[npt.NDArray[np.float64]],
+    starts: npt.NDArray[np.float64],
+) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """(seconds, metres along the route) knots of each vehicle: own speed, red lights, queues, headways."""
+    cycle = 50.0
+    offset = rng.uniform(0, cycle, len(nodes))
+    green = rng.uniform(0.4, 0.6, len(nodes))
+    number = {tuple(np.round(n, 3)): k for k, n in enumerate(nodes)}
+    factor = rng.normal(1.0, 0.1, len(routes)).clip(0.75, 1.3)
+    knots: list[tuple[list[float], list[float]]] = [([], []) for _ in routes]
+    free: dict[tuple[int, int, int], float] = {}
+    clock = starts.copy()
+    lane = rng.integers(0, 2, len(routes))
+    # Vehicles pass their crossings in the order of arrival, over all vehicles.
+    import heapq
+
+    queue = [(starts[v], v, 0) for v in range(len(routes))]
+    heapq.heapify(queue)
+    waiting: dict[tuple[int, int, int], list[float]] = {}
+    along = [0.0] * len(routes)
+    while queue:
+        time, v, leg = heapq.heappop(queue)
+        route = routes[v]
+        if not knots[v][0]:
+            knots[v][0].append(time)
+            knots[v][1].append(0.0)
+        length = float(np.linalg.norm(route[leg + 1] - route[leg]))
+        speed = 12.5 * factor[v] * rng.normal(1.0, 0.05)
+        arrive = time + (length - 10.0) / speed
+        begin, along[v] = along[v], along[v] + length
+        if leg + 2 >= len(route):
+            knots[v][0].append(arrive + 10.0 / speed)
+            knots[v][1].append(begin + length)
+            continue
+        node = number[tuple(np.round(route[leg + 1], 3))]
+        heading = route[leg + 1] - route[leg]
+        arm = int(np.round(np.arctan2(heading[1], heading[0]) / (np.pi / 2))) % 4
+        if rng.random() < 0.15:
+            lane[v] = 1 - lane[v]
+        key = (node, arm, int(lane[v]))
+        leave = max(arrive, free.get(key, 0.0) + 1.8)
+        phase = (leave - offset[node]) / cycle % 1.0
+        is_green = phase < green[node] if arm % 2 == 0 else phase >= green[node]
+        if not is_green:
+            wait = (1.0 - phase) * cycle if arm % 2 == 0 else (green[node] - phase) % 1.0 * cycle
+            leave = max(leave + wait + 1.0, leave)
+        line = [t for t in waiting.get(key, []) if t > arrive]
+        waiting[key] = [*line, leave]
+        free[key] = leave
+        stop = begin + length - 10.0 - 7.0 * len(line)
+        if leave - arrive > 0.5:
+            knots[v][0].extend([max(arrive - 7.0 * len(line) / speed, time + 0.1), leave - 0.8 * len(line)])
+            knots[v][1].extend([stop, stop + 0.3])
+        knots[v][0].append(leave)
+        knots[v][1].append(begin + length - 10.0)
+        clock[v] = leave + 10.0 / 8.0
+        knots[v][0].append(clock[v])
+        knots[v][1].append(begin + length)
+        heapq.heappush(queue, (clock[v], v, leg + 1))
+    result = []
+    for t, s in knots:
+        times = np.maximum.accumulate(np.array(t) + np.arange(len(t)) * 1e-3)
+        result.append((times, np.maximum.accumulate(np.array(s))))
+    return result
+
+
+def _simulate(
+    rng: np.random.Generator,
+    nodes: npt.NDArray[np.float64],
+    roads: list[tuple[int, int]],
+    posts: list[Post],
+    vehicles: int,
+    seconds: float,
+    through: float,
+    fps: float = 5.0,
+    calibrated: bool = False,
+    degraded: bool = False,
+    appearance: Appearance | None = None,
+) -> Problem:
+    routes = _routes(rng, nodes, roads, vehicles, through)
+    starts = np.sort(rng.uniform(-60.0, seconds - 10.0, vehicles))
+    motion = _motion(rng, nodes, routes, starts)
+    kind = rng.choice(len(KINDS), vehicles, p=[k[4] for k in KINDS])
+    lateral = LANE * (0.6 + rng.integers(0, 2, vehicles)) + rng.normal(0, 0.25, vehicles)
+    width, height = 960, 540
+    maps = [Pinhole(p, width, height, rng.normal(0, 1.0, 2)) for p in posts]
+    rate = np.where(rng.random(len(posts)) < 0.15, 4.0, fps) if fps == 5.0 else np.full(len(posts), fps)
+    offset = rng.uniform(0, 8.0, len(posts))
+    parts: list[list[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.float64], int]]] = [[] for _ in posts]
+    places = np.array([p.target for p in posts])
+    for v in range(vehicles):
+        time, path = motion[v]
+        corner = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(routes[v], axis=0), axis=1))])
+        near = np.linalg.norm(routes[v][None] - places[:, None], axis=2).min(1) < 160.0
+        for c in np.flatnonzero(near):
+            first = max(1, int(np.ceil((time[0] - offset[c]) * rate[c])) + 1)
+            last = min(int(seconds * rate[c]), int(np.floor((time[-1] - offset[c]) * rate[c])) + 1)
+            if last <= first:
+                continue
+            frame = np.arange(first, last + 1)
+            s = np.interp(offset[c] + (frame - 1) / rate[c], time, path)
+            ground = np.stack([np.interp(s, corner, routes[v][:, k]) for k in range(2)], 1)
+            ahead = np.stack([np.interp(s + 3.0, corner, routes[v][:, k]) for k in range(2)], 1)
+            behind = np.stack([np.interp(s - 3.0, corner, routes[v][:, k]) for k in range(2)], 1)
+            heading = ahead - behind
+            heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)
+            ground = ground + lateral[v] * np.column_stack([heading[:, 1], -heading[:, 0]])
+            pixel, depth = maps[c].to_pixels(ground)
+            length, wide, tall, _label, _share = KINDS[kind[v]]
+            scale = posts[c].focal * width / np.maximum(depth, 1.0)
+            view = posts[c].place - ground
+            view /= np.maximum(np.linalg.norm(view, axis=1, keepdims=True), 1e-9)
+            aspect = np.abs((view * heading).sum(1))
+            w = scale * (wide * aspect + length * np.sqrt(1 - np.minimum(aspect, 1) ** 2))
+            h = scale * (tall + 0.35 * length * aspect * 7.0 / np.maximum(depth, 7.0))
+            box = np.column_stack([pixel[:, 0] - w / 2, pixel[:, 1] - 0.85 * h, w, h])
+            inside = (depth > 3) & (depth < posts[c].reach) & (pixel[:, 0] > 0) & (pixel[:, 0] < width)
+            inside &= (pixel[:, 1] > 0) & (pixel[:, 1] < height) & (h > 16)
+            rows = np.flatnonzero(inside)
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+                if len(run) >= max(2, rate[c] * 0.6):
+                    facing = int(np.sign((view[run] * heading[run]).sum(1).mean()))
+                    parts[c].append((v, frame[run], box[run], facing))
+    return _tables(rng, posts, maps, parts, kind, rate, offset, seconds, (width, height), calibrated, degraded, appearance)
+
+
+def _tables(
+    rng: np.random.Generator,
+    posts: list[Post],
+    maps: list[Pinhole],
+    parts: list[list[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.float64], int]]],
+    kind: npt.NDArray[np.int64],
+    rate: npt.NDArray[np.float64],
+    offset: npt.NDArray[np.float64],
+    seconds: float,
+    shape: tuple[int, int],
+    calibrated: bool,
+    degraded: bool,
+    appearance: Appearance | None,
+) -> Problem:
+    look = appearance or Appearance()
+    vehicles = len(kind)
+    d = look.dimension
+    models = rng.normal(size=(max(vehicles // 3, 2), d)) / np.sqrt(d)
+    own = rng.normal(size=(vehicles, d)) / np.sqrt(d)
+    twin = rng.random(vehicles) < look.lookalikes
+    base = np.where(twin[:, None], models[rng.integers(0, len(models), vehicles)], rng.normal(size=(vehicles, d)) / np.sqrt(d))
+    identity = base + look.detail * own
+    cameras, truth = [], []
+    missed: dict[int, int] = {}
+    for c, rows in enumerate(parts):
+        tracks, vehicle, vectors, weights = [], [], [], []
+        shift = 0.6 * rng.normal(size=d) / np.sqrt(d)
+        views = look.view * rng.normal(size=(3, d)) / np.sqrt(d)
+        for v, frame, box, facing in rows:
+            pieces = [np.arange(len(frame))]
+            if degraded:
+                pieces = _degrade(rng, len(frame), rate[c])
+                missed[v] = missed.get(v, 0) + len(frame) - sum(len(p) for p in pieces)
+            for piece in pieces:
+                jitter = rng.normal(0, 0.03 if degraded else 0.005, (len(piece), 4)) * box[piece][:, [2, 3, 2, 3]]
+                label = KINDS[kind[v]][3] if rng.random() > 0.1 else 2
+                tracks.append(Tracks.of(np.full(len(piece), len(tracks) + 1), frame[piece], box[piece] + jitter, label=np.full(len(piece), label)))
+                vehicle.append(v)
+                noise = look.noise * (1.0 + 1.5 * (len(piece) < 1.5 * rate[c])) * rng.normal(size=d) / np.sqrt(d)
+                vectors.append(identity[v] + shift + views[facing + 1] + noise)
+                weights.append(1.0 if len(piece) >= 1.5 * rate[c] else 0.4)
+        if degraded:
+            for _ in range(int(0.05 * len(rows)) + 1):
+                length = int(rng.integers(3, 30))
+                begin = int(rng.integers(1, max(int(seconds * rate[c]) - length, 2)))
+                corner = rng.uniform(0.1, 0.8, 2) * shape
+                box = np.column_stack([np.tile(corner, (length, 1)) + rng.normal(0, 2, (length, 2)), np.full((length, 2), 60.0)])
+                tracks.append(Tracks.of(np.full(length, len(tracks) + 1), begin + np.arange(length), box))
+                vehicle.append(-1)
+                vectors.append(shift + rng.normal(size=d) / np.sqrt(d))
+                weights.append(1.0)
+        vector = np.array(vectors, np.float32).reshape(len(tracks), d)
+        vector /= np.maximum(np.linalg.norm(vector, axis=1, keepdims=True), 1e-9)
+        features = TrackFeatures(np.arange(1, len(tracks) + 1, dtype=np.int32), vector, np.array(weights, np.float32))
+        cameras.append(
+            CameraTracks(
+                f"c{c + 1:03d}",
+                Tracks.concatenate(tracks),
+                Clock.uniform(float(rate[c]), float(offset[c])),
+                *shape,
+                last_frame=int(seconds * rate[c]),
+                ground=maps[c] if calibrated else None,
+                features=features,
+            )
+        )
+        truth.append(np.array(vehicle, np.int64))
+    return Problem(cameras, truth, missed)
+
+
+def _degrade(rng: np.random.Generator, n: int, fps: float) -> list[npt.NDArray[np.int64]]:
+    """What a detector and tracker leave of n boxes: missed altogether, cut short at the ends, broken in two."""
+    if rng.random() < 0.04:
+        return []
+    rows = np.arange(int(n * rng.uniform(0, 0.15)), n - int(n * rng.uniform(0, 0.15)))
+    if len(rows) > 3 * fps and rng.random() < 0.15:
+        at = int(len(rows) * rng.uniform(0.25, 0.75))
+        gap = int(fps * rng.uniform(0.3, 2.0))
+        return [p for p in (rows[:at], rows[at + gap :]) if len(p) >= 2]
+    return [rows] if len(rows) >= 2 else []
