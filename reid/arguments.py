@@ -15,11 +15,13 @@ from reid.backends import PRECISIONS
 from reid.datasets import DATASETS, Dataset, load_dataset
 from reid.extractor import Extractor
 
+_FIGURES = ("mAP", "cmc1", "cmc5", "cmc10")
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The arguments that choose a data set."""
-    parser.add_argument("--dataset", required=True, help=", ".join(DATASETS))
-    parser.add_argument("--data-root", required=True, type=Path, help="the data set's folder (csv: the file)")
+    parser.add_argument("--dataset", required=required, help=", ".join(DATASETS))
+    parser.add_argument("--data-root", required=required, type=Path, help="the data set's folder (csv: the file)")
     parser.add_argument("--size", help="vehicleid, veriwild: small, medium or large")
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set's reader, e.g. holdout=0.2"
@@ -67,3 +69,22 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     aside = path.with_name(f".{path.name}.tmp")
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     aside.replace(path)
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """The plain figures (`mAP`, `cmc1`, ..., fractions) in a file that `python -m reid.evaluate --output` wrote.
+
+    Raises:
+        InputError: no such file, or another kind of file.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))["plain"]
+        figures = {name: float(value) for name, value in plain.items()}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; write it with python -m reid.evaluate --output") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: no result of python -m reid.evaluate --output") from None
+    missing = [name for name in _FIGURES if name not in figures]
+    if missing:
+        raise InputError(f"{path}: key 'plain' lacks {', '.join(missing)}; write it again with reid.evaluate --output")
+    return figures

@@ -87,7 +87,7 @@ class Extractor:
         path = find_weights(weights)
         if precision not in PRECISIONS:
             raise InputError(f"precision {precision!r} is unknown; there are {', '.join(PRECISIONS)}")
-        device = _choose_device(device)
+        device = choose_device(device)
         if path.suffix in (".onnx", ".xml"):
             if device != "cpu":
                 raise InputError(
@@ -204,7 +204,12 @@ def find_weights(weights: str | Path, folder: Path = WEIGHTS) -> Path:
     )
 
 
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """`auto` resolved: the first GPU where there is one, else the CPU; other names are checked.
+
+    Raises:
+        InputError: an unknown device, or one that this machine does not have.
+    """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

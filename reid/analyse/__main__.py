@@ -1,0 +1,223 @@
+"""Take a network apart: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep} ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from reid import train
+from reid.analyse.curves import curve_rows, draw_curves, read_curves
+from reid.analyse.distances import distance_histograms, distance_means, draw_distances, pair_distances
+from reid.analyse.efficiency import PUBLISHED, Subject, draw_efficiency, measure, with_accuracy
+from reid.analyse.results import save_figure, save_table, short_names
+from reid.analyse.saliency import draw_saliency, pair_saliency
+from reid.analyse.sweep import Point, Variation, draw_sweep, read_points, run_sweep
+from reid.arguments import (
+    add_data_arguments,
+    add_extractor_arguments,
+    dataset_of,
+    extractor_of,
+    read_figures,
+    write_json,
+)
+from reid.checkpoint import load_model
+from reid.datasets import Split
+from reid.embedding import embed_files
+from reid.evaluate import evaluate_extractor, paths_of_tests
+from reid.extractor import choose_device, find_weights
+from reid.images import read_image
+
+
+def _saliency(arguments: argparse.Namespace) -> None:
+    query, gallery = read_image(arguments.query), read_image(arguments.gallery)
+    names = short_names(arguments.weights)
+    device = choose_device(arguments.device)
+    models = [load_model(find_weights(weights), device)[0] for weights in arguments.weights]
+    found = [pair_saliency(model, query, gallery) for model in models]
+    save_figure(draw_saliency(query, gallery, names, found), arguments.output / "saliency.png")
+    rows = [
+        {"weights": name, "picture": picture, "row": row, "column": column, "saliency": float(values[row, column])}
+        for name, saliency in zip(names, found, strict=True)
+        for picture, values in (("query", saliency.query), ("gallery", saliency.gallery))
+        for row, column in np.ndindex(*values.shape)
+    ]
+    save_table(rows, arguments.output / "saliency.csv")
+    similarities = [{"weights": n, "similarity": s.similarity} for n, s in zip(names, found, strict=True)]
+    save_table(similarities, arguments.output / "similarity.csv")
+    _print(similarities)
+
+
+def _distances(arguments: argparse.Namespace) -> None:
+    dataset = dataset_of(arguments)
+    paths = paths_of_tests(dataset)
+    split = dataset.splits[0]
+    row_of = {path: row for row, path in enumerate(paths)}
+    query = np.array([row_of[path] for path in split.query.path], np.int64)
+    gallery = np.array([row_of[path] for path in split.gallery.path], np.int64)
+    found = []
+    for weights in arguments.weights:
+        embedded = embed_files(extractor_of(weights, arguments), paths)
+        q, g = embedded.readable[query], embedded.readable[gallery]
+        seen = Split(split.query[q], split.gallery[g])
+        found.append(pair_distances(embedded.vectors[query[q]], embedded.vectors[gallery[g]], seen))
+    names = short_names(arguments.weights)
+    means = distance_means(names, found)
+    save_figure(draw_distances(names, found, dataset.name), arguments.output / "distances.png")
+    save_table(distance_histograms(names, found), arguments.output / "distances.csv")
+    save_table(means, arguments.output / "distance_means.csv")
+    _print(means)
+
+
+def _curves(arguments: argparse.Namespace) -> None:
+    names = short_names(arguments.runs)
+    curves = [read_curves(run) for run in arguments.runs]
+    save_figure(draw_curves(names, curves, arguments.smooth), arguments.output / "curves.png")
+    save_table(curve_rows(names, curves), arguments.output / "curves.csv")
+    _print(
+        [
+            {"run": n, "rows": len(c["step"]), "last step": int(c["step"][-1])}
+            for n, c in zip(names, curves, strict=True)
+        ]
+    )
+
+
+def _efficiency(arguments: argparse.Namespace) -> None:
+    subjects = [Subject(weights=weights) for weights in arguments.weights]
+    subjects += [Subject(backbone=name, image_size=tuple(arguments.image_size)) for name in arguments.backbone]
+    if not subjects:
+        raise InputError("efficiency: nothing to measure; give --weights or --backbone")
+    names = short_names(arguments.weights) + list(arguments.backbone)
+    costs = [
+        measure(subject, name, arguments.device, arguments.precision, arguments.threads, arguments.seconds)
+        for subject, name in zip(subjects, names, strict=True)
+    ]
+    accuracies = {}
+    for text in arguments.figures:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise InputError(f"--figures {text}: must be NAME=FILE.json")
+        accuracies[name] = read_figures(Path(path))["mAP"]
+    costs = with_accuracy(costs, accuracies) + (list(PUBLISHED) if arguments.published else [])
+    rows = [cost.as_row() for cost in costs]
+    save_figure(draw_efficiency(costs), arguments.output / "efficiency.png")
+    save_table(rows, arguments.output / "efficiency.csv")
+    _print(rows)
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    points = []
+    for label, *results in arguments.results:
+        if not results:
+            raise InputError(f"--results {label}: name at least one JSON file of reid.evaluate after the label")
+        points.append(Point(label, tuple(map(Path, results))))
+    if arguments.point:
+        if not arguments.config or not arguments.dataset or not arguments.data_root:
+            raise InputError("sweep: --point trains, which needs --config, --dataset and --data-root")
+        points += _train_points(arguments)
+    if not points:
+        raise InputError("sweep: no points; give --results LABEL FILE ... or --point LABEL KEY=VALUE ...")
+    rows = read_points(points)
+    save_figure(draw_sweep(rows, arguments.title), arguments.output / "sweep.png")
+    save_table(rows, arguments.output / "sweep.csv")
+    _print(rows)
+
+
+def _train_points(arguments: argparse.Namespace) -> list[Point]:
+    dataset = dataset_of(arguments)
+
+    def train_run(overrides: Sequence[str], folder: Path) -> Path:
+        changes = [f"data.root={arguments.data_root}", *arguments.set, *overrides]
+        settings = [text for change in changes for text in ("--set", change)]
+        train.main(["--config", *map(str, arguments.config), *settings, "--output", str(folder)])
+        return folder / "model.safetensors"
+
+    def evaluate_run(weights: Path, result: Path) -> None:
+        write_json(result, evaluate_extractor(extractor_of(weights, arguments), dataset).as_dict())
+
+    variations = [Variation(label, tuple(settings)) for label, *settings in arguments.point]
+    return run_sweep(variations, arguments.seeds, arguments.output, train_run, evaluate_run)
+
+
+def _print(rows: Sequence[dict[str, str | float]] | Sequence[dict[str, object]]) -> None:
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(highlight=False).print(table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reid.analyse", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    saliency = commands.add_parser("saliency", help="Figure 6: what the similarity of two pictures depends on")
+    saliency.add_argument("--weights", nargs="+", required=True, help="checkpoints or names, shown side by side")
+    saliency.add_argument("--query", type=Path, required=True, help="a picture")
+    saliency.add_argument("--gallery", type=Path, required=True, help="a picture")
+    saliency.add_argument("--device", default="auto")
+    saliency.set_defaults(run=_saliency)
+
+    distances = commands.add_parser("distances", help="Figure 4: distances of pairs; changes are against the first")
+    distances.add_argument("--weights", nargs="+", required=True)
+    add_data_arguments(distances)
+    add_extractor_arguments(distances)
+    distances.set_defaults(run=_distances)
+
+    curves = commands.add_parser("curves", help="Figure 5: losses over training")
+    curves.add_argument("--runs", nargs="+", type=Path, required=True, help="folders of training runs")
+    curves.add_argument("--smooth", type=int, default=1, help="logged rows to average over in the picture")
+    curves.set_defaults(run=_curves)
+
+    efficiency = commands.add_parser("efficiency", help="Figure 7, Table 5: cost on this device against accuracy")
+    efficiency.add_argument("--weights", nargs="+", default=[], help="checkpoints (.safetensors) or names")
+    efficiency.add_argument("--backbone", nargs="+", default=[], help="networks without trained weights")
+    efficiency.add_argument(
+        "--image-size", nargs=2, type=int, default=[256, 256], metavar=("H", "W"), help="of --backbone"
+    )
+    efficiency.add_argument(
+        "--figures", nargs="+", default=[], metavar="NAME=FILE", help="accuracy from reid.evaluate --output"
+    )
+    efficiency.add_argument("--published", action="store_true", help="add the paper's rows (RTX 2080)")
+    efficiency.add_argument("--seconds", type=float, default=2.0, help="of measurement for each batch size")
+    add_extractor_arguments(efficiency)
+    efficiency.set_defaults(run=_efficiency)
+
+    sweep = commands.add_parser("sweep", help="Figure 8, Table 6: one setting varied")
+    sweep.add_argument(
+        "--results", nargs="+", action="append", default=[], metavar=("LABEL", "FILE"), help="collect evaluated runs"
+    )
+    sweep.add_argument(
+        "--point", nargs="+", action="append", default=[], metavar=("LABEL", "KEY=VALUE"), help="train and evaluate"
+    )
+    sweep.add_argument("--config", nargs="+", type=Path, help="training configuration that the points change")
+    sweep.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of all points")
+    sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
+    sweep.add_argument("--title", default="", help="what is varied")
+    add_data_arguments(sweep, required=False)
+    add_extractor_arguments(sweep)
+    sweep.set_defaults(run=_sweep)
+
+    for command in commands.choices.values():
+        command.add_argument("--output", type=Path, required=True, help="folder for the PNG and CSV files")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    arguments = _parser().parse_args(argv)
+    arguments.run(arguments)
+    sys.stdout.write(f"written to {arguments.output}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

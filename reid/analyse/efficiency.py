@@ -1,0 +1,197 @@
+"""Figure 7 and Table 5: what a vector costs, measured on this device, against what it is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from evaluation.errors import InputError
+from reid.checkpoint import load_model, save_model
+from reid.deploy import save_openvino, to_openvino
+from reid.extractor import Extractor, choose_device, find_weights
+from reid.models import build_model
+from reid.settings import ModelConfig
+
+BATCHES = (1, 32)
+_WARM_UP = 2
+_REPEATS = (3, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one network costs on one device.
+
+    Attributes:
+        method: the network's name.
+        source: where the row was measured.
+        parameters: of the deployed network, in millions.
+        dims: length of a vector.
+        ms_batch1: milliseconds an image, one image at a time.
+        ms_batch32: milliseconds an image, 32 at a time.
+        memory_mb_batch1: peak memory of weights and activations in MB, one image at a time: on a GPU as allocated by
+            PyTorch, on the CPU the growth of the process's resident memory from before the network is loaded.
+        memory_mb_batch32: the same, 32 at a time.
+        mean_average_precision: of the method, in per cent; NaN where not given.
+    """
+
+    method: str
+    source: str
+    parameters: float
+    dims: int
+    ms_batch1: float
+    ms_batch32: float
+    memory_mb_batch1: float
+    memory_mb_batch32: float
+    mean_average_precision: float = float("nan")
+
+    def as_row(self) -> dict[str, str | float]:
+        """For CSV."""
+        return dataclasses.asdict(self)
+
+
+def _published(method: str, accuracy: float, parameters: float, dims: int, ms: float, memory: float) -> Cost:
+    nothing = float("nan")
+    return Cost(method, "paper, RTX 2080, VeRi", parameters, dims, ms, nothing, memory, nothing, accuracy)
+
+
+PUBLISHED = (
+    _published("TransReID", 81.4, 101, 3840, 5.51, 423),
+    _published("GFDIA", 81.0, 34.7, 4096, 5.74, 173),
+    _published("SAVER", 79.6, 31, 2048, 5.06, 178),
+    _published("EVER", 80.4, 23.5, 2048, 4.55, 122),
+    _published("PVEN", 79.5, 59.2, 10240, 11.79, 603),
+    _published("HRCN", 83.1, 55.4, 3584, 10.84, 260),
+    _published("SSBVER", 82.1, 23.5, 2048, 4.55, 122),
+)
+"""Table 5 of the paper. Times on another device compare among themselves only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What to measure: a checkpoint, or a backbone with the weights that it starts with (the cost is the same).
+
+    Attributes:
+        weights: a file or a name in `weights/`; empty for a backbone.
+        backbone: its name; empty for a checkpoint.
+        image_size: height and width, of a backbone.
+    """
+
+    weights: str = ""
+    backbone: str = ""
+    image_size: tuple[int, int] = (256, 256)
+
+
+def measure(
+    subject: Subject, name: str, device: str = "auto", precision: str = "auto", threads: int = 0, seconds: float = 2.0
+) -> Cost:
+    """Measure one network in a process of its own, so that no other network's memory is counted.
+
+    Args:
+        subject: what to measure.
+        name: the row's name.
+        device: as in `Extractor.load`.
+        precision: as in `Extractor.load`.
+        threads: CPU threads, 0 for all.
+        seconds: time that each batch size is repeated for (at least 3 times, at most 200); times are medians.
+
+    Raises:
+        InputError: no such weights, backbone or device.
+    """
+    device = choose_device(device)
+    model = (
+        load_model(find_weights(subject.weights))[0]
+        if subject.weights
+        else build_model(ModelConfig(backbone=subject.backbone, image_size=subject.image_size))
+    )
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        # What is deployed is made here: making it takes memory that running it does not.
+        path = Path(folder) / ("network.xml" if device == "cpu" else "network.safetensors")
+        if device == "cpu":
+            save_openvino(to_openvino(model), path)
+        else:
+            save_model(path, model, {})
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            times, memory, source = pool.apply(_measure_here, (path, device, precision, threads, seconds))
+    return Cost(name, source, parameters, model.dims, times[0], times[1], memory[0], memory[1])
+
+
+def _measure_here(
+    path: Path, device: str, precision: str, threads: int, seconds: float
+) -> tuple[list[float], list[float], str]:
+    """Milliseconds an image and peak memory in MB for each batch size, and where that was."""
+    before = _peak_memory(device)
+    extractor = Extractor.load(path, device, precision=precision, threads=threads, batch=max(BATCHES))
+    times, memory = [], []
+    for batch in BATCHES:
+        images = np.random.default_rng(0).integers(0, 256, (batch, 3, *extractor.image_size), np.uint8)
+        for _ in range(_WARM_UP):
+            extractor.embed_prepared(images)
+        taken: list[float] = []
+        while len(taken) < _REPEATS[0] or (sum(taken) < seconds and len(taken) < _REPEATS[1]):
+            start = time.perf_counter()
+            extractor.embed_prepared(images)  # its result is on the CPU: a GPU has finished
+            taken.append(time.perf_counter() - start)
+        times.append(1e3 * statistics.median(taken) / batch)
+        memory.append(_peak_memory(device) - before)
+    where = f"CPU, {threads or 'all'} threads" if device == "cpu" else torch.cuda.get_device_name(device)
+    return times, memory, f"{where}, {extractor.precision}"
+
+
+def _peak_memory(device: str) -> float:
+    """MB that this process has had at most: on a GPU, or resident."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    status = Path("/proc/self/status")
+    if status.is_file():  # what getrusage gives here begins with the peak of the process that started this one
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def with_accuracy(costs: Sequence[Cost], accuracies: Mapping[str, float]) -> list[Cost]:
+    """The costs with each method's mAP, a fraction by name, filled in as per cent."""
+    unknown = accuracies.keys() - {cost.method for cost in costs}
+    if unknown:
+        raise InputError(f"--figures {sorted(unknown)[0]}: no such network is measured")
+    return [
+        dataclasses.replace(c, mean_average_precision=100 * accuracies[c.method]) if c.method in accuracies else c
+        for c in costs
+    ]
+
+
+def draw_efficiency(costs: Sequence[Cost]) -> Figure:
+    """Four panels, a bar a method: time an image, parameters, memory, length; mAP, where given, above the bars."""
+    figure = Figure(figsize=(3 + 1.3 * len(costs), 7))
+    names = [cost.method for cost in costs]
+    measured = ["tab:gray" if cost.source.startswith("paper") else "tab:blue" for cost in costs]
+    panels = (
+        ("inference time, batch 1 (ms/image)", [c.ms_batch1 for c in costs]),
+        ("parameters (M)", [c.parameters for c in costs]),
+        ("peak memory, batch 1 (MB)", [c.memory_mb_batch1 for c in costs]),
+        ("embedding size", [float(c.dims) for c in costs]),
+    )
+    for axis, (title, values) in zip(figure.subplots(2, 2).flat, panels, strict=True):
+        bars = axis.bar(range(len(costs)), values, color=measured)
+        labels = [
+            f"{v:.3g}" + ("" if np.isnan(c.mean_average_precision) else f"\nmAP {c.mean_average_precision:.1f}")
+            for v, c in zip(values, costs, strict=True)
+        ]
+        axis.bar_label(bars, labels, fontsize=7)
+        axis.set_xticks(range(len(costs)), names, rotation=30, ha="right", fontsize=8)
+        axis.set_title(title, fontsize=9)
+        axis.margins(y=0.25)
+    figure.suptitle("blue: measured here; grey: the paper's, on an RTX 2080" if "tab:gray" in measured else "")
+    figure.tight_layout()
+    return figure
