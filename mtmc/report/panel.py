@@ -255,6 +255,11 @@ class _PanelMaker:
                 stops.append((piece.camera, start - end, [piece]))
             end = float(tracks.end[piece.row])
         return tuple(
-            Stop(camera, f"{gap:.0f} s".replace("-", "−") if i else "", tuple(pieces))
-            for i, (camera, gap, pieces) in enumerate(stops)
+            Stop(camera, _gap_text(gap) if i else "", tuple(pieces)) for i, (camera, gap, pieces) in enumerate(stops)
         )
+
+
+def _gap_text(seconds: float) -> str:
+    """A travel time; negative where the views overlap."""
+    text = f"{seconds:.1f}" if abs(seconds) < 9.95 else f"{seconds:.0f}"
+    return f"{text} s".replace("-", "−")

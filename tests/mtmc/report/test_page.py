@@ -124,9 +124,9 @@ def test_merges_and_splits_name_their_vehicles_and_identities() -> None:
     page = render_report(_pair([5, 5, 6, 5], [1, 2, 1, 2], {"idf1": 0.5}))
     errors = page[page.index('id="errors0"') : page.index('id="timeline0"')]
     texts = Outline(errors[errors.index("<h2>") : errors.rindex("</section>")]).texts
-    assert "1 identities hold more than one vehicle" in texts and "Identity 5" in texts
+    assert "1 identity holds more than one vehicle" in texts and "Identity 5" in texts
     assert "vehicle 2" in texts and "vehicle 1" in texts
-    assert "1 vehicles lie in more than one identity" in texts and "Vehicle 1" in texts
+    assert "1 vehicle lies in more than one identity" in texts and "Vehicle 1" in texts
     assert "identity 6" in texts
 
 
