@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -106,19 +107,19 @@ class CropSelector:
                     _Candidate(frame, box, graded, float(hidden[row]), pixels), room=2 * self._settings.per_track
                 )
 
-    def finish(self, mapping: npt.NDArray[np.int32] | None = None) -> Crops:
+    def finish(self, mapping: Mapping[int, int] | None = None) -> Crops:
         """The best crops of every track.
 
         Args:
-            mapping: raw to final track numbers, as `mtmc.tracking.repair.Repaired.mapping`: `mapping[raw]` is the final
-                number, 0 where the track was dropped. None keeps the numbers.
+            mapping: raw to final track numbers, as `mtmc.tracking.repair.Repaired.mapping`; tracks that it does not
+                name were dropped. None keeps the numbers.
 
         Returns:
             Rows by (track, frame), at most `per_track` of each track.
         """
         rows: list[tuple[int, _Candidate]] = []
         for number in sorted(self._albums):
-            if mapping is not None and not (number < len(mapping) and mapping[number] > 0):
+            if mapping is not None and number not in mapping:
                 continue
             self._pack(self._albums[number])
             rows += [(number, kept) for kept in self._albums[number].kept.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,19 +89,19 @@ class Crops:
         decoded = (cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) for image in self.image)
         return [np.asarray(picture, np.uint8) for picture in decoded]
 
-    def renumbered(self, mapping: npt.NDArray[np.int32] | None, per_track: int) -> Crops:
+    def renumbered(self, mapping: Mapping[int, int] | None, per_track: int) -> Crops:
         """The crops under the tracks' final numbers, each track cut to its best again.
 
         Args:
-            mapping: (m,) int32; `mapping[number]` is the final number of track `number`, 0 where it was dropped, like
-                numbers beyond its end. None leaves the numbers as they are.
+            mapping: a track's number to its final one; tracks that it does not name were dropped. None leaves the
+                numbers as they are.
             per_track: crops that a track may keep.
         """
-        number = self.track
+        number, rows = self.track, np.arange(len(self))
         if mapping is not None:
-            known = (number >= 0) & (number < len(mapping))
-            number = np.where(known, np.append(mapping, 0)[np.where(known, number, len(mapping))], 0).astype(np.int32)
-        rows = np.flatnonzero(number > 0) if mapping is not None else np.arange(len(number))
+            old, owner = np.unique(self.track, return_inverse=True)
+            number = np.array([mapping.get(n, -1) for n in old.tolist()], np.int32)[owner]
+            rows = np.flatnonzero(np.isin(self.track, np.array(list(mapping), np.int32)))
         rows = rows[best_rows(number[rows], self.frame[rows], self.quality[rows], per_track)]
         chosen = self[rows]
         return Crops(number[rows], chosen.frame, chosen.box, chosen.quality, chosen.occlusion, chosen.image)

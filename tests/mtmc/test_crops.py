@@ -97,7 +97,7 @@ def test_mapping_joins_fragments_and_drops_tracks() -> None:
     numbers = np.where(part.frame <= 15, 3, 5).astype(np.int32)
     other = Tracks.of(np.full(30, 4), part.frame, part.box + np.array([300, 0, 0, 0]))
     both = Tracks.concatenate([Tracks.of(numbers, part.frame, part.box), other])
-    mapping = np.array([0, 0, 0, 1, 0, 1], np.int32)
+    mapping = {3: 1, 5: 1}
     crops = run(both, CropSettings(per_track=5)).finish(mapping)
     assert crops.track.tolist() == [1] * 5
     assert (crops.frame <= 15).any() and (crops.frame > 15).any()
@@ -105,7 +105,7 @@ def test_mapping_joins_fragments_and_drops_tracks() -> None:
 
 def test_renumbering_afterwards_equals_renumbering_at_once() -> None:
     part = approaching(40)
-    mapping = np.array([0, 7], np.int32)
+    mapping = {1: 7}
     at_once = run(part, CropSettings(per_track=4)).finish(mapping)
     afterwards = run(part, CropSettings(per_track=4)).finish().renumbered(mapping, 4)
     assert at_once.track.tolist() == afterwards.track.tolist() == [7] * 4
@@ -142,7 +142,7 @@ def test_nothing_in_nothing_out() -> None:
     assert len(choose_frames(Tracks.empty(), SIZE)) == 0
     selector = CropSelector()
     selector.add(picture(), 1, Tracks.empty())
-    assert len(selector.finish(np.array([0, 1], np.int32))) == 0
+    assert len(selector.finish({1: 1})) == 0
 
 
 def test_crops_come_back_from_disk(tmp_path) -> None:

@@ -1,0 +1,43 @@
+"""Which tracks stand in one place all their life."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.clock import Clock
+from mtmc.tracking.repair_settings import RepairSettings
+from mtmc.tracking.segments import Segments, centre, size
+from mtmc.tracks import Tracks
+
+# The places before and after which a tenth of the boxes lie: a box that another vehicle's took over does not count.
+_TAIL = 0.1
+
+
+def parked(tracks: Tracks, clock: Clock, settings: RepairSettings | None = None) -> npt.NDArray[np.int32]:
+    """The numbers of tracks of parked vehicles, ascending.
+
+    A parked vehicle may be the same as one that drives in another camera, or at another time: whether its track counts
+    is for the association across cameras to say.
+
+    Args:
+        tracks: sorted by (track, frame).
+        clock: the frames' times.
+        settings: `parked_seconds` and `parked_extent`; default to `RepairSettings()`.
+    """
+    limits = settings or RepairSettings()
+    if not len(tracks):
+        return np.zeros(0, np.int32)
+    segments = Segments.of(tracks)
+    where = centre(tracks.box)
+    extent = np.hypot(
+        *(segments.quantile(where[:, axis], 1 - _TAIL) - segments.quantile(where[:, axis], _TAIL) for axis in (0, 1))
+    )
+    typical = segments.quantile(size(tracks.box), 0.5)
+    # The ends must lie in the same place too: a vehicle that drives off after a long stand has not parked.
+    way = where[segments.last] - where[segments.first]
+    lasting = clock.at(tracks.frame[segments.last]) - clock.at(tracks.frame[segments.first])
+    limit = limits.parked_extent * typical
+    still = (extent <= limit) & (np.hypot(way[:, 0], way[:, 1]) <= 2 * limit) & (lasting >= limits.parked_seconds)
+    result: npt.NDArray[np.int32] = segments.number[still]
+    return result

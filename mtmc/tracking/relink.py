@@ -1,0 +1,149 @@
+"""Fragments of one vehicle joined over the time in which it was hidden, by motion alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from evaluation.assignment import heaviest_assignment
+from evaluation.overlap import iou
+from mtmc.clock import Clock
+from mtmc.tracking.repair_settings import RepairSettings
+from mtmc.tracking.segments import FloatArray, IntArray, Segments, centre, size
+from mtmc.tracks import Tracks
+
+# The motion at a track's end is fitted to this many seconds of it.
+_FIT_SECONDS = 0.8
+# A speed is believed when the way is long against the jitter: box noise over usual speed, squared.
+_PRIOR = (0.05 / 1.5) ** 2
+# Box sizes per second; what is slower stands. And boxes that it takes to say so.
+_STANDING_SPEED = 0.15
+_STANDING_BOXES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """One tip of each track, its beginning or its end; k tracks.
+
+    Attributes:
+        time: (k,) seconds.
+        box: (k, 4) left, top, width, height.
+        place: (k, 2) centre by the fit, pixels.
+        speed: (k, 2) pixels per second; towards 0 where few boxes tell.
+        size: (k,) mean box size, pixels.
+        standing: (k,) whether the vehicle surely stands.
+    """
+
+    time: FloatArray
+    box: FloatArray
+    place: FloatArray
+    speed: FloatArray
+    size: FloatArray
+    standing: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, tracks: Tracks, seconds: FloatArray, at_end: bool) -> Tips:
+        """The tips of tracks sorted by (track, frame), whose rows were seen at `seconds`."""
+        segments = Segments.of(tracks)
+        tip = segments.last if at_end else segments.first
+        near = np.abs(seconds - seconds[tip][segments.owner]) <= _FIT_SECONDS
+        sizes = size(tracks.box)
+        n = segments.total(near)
+        t = np.where(near, seconds - seconds[tip][segments.owner], 0)
+        mean_t = segments.total(t) / n
+        spread = segments.total(near * (t - mean_t[segments.owner]) ** 2) + n * _PRIOR
+        where = centre(tracks.box)
+        mean, slope = np.empty((len(segments), 2)), np.empty((len(segments), 2))
+        for axis in (0, 1):
+            x = where[:, axis]
+            mean[:, axis] = segments.total(near * x) / n
+            offset = near * (t - mean_t[segments.owner]) * (x - mean[segments.owner, axis])
+            slope[:, axis] = segments.total(offset) / spread
+        mean_size = segments.total(near * sizes) / n
+        slow = np.hypot(slope[:, 0], slope[:, 1]) < _STANDING_SPEED * mean_size
+        standing = slow & (n >= _STANDING_BOXES)
+        place = mean - slope * mean_t[:, None]
+        return cls(seconds[tip], tracks.box[tip].astype(np.float64), place, slope, mean_size, standing)
+
+
+def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArray[np.int32]:
+    """Find the tracks that go on where others ended.
+
+    A moving vehicle's fragments fit when the speed that the gap implies lies between the speeds before and after it
+    (which allows for braking and starting while hidden), and sizes agree. Standing ones fit when the boxes overlap,
+    over much longer gaps. Every end gets at most one beginning: the choice with the best sum.
+
+    Args:
+        tracks: sorted by (track, frame).
+        clock: the frames' times.
+        settings: gaps and tolerances.
+
+    Returns:
+        (n,) int32, for each row the number of the first track of its chain, mostly its own.
+    """
+    segments = Segments.of(tracks)
+    seconds = clock.at(tracks.frame)
+    ends, starts = Tips.of(tracks, seconds, True), Tips.of(tracks, seconds, False)
+    moving = _moving_pairs(ends, starts, settings)
+    standing = _standing_pairs(ends, starts, settings)
+    end, start, worth = (np.concatenate(parts) for parts in zip(moving, standing, strict=True))
+    # A pair may fit both ways; the better one counts.
+    order = np.lexsort((-worth, start, end))
+    end, start, worth = end[order], start[order], worth[order]
+    first = np.ones(len(end), np.bool_)
+    first[1:] = (np.diff(end) != 0) | (np.diff(start) != 0)
+    end, start, worth = end[first], start[first], worth[first]
+    chosen = heaviest_assignment(end, start, worth)
+    shape = (len(segments), len(segments))
+    graph = coo_array((np.ones(len(chosen), np.bool_), (end[chosen], start[chosen])), shape=shape)
+    _, chain = connected_components(graph, directed=False)
+    by_time = np.lexsort((segments.number, starts.time, chain))
+    _, lead = np.unique(chain[by_time], return_index=True)
+    result: npt.NDArray[np.int32] = segments.number[by_time[lead]][chain][segments.owner]
+    return result
+
+
+def _moving_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple[IntArray, IntArray, FloatArray]:
+    """Ends, beginnings and the worth in (0, 1] of joining them."""
+    end, start = _in_time(ends.time, starts.time, settings.max_gap)
+    gap = starts.time[start] - ends.time[end]
+    before, after = ends.speed[end], starts.speed[start]
+    implied = (starts.place[start] - ends.place[end]) / gap[:, None]
+    change = after - before
+    length = (change**2).sum(axis=1)
+    part = np.clip(((implied - before) * change).sum(axis=1) / np.maximum(length, 1e-9), 0, 1)
+    miss = np.linalg.norm(implied - before - part[:, None] * change, axis=1) * gap
+    scale = np.sqrt(ends.size[end] * starts.size[start])
+    off = miss / (scale * (settings.gap_tolerance + settings.gap_drift * gap))
+    ratio = np.abs(np.log(starts.size[start] / ends.size[end])) / np.log(settings.max_size_ratio)
+    turned = ((before * after).sum(axis=1) < 0) & ~ends.standing[end] & ~starts.standing[start]
+    fits = (off <= 1) & (ratio <= 1) & ~turned
+    worth = np.exp(-0.5 * (4 * off**2 + ratio**2) - gap / max(settings.max_gap, 1e-9))
+    return end[fits], start[fits], worth[fits]
+
+
+def _standing_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple[IntArray, IntArray, FloatArray]:
+    """The same for vehicles that stand before and after."""
+    still_end, still_start = np.flatnonzero(ends.standing), np.flatnonzero(starts.standing)
+    a, b = _in_time(ends.time[still_end], starts.time[still_start], settings.parked_gap)
+    end, start = still_end[a], still_start[b]
+    overlap = iou(ends.box[end], starts.box[start])
+    fits = overlap >= settings.parked_iou
+    end, start, overlap = end[fits], start[fits], overlap[fits]
+    gap = starts.time[start] - ends.time[end]
+    return end, start, overlap * np.exp(-gap / max(settings.parked_gap, 1e-9))
+
+
+def _in_time(end: FloatArray, start: FloatArray, longest: float) -> tuple[IntArray, IntArray]:
+    """All pairs in which the beginning comes after the end, by at most `longest` seconds."""
+    order = np.argsort(start, kind="stable")
+    low = np.searchsorted(start[order], end, side="right")
+    high = np.searchsorted(start[order], end + longest, side="right")
+    count = np.maximum(high - low, 0)
+    a = np.repeat(np.arange(len(end)), count)
+    b = order[low[a] + np.arange(len(a)) - np.repeat(np.cumsum(count) - count, count)]
+    return a, b
