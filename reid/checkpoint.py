@@ -93,7 +93,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], description: 
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        safetensors.torch.save_file(stored, aside, metadata={_HEADER: text})
+        aside.write_bytes(safetensors.torch.save(stored, metadata={_HEADER: text}))
         aside.replace(path)
         aside.write_text(text + "\n", encoding="utf-8")
         aside.replace(path.with_suffix(".json"))

@@ -84,6 +84,7 @@ class Losses(NamedTuple):
     triplet: torch.Tensor
     self_supervision: torch.Tensor
     teacher_entropy: torch.Tensor
+    teacher_diversity: torch.Tensor
 
 
 class Objective(nn.Module):
@@ -129,11 +130,12 @@ class Objective(nn.Module):
         triplet = batch_hard_triplet(said.features, gather(labels))
         total = weights.classification * classification + weights.triplet * triplet
         nothing = torch.zeros((), device=device)
-        supervision, entropy = nothing, nothing
+        supervision = entropy = diversity = nothing
         if self.distillation is not None and said.logits is not None and target is not None:
-            supervision, entropy = self.distillation(said.logits, target, teacher_temperature)
+            supervision, entropy, diversity = self.distillation(said.logits, target, teacher_temperature)
             total = total + weights.self_supervision * supervision
-        return Losses(total, classification.detach(), triplet.detach(), supervision.detach(), entropy.detach())
+        parts = (classification, triplet, supervision, entropy, diversity)
+        return Losses(total, *(part.detach() for part in parts))
 
     @torch.no_grad()
     def _teach(self, teacher: Encoder, whole: torch.Tensor) -> torch.Tensor:

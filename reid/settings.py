@@ -65,7 +65,7 @@ class ViewSettings(Settings):
 
     recipe: Literal["paper", "script"] = Field(
         "paper",
-        description="paper: all changes on both global views; script: view 1 uncropped, view 2 neither padded nor erased",
+        description="paper: both global views alike; script: view 1 uncropped, view 2 neither padded nor erased",
     )
     local: int = Field(4, ge=0, description="L, local views a picture; the paper's best is 4")
     local_size: Size = Field((112, 112), description="height and width of a local view")
@@ -109,7 +109,7 @@ class SelfSupervisionSettings(Settings):
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (2048, 2048, 2048, 256),
         min_length=1,
-        description="widths of the head's hidden layers (paper: four; script: 2048, 2048, 256); the last is L2-normalised",
+        description="widths of the head's hidden layers (script: 2048, 2048, 256); the last is L2-normalised",
     )
     batch_norm: bool = Field(False, description="batch norm in the head (script: for VeRi-Wild)")
     outputs: int = Field(65536, ge=2, description="E; the script has 1024 for VeRi, 16384 for VeRi-Wild")

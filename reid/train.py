@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -30,13 +30,19 @@ from reid.validation import Validation
 log = logging.getLogger(__name__)
 
 
-def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainSettings:
-    """The settings of a YAML file. A key `extends: other.yaml` (beside it) gives what the file leaves out.
+def read_settings(paths: Path | Sequence[Path], overrides: Sequence[str] = ()) -> TrainSettings:
+    """The settings of YAML files, later ones over earlier ones, and `key=value` overrides over all.
+
+    A key `extends: other.yaml` (beside the file) names one that gives what the file leaves out.
 
     Raises:
         InputError: a missing file, an unknown key, a wrong value, files that extend each other in a circle.
     """
-    return validate(TrainSettings, apply_overrides(_read_extending(path), overrides), str(path))
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    content: dict[str, Any] = {}
+    for path in files:
+        content = _merge(content, _read_extending(path))
+    return validate(TrainSettings, apply_overrides(content, overrides), " + ".join(map(str, files)))
 
 
 def _read_extending(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -91,7 +97,7 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     if run.threads:
         torch.set_num_threads(run.threads)
     device = choose_device(run.device, processes)
-    dataset = load_dataset(data.name, data.root, **data.options)
+    dataset = load_dataset(data.name, data.root, **cast(dict[str, Any], data.options))
     for note in dataset.notes:
         log.warning("%s", note)
     table, split = dataset.train, dataset.splits[0] if dataset.splits else None
@@ -121,7 +127,9 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reid.train", description="Train a re-identification extractor.")
-    parser.add_argument("--config", type=Path, required=True, help="YAML file, for example one of configs/reid/")
+    parser.add_argument(
+        "--config", type=Path, required=True, nargs="+", help="YAML files of configs/reid/, later over earlier"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, data.root=DIR"
     )
@@ -129,14 +137,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pretrained", help="imagenet, none, or a file with the backbone's weights")
     parser.add_argument("--until", type=int, help="stop after this many steps; the same command goes on from there")
     arguments = parser.parse_args(argv)
-    overrides = list(arguments.set)
-    settings = read_settings(arguments.config, overrides)
-    changes: dict[str, Any] = {}
+    settings = read_settings(arguments.config, arguments.set)
     if arguments.pretrained:
-        changes["pretrained"] = arguments.pretrained
+        settings = settings.model_copy(update={"pretrained": arguments.pretrained})
     if arguments.output:
-        changes["run"] = settings.run.model_copy(update={"output": arguments.output})
-    settings = settings.model_copy(update=changes)
+        settings = settings.model_copy(update={"run": settings.run.model_copy(update={"output": arguments.output})})
     processes = join_processes()
     level = logging.INFO if processes.first else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)

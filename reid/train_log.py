@@ -15,6 +15,7 @@ COLUMNS = (
     "triplet",
     "self_supervision",
     "teacher_entropy",
+    "teacher_diversity",
     "learning_rate",
     "teacher_temperature",
     "gradient_norm",

@@ -19,7 +19,7 @@ from evaluation.errors import InputError
 from reid.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
 from reid.checkpoint import save_model
 from reid.datasets import ImageTable
-from reid.distributed import Processes, require_same_data
+from reid.distributed import Processes, mean_over_processes, require_same_data
 from reid.models import ReidModel
 from reid.objective import Losses, Objective, build_student
 from reid.sampler import IdentityBatches
@@ -88,8 +88,8 @@ class Trainer:
         self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.teacher = make_teacher(self.student.encoder)
         if run.sync_batch_norm and self.processes.size > 1:
-            nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)
-            nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)  # type: ignore[no-untyped-call]
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)  # type: ignore[no-untyped-call]
         self.objective = Objective(settings).to(device)
         self.average = MovingAverage(self.student.encoder, self.teacher, settings.teacher.momentum)
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
@@ -156,8 +156,8 @@ class Trainer:
         """Train to the end, or to step `until`; resume from `output` where a training state lies there.
 
         Args:
-            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors` and `model.safetensors` (each with a
-                JSON beside it) and TensorBoard events.
+            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors` and `model.safetensors` (each with
+                a JSON beside it) and TensorBoard events.
             validate: called with the averaged network every `validate_every` epochs and at the end.
             until: stop after this many steps, with a training state.
 
@@ -226,7 +226,7 @@ class Trainer:
     def _row(
         self, losses: Losses, norm: torch.Tensor, temperature: float, seconds: float, steps: int
     ) -> dict[str, float]:
-        values = torch.stack([value.detach().float() for value in losses]).tolist()
+        values = mean_over_processes(torch.stack([value.detach().float() for value in losses])).tolist()
         if not math.isfinite(values[0]):
             raise InputError(
                 f"the loss is {values[0]} at step {self.step}: lower optimiser.learning_rate, set "

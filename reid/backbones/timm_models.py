@@ -10,6 +10,7 @@ from torch import nn
 
 from evaluation.errors import InputError
 from evaluation.settings import nearest
+from reid.backbones.resnet import RESNETS
 
 ALIASES = {
     "vit_base": "vit_base_patch16_224",
@@ -36,7 +37,9 @@ class TimmBackbone(nn.Module):
     def __init__(self, name: str, image_size: tuple[int, int], pretrained: bool = False, as_map: bool = False) -> None:
         super().__init__()
         self.network = _create(ALIASES.get(name, name), image_size, pretrained, {"global_pool": ""} if as_map else {})
-        self.dims: int = self.network.num_features
+        dims = self.network.num_features
+        assert isinstance(dims, int)
+        self.dims = dims
         # NHWC maps (Swin) are turned; where the network pools by itself there is nothing to turn.
         self.turn = as_map and getattr(self.network, "output_fmt", "NCHW") == "NHWC"
         self.as_map = as_map
@@ -51,11 +54,11 @@ class TimmBackbone(nn.Module):
 
 def _create(name: str, image_size: tuple[int, int], pretrained: bool, extra: dict[str, Any]) -> nn.Module:
     if not timm.is_model(name.split(".")[0]):
-        known = [*ALIASES, *timm.list_models()]
+        known = [*RESNETS, *ALIASES, *timm.list_models()]
         raise InputError(f"model.backbone: no network is called {name}{nearest(name, known)}")
-    values = {"img_size": image_size, "dynamic_img_size": True, "strict_img_size": False}
+    values: dict[str, Any] = {"img_size": image_size, "dynamic_img_size": True, "strict_img_size": False}
     for keys in _SIZE_ARGUMENTS:
-        arguments = {key: values[key] for key in keys}
+        arguments: dict[str, Any] = {key: values[key] for key in keys}
         try:
             model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **arguments, **extra)
         except TypeError as error:

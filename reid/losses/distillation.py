@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -11,11 +11,25 @@ from torch.nn import functional as F
 from reid.distributed import mean_over_processes
 
 
+class Distilled(NamedTuple):
+    """What one step of self-distillation gives; scalars, float32.
+
+    Attributes:
+        loss: L_s.
+        entropy: mean entropy (nats) of the teacher's distributions; near log E the teacher says nothing.
+        diversity: entropy (nats) of their mean over the batch; near 0 it says the same of every picture.
+    """
+
+    loss: torch.Tensor
+    entropy: torch.Tensor
+    diversity: torch.Tensor
+
+
 class SelfDistillation(nn.Module):
     """Equation 4 (`cross_entropy`) or the variant of Table 6 (`rmse`), with the teacher's centre.
 
     `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over pictures;
-    M. Caron et al., DINO, ICCV 2021. `rmse` takes the root mean square of the difference of the raw outputs instead of H.
+    M. Caron et al., DINO, ICCV 2021. `rmse` has the root mean square of the difference of raw outputs in H's place.
 
     Args:
         outputs: E, the length of the heads' outputs.
@@ -43,7 +57,7 @@ class SelfDistillation(nn.Module):
 
     def forward(
         self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> Distilled:
         """The loss, then the centre moves towards this batch (over all processes).
 
         Args:
@@ -52,16 +66,16 @@ class SelfDistillation(nn.Module):
             teacher_temperature: tau_t of this step.
 
         Returns:
-            The loss, and the mean entropy (nats) of the teacher's distributions, whose collapse would show as 0 for all
-            pictures alike or as log E. Both scalars, float32.
+            The loss and the two entropies by which a collapse shows.
         """
         with torch.autocast(student.device.type, enabled=False):
             student, teacher = student.float(), teacher.detach().float()
             target = F.softmax((teacher - self.center) / teacher_temperature, dim=-1)
-            entropy = -(target * target.clamp(min=1e-30).log()).sum(dim=-1).mean()
+            entropy = _entropy(target).mean()
+            diversity = _entropy(target.mean(dim=(0, 1)))
             loss = self._rmse(student, teacher) if self.objective == "rmse" else self._cross_entropy(student, target)
             self._move_center(teacher)
-        return loss, entropy
+        return Distilled(loss, entropy, diversity)
 
     def _cross_entropy(self, student: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         views = len(target)
@@ -84,3 +98,8 @@ class SelfDistillation(nn.Module):
     def _move_center(self, teacher: torch.Tensor) -> None:
         batch = mean_over_processes(teacher.mean(dim=(0, 1)))
         self.center.lerp_(batch, 1.0 - self.center_momentum)
+
+
+def _entropy(distribution: torch.Tensor) -> torch.Tensor:
+    """Nats, over the last dimension."""
+    return -(distribution * distribution.clamp(min=1e-30).log()).sum(dim=-1)

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from evaluation.errors import InputError
+from reid.backbones import build_backbone
+from reid.models import build_model
+from reid.settings import ModelConfig
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("test_vit", "avg"),
+        ("test_convnext", "gem"),
+        ("test_resnet", "gem"),
+        ("test_efficientnet", "avg"),
+    ],
+)
+def test_any_timm_model_takes_global_and_local_views(name: str, pooling: str) -> None:
+    model = build_model(ModelConfig(backbone=name, pooling=pooling, image_size=(96, 96)))
+    for size in (96, 48):
+        features = model(torch.randn(2, 3, size, size))
+        assert features.shape == (2, model.dims)
+        assert features.dtype == torch.float32
+    features.sum().backward()
+
+
+def test_swin_takes_both_sizes() -> None:
+    model = build_model(ModelConfig(backbone="swin_tiny_patch4_window7_224", image_size=(64, 64))).eval()
+    with torch.no_grad():
+        for size in (64, 48):
+            assert model(torch.randn(1, 3, size, size)).shape == (1, 768)
+
+
+def test_an_unknown_name_gives_near_ones() -> None:
+    with pytest.raises(InputError, match=r"resnet51_ibn.*resnet50_ibn"):
+        build_backbone(ModelConfig(backbone="resnet51_ibn"))
+
+
+def test_gem_on_a_network_without_map_is_refused() -> None:
+    with pytest.raises(InputError, match="pooling"):
+        build_model(ModelConfig(backbone="test_vit", pooling="gem", image_size=(96, 96)))(torch.randn(1, 3, 96, 96))

@@ -1,0 +1,105 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.errors import InputError
+from reid.batches import BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.datasets import ImageTable
+from reid.sampler import IdentityBatches
+from reid.settings import ViewSettings
+
+Pictures = Callable[..., ImageTable]
+VIEWS = ViewSettings(local=2, local_size=(8, 8), pad=1)
+
+
+def _maker(table: ImageTable, gigabytes: float = 0.0, rank: int = 0, processes: int = 1, p: int = 4) -> BatchMaker:
+    labels = table.classes()
+    store = PictureStore(table.path.tolist(), gigabytes)
+    return BatchMaker(store, labels, IdentityBatches(labels, p, 2, 0), VIEWS, (16, 16), rank, processes)
+
+
+def test_shapes_and_layout(tmp_path: Path, write_pictures: Pictures) -> None:
+    batch = _maker(write_pictures(tmp_path))[0]
+    assert batch.global_views.shape == (2 * 8, 3, 16, 16)
+    assert batch.local_views.shape == (2 * 8, 3, 8, 8)
+    assert batch.global_views.dtype == torch.uint8
+    assert batch.global_views.is_contiguous(memory_format=torch.channels_last)
+    assert batch.labels.tolist() == np.repeat(batch.labels[::2], 2).tolist()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_do_not_depend_on_workers_or_cache(tmp_path: Path, write_pictures: Pictures, workers: int) -> None:
+    table = write_pictures(tmp_path)
+    alone = list(iterate_batches(_maker(table), 3, 7, workers=0))
+    helped = list(iterate_batches(_maker(table, gigabytes=1.0), 3, 7, workers=workers))
+    assert len(alone) == len(helped) == 4
+    for a, b in zip(alone, helped, strict=True):
+        assert torch.equal(a.global_views, b.global_views)
+        assert torch.equal(a.local_views, b.local_views)
+        assert torch.equal(a.labels, b.labels)
+
+
+def test_processes_share_one_batch(tmp_path: Path, write_pictures: Pictures) -> None:
+    table = write_pictures(tmp_path)
+    whole = _maker(table)[5]
+    parts = [_maker(table, rank=rank, processes=2)[5] for rank in range(2)]
+    assert torch.equal(torch.cat([p.labels for p in parts]), whole.labels)
+    views = torch.cat([p.global_views.view(2, 4, 3, 16, 16) for p in parts], dim=1)
+    assert torch.equal(views, whole.global_views.view(2, 8, 3, 16, 16))
+    with pytest.raises(InputError, match="4 identities cannot be shared evenly by 3"):
+        _maker(table, processes=3)
+
+
+def test_a_corrupt_picture_is_passed_over_and_named_once(tmp_path: Path, write_pictures: Pictures, caplog: pytest.LogCaptureFixture) -> None:
+    table = write_pictures(tmp_path, identities=4, images=3)
+    Path(table.path[4]).write_bytes(b"no picture")
+    maker, report = _maker(table), DamageReport()
+    with caplog.at_level(logging.WARNING):
+        for number in range(12):
+            batch = maker[number]
+            assert batch.labels.bincount().tolist() == [2, 2, 2, 2]
+            report.add(batch.unreadable)
+    assert report.files == {table.path[4]}
+    assert sum(str(table.path[4]) in message for message in caplog.messages) == 1
+
+
+def test_an_identity_without_any_readable_picture_gives_its_place_away(tmp_path: Path, write_pictures: Pictures) -> None:
+    table = write_pictures(tmp_path, identities=4, images=2)
+    for path in table.path[table.identity == 2]:
+        Path(path).unlink()
+    batch = _maker(table)[0]
+    assert 2 not in batch.labels
+    assert len(batch.labels) == 8
+
+
+def test_nothing_readable_at_all_is_an_error_that_names_a_file(tmp_path: Path, write_pictures: Pictures) -> None:
+    table = write_pictures(tmp_path, identities=4, images=2)
+    for path in table.path:
+        Path(path).write_bytes(b"")
+    with pytest.raises(InputError, match=r"\.png: not one picture of batch 0"):
+        _maker(table)[0]
+
+
+def test_grey_and_one_pixel_pictures_are_trained_on(tmp_path: Path, write_pictures: Pictures) -> None:
+    from PIL import Image
+
+    table = write_pictures(tmp_path, identities=4, images=2)
+    Image.new("L", (30, 20), 77).save(table.path[0])
+    Image.new("RGB", (1, 1), (255, 0, 0)).save(table.path[1])
+    batch = _maker(table)[0]
+    assert not batch.unreadable
+    assert len(batch.labels.unique()) == 4
+
+
+def test_large_sets_are_not_kept_in_memory(tmp_path: Path, write_pictures: Pictures) -> None:
+    table = write_pictures(tmp_path)
+    kept, read = PictureStore(table.path.tolist(), 1.0), PictureStore(table.path.tolist(), 1e-6)
+    for path in table.path:
+        Path(path).unlink()
+    assert kept.read(0).shape == (20, 20, 3)
+    with pytest.raises(InputError):
+        read.read(0)
