@@ -1,4 +1,4 @@
-"""Take a network apart: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep} ...`."""
+"""Take a network apart: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep,hours} ...`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from evaluation.cli import run_command
 from evaluation.errors import InputError
 from reid import train
+from reid.analyse.budget import training_budget
 from reid.analyse.curves import curve_rows, draw_curves, read_curves
 from reid.analyse.distances import distance_histograms, distance_means, draw_distances, pair_distances
 from reid.analyse.efficiency import PUBLISHED, Subject, draw_efficiency, measure, with_accuracy
@@ -146,6 +147,26 @@ def _train_points(arguments: argparse.Namespace) -> list[Point]:
     return run_sweep(variations, arguments.seeds, arguments.output, train_run, evaluate_run)
 
 
+def _hours(arguments: argparse.Namespace) -> None:
+    rows = []
+    for config in arguments.config:
+        settings = train.read_settings(config, arguments.set)
+        budget = training_budget(settings, arguments.images)
+        rows.append(
+            {
+                "config": config.stem,
+                "backbone": settings.model.backbone,
+                "GFLOP an image, deployed": budget.inference_gflop,
+                "GFLOP an image, training": budget.image_gflop,
+                "steps": budget.steps,
+                "PFLOP": budget.total_pflop,
+                "hours": budget.hours(arguments.peak_tflops, arguments.utilisation),
+            }
+        )
+    save_table(rows, arguments.output / "hours.csv")
+    _print(rows)
+
+
 def _print(rows: Sequence[dict[str, str | float]] | Sequence[dict[str, object]]) -> None:
     table = Table()
     for column in rows[0]:
@@ -205,6 +226,14 @@ def _parser() -> argparse.ArgumentParser:
     add_data_arguments(sweep, required=False)
     add_extractor_arguments(sweep)
     sweep.set_defaults(run=_sweep)
+
+    hours = commands.add_parser("hours", help="operations of training runs, and hours at an assumed speed")
+    hours.add_argument("--config", nargs="+", type=Path, required=True, help="training configurations, a row each")
+    hours.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of all of them")
+    hours.add_argument("--images", type=int, default=0, help="training pictures; 0: as published")
+    hours.add_argument("--peak-tflops", type=float, default=312.0, help="of the GPU in bfloat16 (A100: 312)")
+    hours.add_argument("--utilisation", type=float, default=0.3, help="share of the peak that is sustained")
+    hours.set_defaults(run=_hours)
 
     for command in commands.choices.values():
         command.add_argument("--output", type=Path, required=True, help="folder for the PNG and CSV files")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.errors import InputError
+from reid.datasets import cityflow, vehicleid, veri, veriwild, vric
 from reid.datasets.cityflow import load_cityflow
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.own import load_csv, load_folder
@@ -17,7 +18,16 @@ from reid.datasets.veri import load_veri
 from reid.datasets.veriwild import load_veriwild
 from reid.datasets.vric import load_vric
 
-__all__ = ["DATASETS", "UNKNOWN_CAMERA", "Dataset", "ImageTable", "Split", "dataset_options", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "PUBLISHED_TRAINING_IMAGES",
+    "UNKNOWN_CAMERA",
+    "Dataset",
+    "ImageTable",
+    "Split",
+    "dataset_options",
+    "load_dataset",
+]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "veri": load_veri,
@@ -27,6 +37,14 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "vric": load_vric,
     "folder": load_folder,
     "csv": load_csv,
+}
+
+PUBLISHED_TRAINING_IMAGES = {
+    "veri": veri.PUBLISHED["train"][0],
+    "vehicleid": vehicleid.PUBLISHED_TRAIN["train"][0],
+    "veriwild": veriwild.PUBLISHED_TRAIN["train"][0],
+    "cityflow": cityflow.PUBLISHED_TRAIN["train"][0],
+    "vric": vric.PUBLISHED["train"][0],
 }
 
 

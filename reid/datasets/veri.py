@@ -22,6 +22,7 @@ def load_veri(root: Path) -> Dataset:
     A file's name says identity and camera (`0001_c001_00016450_0.jpg`). Where a name list is missing the folder's
     sorted content takes its place, with a note. `train_label.xml` and the lists `gt_index.txt` and `jk_index.txt`
     are held against the names and against the junk rule (same identity, same camera); what deviates is a note.
+    A simulated set in the same layout (it holds `simulated_vehicles.txt`) is named as such.
 
     Raises:
         InputError: a folder or a listed image is missing, or a name does not follow the scheme.
@@ -31,10 +32,14 @@ def load_veri(root: Path) -> Dataset:
     query = _read_part(root, "query", notes)
     gallery = _read_part(root, "test", notes)
     tables = {"train": train, "query": query, "gallery": gallery}
-    notes += count_notes(PUBLISHED, tables, "VeRi-776")
+    simulated = (root / "simulated_vehicles.txt").is_file()
+    if simulated:
+        notes.append(f"{root}: simulated data in the layout of VeRi-776, not VeRi-776")
+    else:
+        notes += count_notes(PUBLISHED, tables, "VeRi-776")
     notes += _label_notes(root / "train_label.xml", train)
     notes += _index_notes(root, query, gallery)
-    return Dataset("veri", train, (Split(query, gallery),), tuple(notes))
+    return Dataset("simulated" if simulated else "veri", train, (Split(query, gallery),), tuple(notes))
 
 
 def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:

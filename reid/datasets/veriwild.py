@@ -12,6 +12,7 @@ from reid.datasets.files import as_number, check_images, count_notes, read_rows,
 from reid.datasets.table import ImageTable
 
 SIZES = {"small": 3000, "medium": 5000, "large": 10000}
+PUBLISHED_TRAIN: dict[str, tuple[int, int | None]] = {"train": (277_797, 30_671)}
 # Queries; the gallery's images once the queries are taken out of it; identities of either.
 _TEST = {"small": (3_000, 38_861), "medium": (5_000, 64_389), "large": (10_000, 128_517)}
 
@@ -39,7 +40,7 @@ def load_veriwild(root: Path, *, size: str = "small") -> Dataset:
     queries = set(query.path)
     gallery = gallery[np.array([path not in queries for path in gallery.path], bool)]
     published: dict[str, tuple[int, int | None]] = {
-        "train": (277_797, 30_671),
+        **PUBLISHED_TRAIN,
         "query": (_TEST[size][0], ids),
         "gallery": (_TEST[size][1], ids),
     }

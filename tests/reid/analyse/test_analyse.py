@@ -14,6 +14,7 @@ import torch
 
 from evaluation.errors import InputError
 from reid.analyse.__main__ import main
+from reid.analyse.budget import forward_flop, training_budget
 from reid.analyse.curves import smooth
 from reid.analyse.distances import distance_means, pair_distances
 from reid.analyse.efficiency import PUBLISHED, with_accuracy
@@ -23,7 +24,7 @@ from reid.analyse.sweep import Variation, run_sweep
 from reid.checkpoint import load_model, save_model
 from reid.datasets import ImageTable, Split
 from reid.models import ReidModel
-from reid.settings import ModelConfig
+from reid.settings import DataSettings, LossSettings, ModelConfig, TrainSettings
 from reid.train_log import TrainLog
 
 
@@ -236,6 +237,23 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [len(point.results) for point in points] == [2, 2]
     with pytest.raises(InputError, match="the same label"):
         run_sweep([*variations, variations[0]], [0], tmp_path, train, evaluate)
+
+
+def test_the_operations_of_a_network_are_those_that_are_known() -> None:
+    # torchvision publishes 4.09 GMAC for ResNet-50 at 224 x 224 with its classifier's 0.002
+    plain = ModelConfig(backbone="resnet50", last_stride=2)
+    assert forward_flop(plain, (224, 224)) / 2e9 == pytest.approx(4.09, abs=0.01)
+    settings = TrainSettings(model=ModelConfig(backbone="resnet18_ibn_quarter", image_size=(64, 64)))
+    whole, part = forward_flop(settings.model, (64, 64)) / 1e9, forward_flop(settings.model, (112, 112)) / 1e9
+    budget = training_budget(settings, 1280)
+    assert budget.image_gflop == pytest.approx(2 * 3 * whole + 2 * whole + 4 * 3 * part)
+    assert budget.steps == 120 * 10
+    assert budget.total_pflop == pytest.approx(budget.image_gflop * 128 * 1200 / 1e6)
+    assert budget.hours(100, 0.5) == pytest.approx(budget.total_pflop * 1000 / 50 / 3600)
+    baseline = settings.model_copy(update={"loss": LossSettings(self_supervision=0)})
+    assert training_budget(baseline).image_gflop == pytest.approx(6 * whole)
+    with pytest.raises(InputError, match="give --images"):
+        training_budget(settings.model_copy(update={"data": DataSettings(name="folder")}))
 
 
 def test_names_in_legends_are_short_and_different(tmp_path: Path) -> None:

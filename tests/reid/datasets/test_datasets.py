@@ -57,6 +57,14 @@ def test_veri_label_file_is_held_against_the_names(make_dataset: MakeDataset) ->
     assert any("train_label.xml disagrees with 6 file names" in n for n in load_dataset("veri", root).notes)
 
 
+def test_simulated_data_is_named_so(make_dataset: MakeDataset) -> None:
+    root = make_dataset("veri")
+    (root / "simulated_vehicles.txt").write_text("# identity model paint\n")
+    dataset = load_dataset("veri", root)
+    assert dataset.name == "simulated"
+    assert dataset.notes == (f"{root}: simulated data in the layout of VeRi-776, not VeRi-776",)
+
+
 def test_veri_without_lists_takes_the_folders(make_dataset: MakeDataset) -> None:
     root = make_dataset("veri")
     (root / "name_test.txt").unlink()
