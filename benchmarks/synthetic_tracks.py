@@ -386,7 +386,8 @@ def _degrade(rng: np.random.Generator, n: int, fps: float) -> list[npt.NDArray[n
     """What a detector and tracker leave of n boxes: missed altogether, cut short at the ends, broken in two."""
     if rng.random() < 0.04:
         return []
-    rows = np.arange(int(n * rng.uniform(0, 0.15)), n - int(n * rng.uniform(0, 0.15)))
+    cut = np.minimum(rng.exponential(0.4, 2) * fps, 0.3 * n).astype(np.int64)
+    rows = np.arange(cut[0], n - cut[1])
     if len(rows) > 3 * fps and rng.random() < 0.15:
         at = int(len(rows) * rng.uniform(0.25, 0.75))
         gap = int(fps * rng.uniform(0.3, 2.0))

@@ -1,1 +1,23 @@
 """Association of tracks across cameras into identities."""
+
+from mtmc.association.associate import Association, associate
+from mtmc.association.links import Link, Links, TravelTime, Zone, read_links, write_links
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.summaries import CameraTracks, GroundMap, TrackFeatures, TrackSummaries, summarise
+
+__all__ = [
+    "Association",
+    "AssociationSettings",
+    "CameraTracks",
+    "GroundMap",
+    "Link",
+    "Links",
+    "TrackFeatures",
+    "TrackSummaries",
+    "TravelTime",
+    "Zone",
+    "associate",
+    "read_links",
+    "summarise",
+    "write_links",
+]

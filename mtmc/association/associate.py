@@ -10,15 +10,16 @@ import numpy.typing as npt
 from mtmc.association.appearance import normalised, similarities, take_means_off
 from mtmc.association.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.chains import cut_clashes, identities_of
-from mtmc.association.discovery import discover_links
+from mtmc.association.discovery import LinkPrior, discover_links
 from mtmc.association.evidence import Evidence, measure
+from mtmc.association.exchange import from_links, to_links
 from mtmc.association.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.learning import Learned, learn
-from mtmc.association.links import Links, learned_links
+from mtmc.association.links import Links
 from mtmc.association.matching import best_pairs
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
-from mtmc.association.zones import cluster_ends
+from mtmc.association.zones import TrackEnds, cluster_ends
 
 CHAIN_REACH = 3
 """Tracks before and after that lend their features to a chain's."""
@@ -58,15 +59,10 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     Returns:
         One identity a track, the links and the candidates with their evidence.
     """
-    entries = cluster_ends(
-        summaries.camera, summaries.entry, summaries.entry_direction, len(summaries.cameras), settings.zones
-    )
-    exits = cluster_ends(
-        summaries.camera, summaries.exit, summaries.exit_direction, len(summaries.cameras), settings.zones
-    )
-    table, prior = discover_links(
-        summaries, entries, exits, settings.longest_travel, settings.longest_overlap, settings.candidate_budget
-    )
+    if links is None:
+        entries, exits, table, prior = _discover(summaries, settings)
+    else:
+        entries, exits, table, prior = from_links(summaries, links)
     pairs, fixed = _candidates(summaries, table, entries.zone, exits.zone, len(entries.camera), settings)
     vector = _features(summaries, entries, settings)
     fragment = pairs.link == len(table)
@@ -98,12 +94,27 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     return Association(
         identity,
         summaries.parked & alone,
-        learned_links(summaries, entries, exits, table, learned),
+        links
+        if links is not None
+        else to_links(summaries, entries, exits, table, learned.mass, learned.share, learned.times),
         learned.pairs.source,
         learned.pairs.target,
         learned.probability,
         learned.terms,
     )
+
+
+def _discover(
+    summaries: TrackSummaries, settings: AssociationSettings
+) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior]:
+    """Zones and possible links, from the tracks alone."""
+    cameras = len(summaries.cameras)
+    entries = cluster_ends(summaries.camera, summaries.entry, summaries.entry_direction, cameras, settings.zones)
+    exits = cluster_ends(summaries.camera, summaries.exit, summaries.exit_direction, cameras, settings.zones)
+    table, prior = discover_links(
+        summaries, entries, exits, settings.longest_travel, settings.longest_overlap, settings.candidate_budget
+    )
+    return entries, exits, table, prior
 
 
 def _candidates(
@@ -131,7 +142,7 @@ def _candidates(
     return pairs, np.concatenate([np.zeros(len(linked)), worth])
 
 
-def _features(summaries: TrackSummaries, entries, settings: AssociationSettings) -> npt.NDArray[np.float32]:
+def _features(summaries: TrackSummaries, entries: TrackEnds, settings: AssociationSettings) -> npt.NDArray[np.float32]:
     if not settings.appearance or summaries.vector.shape[1] == 0:
         return np.zeros((len(summaries), 0), np.float32)
     if settings.camera_mean:

@@ -77,7 +77,11 @@ def discover_links(
     keep = np.flatnonzero(keep)
     keep = keep[np.lexsort((target[keep], source[keep], overlap[keep]))]
     table = LinkTable(
-        overlap[keep].astype(np.bool_), source[keep].astype(np.int64), target[keep].astype(np.int64), low[keep], high[keep]
+        overlap[keep].astype(np.bool_),
+        source[keep].astype(np.int64),
+        target[keep].astype(np.int64),
+        low[keep],
+        high[keep],
     )
     sure = np.clip((score[keep] - 5.0) / 10.0, 0.0, 0.9)
     spread = broad_times(table)

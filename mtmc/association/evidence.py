@@ -105,7 +105,9 @@ def measure(
             prior=0.2,
             strength=15.0,
         ),
-        Trait("travel_time", np.where(overlap, stay[a], nan), np.where(overlap, stay[b], nan), prior=0.4, strength=15.0),
+        Trait(
+            "travel_time", np.where(overlap, stay[a], nan), np.where(overlap, stay[b], nan), prior=0.4, strength=15.0
+        ),
     )
     offset = np.full((len(pairs), 2), nan)
     spread = np.full(len(pairs), nan)

@@ -61,7 +61,9 @@ def _density(summaries: TrackSummaries, place: npt.NDArray[np.float64]) -> npt.N
     grid = np.zeros((cameras, CELLS, CELLS))
     np.add.at(grid, (summaries.camera, cell[:, 0], cell[:, 1]), 1.0)
     padded = np.pad(grid, ((0, 0), (1, 1), (1, 1)))
-    smooth = 0.5 * grid + 0.125 * (padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2])
+    smooth = 0.5 * grid + 0.125 * (
+        padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]
+    )
     smooth += 0.1 / CELLS**2
     smooth *= CELLS**2 / smooth.sum((1, 2), keepdims=True)
     result: npt.NDArray[np.float64] = smooth[summaries.camera, cell[:, 0], cell[:, 1]]

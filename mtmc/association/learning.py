@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 from scipy.special import digamma
 
 from mtmc.association.candidates import LinkTable, Pairs
@@ -23,6 +22,8 @@ TIMES_STRENGTH = 1.5
 """How many vehicles the broad travel times of a link are worth against the learned ones."""
 PROBABILITY_STRENGTH = 3.0
 """How many vehicles the prior probability of a link is worth."""
+LEAST_SHARE = 0.2
+"""Share of its prior that a link never falls below: one vehicle may well do what no other does."""
 LEAST_LEAVING = 0.05
 """Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
 NEGLIGIBLE = 1e-4
@@ -152,7 +153,8 @@ class _LinkModel:
         seen += np.bincount(self._over_link, minlength=links)
         # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
         count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
-        self.share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
+        share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
+        self.share = np.maximum(share, LEAST_SHARE * self._prior.probability)
         worth = weight > 1e-3
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
         self._learned = True
@@ -173,7 +175,9 @@ class _LinkModel:
                 )
         else:
             density = 1.0 / window[link]
-        share = self.share if self._settings.transitions else np.full(links, float(np.mean(self.share)) if links else 0.0)
+        share = (
+            self.share if self._settings.transitions else np.full(links, float(np.mean(self.share)) if links else 0.0)
+        )
         leaving = self._leaving(share)
         arriving = self._arriving()
         travel = np.zeros(len(pairs))

@@ -53,7 +53,10 @@ class Trait:
 
 
 def label_log_ratio(
-    a: npt.NDArray[np.int16], b: npt.NDArray[np.int16], probability: npt.NDArray[np.float64], label: npt.NDArray[np.int16]
+    a: npt.NDArray[np.int16],
+    b: npt.NDArray[np.int16],
+    probability: npt.NDArray[np.float64],
+    label: npt.NDArray[np.int16],
 ) -> npt.NDArray[np.float64]:
     """(m,) log-likelihood ratios of two tracks' classes: agreement on a rare class says more.
 

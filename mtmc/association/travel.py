@@ -88,7 +88,9 @@ def _kernel_rows(
     least: float,
     usual_count: float,
 ) -> tuple[npt.NDArray[np.float64], ...]:
-    result: tuple[npt.NDArray[np.float64], ...] = _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count)
+    result: tuple[npt.NDArray[np.float64], ...] = _compiled_kernel_rows(
+        bounds, seconds, weight, bins, least, usual_count
+    )
     return result
 
 

@@ -87,9 +87,7 @@ def describe_ends(
     return TrackEnds(zone, zone_camera, centre, mean, standardise(offset, zone, count))
 
 
-def standardise(
-    values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], groups: int
-) -> npt.NDArray[np.float64]:
+def standardise(values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.float64]:
     """Normal scores of `values` within their groups: ranks turned to a standard normal, so outliers weigh little.
 
     Args:
