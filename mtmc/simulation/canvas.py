@@ -1,0 +1,100 @@
+"""A picture that is painted in metres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+_SHIFT = 4
+
+MATTE, PAINT, CHROME, GLASS = 8, 120, 190, 255
+"""Gloss: the fourth channel of every texture."""
+
+
+class Canvas:
+    """An (h, w, 4) uint8 picture of red, green, blue, gloss, whose shapes are given in metres.
+
+    Args:
+        left, top: metres at the picture's left and upper edge.
+        right, bottom: metres at its right and lower edge; `top` may be above or below `bottom`.
+        scale: pixels per metre.
+        rgb, gloss: what it is filled with.
+    """
+
+    def __init__(
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        scale: float,
+        rgb: Sequence[float],
+        gloss: float = PAINT,
+    ) -> None:
+        self.scale = scale
+        self._origin = np.array([left, top])
+        self._sign = np.array([np.sign(right - left), np.sign(bottom - top)])
+        width, height = round(abs(right - left) * scale), round(abs(bottom - top) * scale)
+        self.pixels: npt.NDArray[np.uint8] = np.empty((max(2, height), max(2, width), 4), np.uint8)
+        self.pixels[:] = np.clip([*rgb, gloss], 0, 255)
+
+    def polygon(self, points: npt.ArrayLike, rgb: Sequence[float], gloss: float = PAINT) -> None:
+        """Fill the polygon through (n, 2) points in metres."""
+        cv2.fillPoly(self.pixels, [self._to_pixels(points)], self._colour(rgb, gloss), cv2.LINE_AA, _SHIFT)
+
+    def rectangle(
+        self, x: float, y: float, width: float, height: float, rgb: Sequence[float], gloss: float = PAINT
+    ) -> None:
+        """Fill a rectangle around its middle (x, y)."""
+        a, b = width / 2, height / 2
+        self.polygon([(x - a, y - b), (x + a, y - b), (x + a, y + b), (x - a, y + b)], rgb, gloss)
+
+    def ellipse(
+        self, x: float, y: float, width: float, height: float, rgb: Sequence[float], gloss: float = PAINT
+    ) -> None:
+        """Fill an ellipse around its middle (x, y)."""
+        angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+        self.polygon(np.column_stack([x + np.cos(angle) * width / 2, y + np.sin(angle) * height / 2]), rgb, gloss)
+
+    def line(self, points: npt.ArrayLike, width: float, rgb: Sequence[float], gloss: float = PAINT) -> None:
+        """Draw a line of `width` metres, at least one pixel, through (n, 2) points."""
+        thickness = max(1, round(width * self.scale))
+        cv2.polylines(
+            self.pixels, [self._to_pixels(points)], False, self._colour(rgb, gloss), thickness, cv2.LINE_AA, _SHIFT
+        )
+
+    def text(self, x: float, y: float, height: float, text: str, rgb: Sequence[float], mirrored: bool = False) -> None:
+        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose picture is shown mirrored."""
+        scale = height * self.scale / 22
+        thickness = max(1, round(scale * 2.2))
+        (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thickness)
+        patch = np.zeros((h + 4, w + 4), np.uint8)
+        cv2.putText(patch, text, (2, h + 1), cv2.FONT_HERSHEY_DUPLEX, scale, 255, thickness, cv2.LINE_AA)
+        if mirrored:
+            patch = patch[:, ::-1]
+        column, row = np.round((np.array([x, y]) - self._origin) * self._sign * self.scale - [w / 2, h / 2]).astype(int)
+        top, left = max(0, row), max(0, column)
+        target = self.pixels[top : row + h + 4, left : column + w + 4]
+        alpha = (
+            patch[top - row : top - row + target.shape[0], left - column : left - column + target.shape[1], None]
+            / 255.0
+        )
+        target[..., :3] = (target[..., :3] * (1 - alpha) + np.asarray(rgb) * alpha).astype(np.uint8)
+
+    def _to_pixels(self, points: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        pixels = (np.asarray(points, np.float64) - self._origin) * self._sign * self.scale - 0.5
+        return np.round(pixels * (1 << _SHIFT)).astype(np.int32)
+
+    @staticmethod
+    def _colour(rgb: Sequence[float], gloss: float) -> tuple[float, ...]:
+        return (*(min(255.0, max(0.0, float(c))) for c in rgb), float(gloss))
+
+
+def smooth_noise(height: int, width: int, cell: float, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(height, width) float32 in [0, 1]: random values on a grid of `cell` pixels, interpolated."""
+    coarse = random.random((max(2, int(height / cell) + 2), max(2, int(width / cell) + 2)), np.float32)
+    result: npt.NDArray[np.float32] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(result, 0, 1)

@@ -1,0 +1,243 @@
+"""A re-identification data set of simulated vehicles in VeRi-776's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.errors import InputError
+from mtmc.simulation.assembly import assemble
+from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.lens import Lens
+from mtmc.simulation.network import Network, corridor, grid
+from mtmc.simulation.places import passages, viewpoint
+from mtmc.simulation.sensor import Exposure, Sensor
+from mtmc.simulation.stage import Light, Stage
+from mtmc.simulation.vehicles import Vehicle, population
+
+CAMERAS = 20
+_WIDTH, _HEIGHT = 960, 540
+_SNAPSHOTS = 7
+_TOGETHER = 5
+"""Vehicles that pass a camera at the same time, and hide each other now and then."""
+_COLOURS = {
+    "yellow": 1,
+    "green": 3,
+    "grey": 4,
+    "silver": 4,
+    "red": 5,
+    "blue": 6,
+    "white": 7,
+    "beige": 8,
+    "brown": 9,
+    "black": 10,
+}
+_TYPES = {"sedan": 1, "suv": 2, "van": 3, "hatchback": 4, "pickup": 6, "bus": 7, "truck": 8}
+"""VeRi-776's own numbers of colours and types."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    name: str
+    identity: int
+    camera: int
+    time: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _CameraTask:
+    camera: int
+    seed: int
+    identities: tuple[int, ...]
+    vehicles: tuple[Vehicle, ...]
+
+
+def simulate_reid(
+    output: Path, seed: int, identities: int, workers: int, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
+
+    Every identity is seen by four to six cameras, about five pictures each. At least half of the identities have a look-alike of the same model
+    and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al. 2016); queries are members of image_test, gallery
+    pictures of the query's identity and camera are junk.
+
+    Args:
+        output: folder to make; must not hold anything yet.
+        seed: decides everything.
+        identities: at least 8.
+        workers: processes.
+        progress: called with cameras done and cameras in all.
+
+    Raises:
+        InputError: `output` is not empty, or there are too few identities.
+    """
+    if identities < 8:
+        raise InputError(f"--identities: must be at least 8, not {identities}")
+    random = np.random.default_rng([seed, 10])
+    tests = max(2, identities // 4)
+    vehicles = population(identities - tests, random) + population(tests, random)
+    seen_by: list[list[int]] = [[] for _ in range(CAMERAS)]
+    for number in range(identities):
+        for camera in random.choice(CAMERAS, int(random.integers(4, 7)), replace=False):
+            seen_by[int(camera)].append(number)
+    tasks = [
+        _CameraTask(camera, seed, tuple(n + 1 for n in numbers), tuple(vehicles[n] for n in numbers))
+        for camera, numbers in enumerate(seen_by)
+    ]
+    with published(output) as folder:
+        pictures: list[_Picture] = []
+        for done, found in enumerate(in_parallel(_film, tasks, workers), start=1):
+            pictures += found
+            if progress:
+                progress(done, len(tasks))
+        pictures.sort(key=lambda p: p.name)
+        _write(folder, pictures, vehicles, identities - tests, np.random.default_rng([seed, 11]))
+
+
+def _write(
+    folder: Path, pictures: Sequence[_Picture], vehicles: Sequence[Vehicle], trains: int, random: np.random.Generator
+) -> None:
+    train = [p for p in pictures if p.identity <= trains]
+    test = [p for p in pictures if p.identity > trains]
+    by_track: dict[tuple[int, int], list[_Picture]] = {}
+    for picture in test:
+        by_track.setdefault((picture.identity, picture.camera), []).append(picture)
+    cameras_of: dict[int, int] = {}
+    for identity, _ in by_track:
+        cameras_of[identity] = cameras_of.get(identity, 0) + 1
+    query = [t[int(random.integers(len(t)))] for (identity, _), t in by_track.items() if cameras_of[identity] > 1]
+    for name, subset in (("train", train), ("test", test), ("query", query)):
+        (folder / f"image_{name}").mkdir()
+        for picture in subset:
+            (folder / f"image_{name}" / picture.name).write_bytes(picture.jpeg)
+        write_text(folder / f"name_{name}.txt", [p.name for p in subset])
+    identity, camera = np.array([p.identity for p in test]), np.array([p.camera for p in test])
+    good, junk = [], []
+    for picture in query:
+        same = identity == picture.identity
+        here = camera == picture.camera
+        good.append(" ".join(map(str, np.flatnonzero(same & ~here) + 1)))
+        junk.append(" ".join(map(str, np.flatnonzero(same & here) + 1)))
+    write_text(folder / "gt_index.txt", good)
+    write_text(folder / "jk_index.txt", junk)
+    write_text(folder / "test_track.txt", [" ".join(p.name for p in track) for track in by_track.values()])
+    for name, title, subset in (("train", "TrainingImages", train), ("test", "TestImages", test)):
+        items = [
+            f'    <Item imageName="{p.name}" vehicleID="{p.identity:04d}" cameraID="c{p.camera:03d}" '
+            f'colorID="{_COLOURS[vehicles[p.identity - 1].paint]}" typeID="{_TYPES[vehicles[p.identity - 1].model.kind]}" />'
+            for p in subset
+        ]
+        lines = [
+            '<?xml version="1.0" encoding="gb2312"?>',
+            f'<{title} Version="1.0">',
+            f'  <Items number="{len(subset)}">',
+        ]
+        write_text(folder / f"{name}_label.xml", [*lines, *items, "  </Items>", f"</{title}>"])
+    twins = [
+        f"{number} {vehicle.twin_of} {vehicle.model.number} {vehicle.paint}"
+        for number, vehicle in enumerate(vehicles, start=1)
+    ]
+    write_text(folder / "simulated_vehicles.txt", ["# identity look-alike-group(-1: none) model paint", *twins])
+
+
+def _film(task: _CameraTask) -> list[_Picture]:
+    """All pictures of one camera."""
+    random = np.random.default_rng([task.seed, 12, task.camera])
+    city = int(np.random.default_rng([task.seed, 13]).integers(1 << 30))
+    layout = np.random.default_rng([task.seed, 14])
+    network = corridor(CAMERAS, layout) if task.camera % 2 else grid(CAMERAS, layout)
+    node = network.junctions[task.camera % len(network.junctions)]
+    road = network.roads_at[node][int(random.integers(len(network.roads_at[node])))]
+    lens = viewpoint(network, node, road, random, _WIDTH, _HEIGHT, near=bool(random.random() < 0.5))
+    stage = Stage(lens, network, Light.draw(random), city)
+    sensor = Sensor.draw(random)
+    exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
+    paths = _stretches(lens, passages(network, node))
+    bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
+    taken: dict[int, list[_Picture]] = {n: [] for n in task.identities}
+    frame = 0
+    for _ in range(12):
+        missing = [n for n in task.identities if len(taken[n]) < 3]
+        if not missing:
+            break
+        order = [missing[i] for i in random.permutation(len(missing))]
+        for first in range(0, len(order), _TOGETHER):
+            group = order[first : first + _TOGETHER]
+            ways = [paths[int(random.integers(len(paths)))] for _ in group]
+            phase = random.uniform(-0.08, 0.08, len(group))
+            frame += 200
+            for snapshot in range(_SNAPSHOTS):
+                poses = _poses(ways, (snapshot + 0.5) / _SNAPSHOTS + phase)
+                apart = _apart(poses, np.array([bodies[n].length for n in group]))
+                present = [n for n, keep in zip(group, apart, strict=True) if keep]
+                shot = stage.shoot([bodies[n] for n in present], poses[apart])
+                picture = _compress(exposure.shoot(shot.picture, frame + snapshot), sensor.quality)
+                for n, box, visible, inside in zip(present, shot.box, shot.visible, shot.inside, strict=True):
+                    if visible < 0.5 or inside < 0.8 or min(box[2], box[3]) < 36 or len(taken[n]) >= 6:
+                        continue
+                    time = frame + snapshot * 9
+                    name = f"{n:04d}_c{task.camera + 1:03d}_{time:08d}_{len(taken[n])}.jpg"
+                    taken[n].append(_Picture(name, n, task.camera + 1, time, _crop(picture, box, random)))
+    return [p for pictures in taken.values() for p in pictures]
+
+
+def _stretches(lens: Lens, paths: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
+    """The parts of `paths` where a car is in the picture and at least 44 pixels high."""
+    result = []
+    for path in paths:
+        pixels, depth = lens.project(np.column_stack([path, np.full(len(path), 0.8)]))
+        near = (depth > 4) & (lens.focal * 1.5 / np.maximum(depth, 0.1) > 44)
+        with np.errstate(invalid="ignore"):
+            within = (np.abs(pixels / [lens.width, lens.height] - 0.5) < 0.46).all(1)
+        inside = np.flatnonzero(near & within)
+        if len(inside) > 16:
+            runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
+            longest = max(runs, key=len)
+            if len(longest) > 16:
+                result.append(path[longest])
+    return result
+
+
+def _poses(ways: Sequence[npt.NDArray[np.float64]], progress: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    rows = []
+    for way, share in zip(ways, progress, strict=True):
+        at = int(np.clip(share * (len(way) - 3), 1, len(way) - 3))
+        step = way[at + 1] - way[at - 1]
+        rows.append([*way[at], 0.0, float(np.arctan2(step[1], step[0]))])
+    return np.array(rows)
+
+
+def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which vehicles to keep so that none stand in each other; the first come, first kept."""
+    keep = np.ones(len(poses), np.bool_)
+    for i in range(len(poses)):
+        offset = poses[:i, :2] - poses[i, :2]
+        c, s = np.cos(poses[i, 3]), np.sin(poses[i, 3])
+        along, across = np.abs(offset @ [c, s]), np.abs(offset @ [-s, c])
+        turned = np.abs(np.sin(poses[:i, 3] - poses[i, 3])) > 0.3
+        clear = (across > np.where(turned, 6.0, 2.6)) | (along > (lengths[:i] + lengths[i]) / 2 + 0.8)
+        keep[i] = bool((clear | ~keep[:i]).all())
+    return keep
+
+
+def _compress(picture: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """What video compression leaves of a frame; returns BGR. JPEG stands in for H.264: it is alike at these sizes and needs no stream."""
+    bgr = np.ascontiguousarray(picture[..., ::-1])
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * quality])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
+def _crop(picture: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], random: np.random.Generator) -> bytes:
+    """Cut out a box as a detector would give it: a little off."""
+    left, top, width, height = (float(v) for v in box)
+    low, high = random.normal(0.01, 0.035, (2, 2))
+    x0, y0 = max(0, round(left - low[0] * width)), max(0, round(top - low[1] * height))
+    x1 = min(picture.shape[1], round(left + width * (1 + high[0])))
+    y1 = min(picture.shape[0], round(top + height * (1 + high[1])))
+    return bytes(cv2.imencode(".jpg", picture[y0:y1, x0:x1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())

@@ -1,0 +1,249 @@
+"""A simulated scenario in CityFlow's layout: videos, ground truth, regions of interest, calibration, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.simulation.assembly import Body, assemble
+from mtmc.simulation.bodies import COCO_LABEL
+from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.lens import Lens
+from mtmc.simulation.network import Network, corridor, crossing, grid
+from mtmc.simulation.places import parking, viewpoint
+from mtmc.simulation.sensor import Exposure, Sensor
+from mtmc.simulation.settings import SimulationSettings
+from mtmc.simulation.stage import FARTHEST, Light, Stage
+from mtmc.simulation.traffic import Traffic, simulate
+from mtmc.simulation.truth import Rows, annotated, region_of_interest
+from mtmc.simulation.vehicles import Vehicle, population
+
+LATEST_START = 6.0
+"""Seconds: clips start up to this much after the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything about a scenario but its pictures.
+
+    Attributes:
+        network: the roads; city: seed of what stands along them; light: sun and sky.
+        lenses, sensors, starts: of each camera; starts in seconds.
+        vehicles: all vehicles; the last `parked` (k, 4) of them stand still at those poses.
+        traffic: where the others are.
+    """
+
+    network: Network
+    city: int
+    light: Light
+    lenses: tuple[Lens, ...]
+    sensors: tuple[Sensor, ...]
+    starts: tuple[float, ...]
+    vehicles: tuple[Vehicle, ...]
+    parked: npt.NDArray[np.float64]
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class _CameraTask:
+    settings: SimulationSettings
+    number: int
+    lens: Lens
+    sensor: Sensor
+    start: float
+    network: Network
+    city: int
+    light: Light
+    vehicles: dict[int, Vehicle]
+    parked: dict[int, npt.NDArray[np.float64]]
+    traffic: Traffic
+    folder: Path
+
+
+def plan_scenario(settings: SimulationSettings) -> Plan:
+    """Draw roads, cameras, vehicles and traffic."""
+    seed = settings.seed
+    network = _network(settings)
+    lenses, places = [], np.random.default_rng([seed, 21])
+    for camera in range(settings.cameras):
+        lenses.append(_lens(settings, network, camera, places))
+    looks = np.random.default_rng([seed, 22])
+    sensors = tuple(Sensor.draw(looks) for _ in range(settings.cameras))
+    starts = (0.0, *(round(float(s), 1) for s in looks.uniform(0, LATEST_START, settings.cameras - 1)))
+    span = settings.seconds + LATEST_START
+    metres = sum(float(np.linalg.norm(np.subtract(*network.nodes[[r.start, r.end]]))) * r.lanes for r in network.roads)
+    warm_up = 60.0 + min(240.0, metres / 12.0)
+    count = settings.vehicles
+    if count is None:
+        count = round(
+            len(network.entries) ** 0.7 * (warm_up + span) * (0.18 if settings.layout == "corridor" else 0.10)
+        )
+    standing = parking(network, lenses, np.random.default_rng([seed, 23]))
+    vehicles = population(count + len(standing), np.random.default_rng([seed, 24]))
+    traffic = simulate(
+        network, [v.model.length for v in vehicles[:count]], span, warm_up, np.random.default_rng([seed, 25])
+    )
+    return Plan(
+        network=network,
+        city=int(np.random.default_rng([seed, 26]).integers(1 << 30)),
+        light=Light.draw(np.random.default_rng([seed, 27])),
+        lenses=tuple(lenses),
+        sensors=sensors,
+        starts=starts,
+        vehicles=tuple(vehicles),
+        parked=standing,
+        traffic=traffic,
+    )
+
+
+def simulate_scenario(
+    settings: SimulationSettings,
+    output: Path,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    name: str = "sim",
+    split: str = "validation",
+) -> None:
+    """Write `<output>/<split>/<name>/c0nn/...`, `<output>/cam_timestamp/<name>.txt` and `<output>/cam_framenum/<name>.txt`.
+
+    `gt/gt.txt` holds what CityFlow's does: the vehicles that at least two cameras saw, boxes as annotators draw them. `gt/visible.txt` holds every
+    vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`: the share of its silhouette that nothing hides, the share of
+    its extent that lies in the picture, its COCO class. The files appear together when all are complete.
+
+    Args:
+        output: a folder that does not exist or is empty.
+        workers: processes; cameras are divided among them.
+        progress: called with cameras done and cameras in all.
+
+    Raises:
+        InputError: `output` is not empty.
+    """
+    plan = plan_scenario(settings)
+    frames = max(1, round(settings.seconds * settings.fps))
+    with published(output) as folder:
+        scenario = folder / split / name
+        names = [f"c{settings.first_camera + i:03d}" for i in range(settings.cameras)]
+        tasks = [_task(settings, plan, i, scenario / camera) for i, camera in enumerate(names)]
+        found: list[Rows] = []
+        for done, rows in enumerate(in_parallel(_film, tasks, workers), start=1):
+            found.append(rows)
+            if progress:
+                progress(done, len(tasks))
+        truths = annotated(found, [task.folder / "roi.jpg" for task in tasks])
+        for task, rows, truth in zip(tasks, found, truths, strict=True):
+            (task.folder / "gt").mkdir()
+            write_text(task.folder / "gt" / "visible.txt", rows.lines())
+            write_text(task.folder / "gt" / "gt.txt", truth)
+        for kind, values in (
+            ("cam_timestamp", [f"{s:.3f}" for s in plan.starts]),
+            ("cam_framenum", [str(frames)] * settings.cameras),
+        ):
+            (folder / kind).mkdir()
+            write_text(folder / kind / f"{name}.txt", [f"{c} {v}" for c, v in zip(names, values, strict=True)])
+
+
+def _network(settings: SimulationSettings) -> Network:
+    random = np.random.default_rng([settings.seed, 20])
+    if settings.layout == "corridor":
+        return corridor(settings.cameras, random)
+    if settings.layout == "crossing":
+        return crossing(random)
+    return grid(settings.cameras, random)
+
+
+def _lens(settings: SimulationSettings, network: Network, camera: int, random: np.random.Generator) -> Lens:
+    node = network.junctions[camera % len(network.junctions)]
+    roads = network.roads_at[node]
+    if settings.layout == "corridor":
+        roads = tuple(r for r in roads if r in network.main)
+    road = roads[camera % len(roads)] if settings.layout == "crossing" else roads[int(random.integers(len(roads)))]
+    near = settings.layout == "crossing" or bool(random.random() < 0.5)
+    return viewpoint(network, node, road, random, settings.width, settings.height, near)
+
+
+def _task(settings: SimulationSettings, plan: Plan, camera: int, folder: Path) -> _CameraTask:
+    lens = plan.lenses[camera]
+    traffic = plan.traffic.near(lens.centre[:2], FARTHEST)
+    moving = len(plan.vehicles) - len(plan.parked)
+    close = np.flatnonzero(np.linalg.norm(plan.parked[:, :2] - lens.centre[:2], axis=1) < FARTHEST) + moving
+    numbers = [*np.unique(traffic.vehicle).tolist(), *close.tolist()]
+    return _CameraTask(
+        settings=settings,
+        number=camera,
+        lens=lens,
+        sensor=plan.sensors[camera],
+        start=plan.starts[camera],
+        network=plan.network,
+        city=plan.city,
+        light=plan.light,
+        vehicles={n: plan.vehicles[n] for n in numbers},
+        parked={n: plan.parked[n - moving] for n in close.tolist()},
+        traffic=traffic,
+        folder=folder,
+    )
+
+
+def _film(task: _CameraTask) -> Rows:
+    """Write one camera's video, region of interest and calibration; returns every vehicle in every frame."""
+    settings, lens = task.settings, task.lens
+    task.folder.mkdir(parents=True)
+    stage = Stage(lens, task.network, task.light, task.city, picture=settings.video)
+    exposure = Exposure(task.sensor, lens.height, lens.width, settings.seed * 1000 + task.number)
+    bodies: dict[int, Body] = {}
+    rows = Rows.collector()
+    writer = _Video(task.folder / "vdo.avi", settings, task.sensor.quality) if settings.video else None
+    for frame in range(max(1, round(settings.seconds * settings.fps))):
+        numbers, poses = task.traffic.at(task.start + frame / settings.fps)
+        seen = [*numbers.tolist(), *task.parked]
+        placed = np.concatenate([poses, *(p[None] for p in task.parked.values())])
+        for n in seen:
+            if n not in bodies:
+                bodies[n] = assemble(task.vehicles[n])
+        shot = stage.shoot([bodies[n] for n in seen], placed)
+        labels = [COCO_LABEL[task.vehicles[n].model.kind] for n in seen]
+        rows.add(frame + 1, np.array(seen, np.int64) + 1, shot, np.array(labels, np.int64))
+        if writer:
+            writer.add(exposure.shoot(shot.picture, frame))
+    if writer:
+        writer.close()
+    cv2.imwrite(str(task.folder / "roi.jpg"), region_of_interest(lens, task.network), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    write_text(task.folder / "calibration.txt", _calibration(lens))
+    return rows.finish()
+
+
+class _Video:
+    """H.264 in an AVI file, encoded by one thread: the same bytes for the same pictures."""
+
+    def __init__(self, path: Path, settings: SimulationSettings, quality: int) -> None:
+        self._container = av.open(str(path), "w")
+        self._stream = self._container.add_stream("libx264", rate=round(settings.fps))
+        self._stream.width, self._stream.height, self._stream.pix_fmt = settings.width, settings.height, "yuv420p"
+        self._stream.thread_count = 1
+        self._stream.options = {"crf": str(quality), "preset": "veryfast", "bf": "0", "g": "50"}
+
+    def add(self, picture: npt.NDArray[np.uint8]) -> None:
+        for packet in self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        for packet in self._stream.encode():
+            self._container.mux(packet)
+        self._container.close()
+
+
+def _calibration(lens: Lens) -> list[str]:
+    def text(matrix: npt.NDArray[np.float64]) -> str:
+        return ";".join(" ".join(f"{value:.17g}" for value in row) for row in matrix)
+
+    return [
+        f"Homography matrix: {text(lens.homography())}",
+        f"Intrinsic parameter matrix: {text(lens.intrinsics)}",
+        f"Distortion coefficients: {lens.k1:.9g} {lens.k2:.9g} 0 0",
+        "Reprojection error: 0",
+    ]

@@ -1,0 +1,87 @@
+"""What a camera's electronics make of a picture: exposure, white balance, contrast, blur, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One camera's look.
+
+    Attributes:
+        gains: exposure times white balance for red, green, blue.
+        gamma: above 1 brightens the dark parts.
+        contrast: 1 leaves it, above 1 steepens around the middle.
+        saturation: 1 leaves it, 0 is grey.
+        blur: standard deviation of the lens blur in pixels.
+        noise: standard deviation of the noise in grey levels.
+        quality: compression: H.264 constant rate factor, 18 very good to 34 poor.
+    """
+
+    gains: tuple[float, float, float]
+    gamma: float
+    contrast: float
+    saturation: float
+    blur: float
+    noise: float
+    quality: int
+
+    @classmethod
+    def draw(cls, random: np.random.Generator) -> Sensor:
+        """A random camera."""
+        exposure = float(np.exp(random.normal(0.12, 0.12)))
+        warm = float(random.normal(0, 0.06))
+        tint = float(random.normal(0, 0.025))
+        return cls(
+            gains=(exposure * (1 + warm), exposure * (1 + tint), exposure * (1 - warm)),
+            gamma=float(np.exp(random.normal(0.14, 0.10))),
+            contrast=float(random.uniform(0.8, 1.2)),
+            saturation=float(random.uniform(0.55, 1.1)),
+            blur=float(random.uniform(0.35, 0.9)),
+            noise=float(random.uniform(1.5, 6.0)),
+            quality=int(random.integers(22, 31)),
+        )
+
+
+class Exposure:
+    """Applies a `Sensor` to pictures of one size. Deterministic by its seed and the picture's number.
+
+    Args:
+        sensor: the look.
+        height, width: size of the pictures.
+        seed: of the noise.
+    """
+
+    def __init__(self, sensor: Sensor, height: int, width: int, seed: int) -> None:
+        self._sensor = sensor
+        levels = np.arange(256, dtype=np.float64) / 255
+        tables = []
+        for gain in sensor.gains:
+            value = np.clip(levels * gain, 0, 1) ** (1 / sensor.gamma)
+            tables.append(np.clip((value - 0.5) * sensor.contrast + 0.5, 0, 1) * 255)
+        self._table = np.stack(tables, axis=-1).round().astype(np.uint8)[None]
+        random = np.random.default_rng(seed)
+        self._size = height, width
+        self._seed = seed
+        noise = random.normal(0, sensor.noise, (height + 64, width + 64, 1)) + random.normal(
+            0, sensor.noise * 0.4, (height + 64, width + 64, 3)
+        )
+        self._noise = noise.round().astype(np.int16)
+
+    def shoot(self, picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+        """The picture (h, w, 3) uint8 RGB as this camera delivers it in its frame `number`."""
+        result = cv2.LUT(picture, self._table)
+        if self._sensor.saturation != 1:
+            grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            result = cv2.addWeighted(result, self._sensor.saturation, grey, 1 - self._sensor.saturation, 0)
+        if self._sensor.blur > 0.2:
+            result = cv2.GaussianBlur(result, (3, 3) if self._sensor.blur < 0.7 else (5, 5), self._sensor.blur)
+        row, column = np.random.default_rng([self._seed, number]).integers(0, 64, 2)
+        height, width = result.shape[:2]
+        grain = self._noise[row : row + height, column : column + width]
+        return np.asarray(cv2.add(result, grain, dtype=cv2.CV_8U))

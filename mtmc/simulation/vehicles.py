@@ -1,0 +1,212 @@
+"""Which vehicles exist: model, paint and the individual details that tell look-alikes apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtmc.simulation.bodies import Kind, Model, catalogue
+
+Rgb = tuple[int, int, int]
+
+PAINTS: tuple[tuple[str, Rgb, float], ...] = (
+    ("white", (226, 226, 222), 0.27),
+    ("black", (22, 23, 26), 0.20),
+    ("grey", (96, 99, 103), 0.17),
+    ("silver", (172, 175, 178), 0.13),
+    ("blue", (32, 58, 112), 0.08),
+    ("red", (140, 26, 28), 0.07),
+    ("beige", (176, 162, 136), 0.03),
+    ("brown", (78, 56, 44), 0.02),
+    ("green", (36, 74, 54), 0.02),
+    ("yellow", (206, 164, 40), 0.01),
+)
+"""Name, colour and share of paints on the road: the four greys are three quarters of it."""
+
+_SHARES: dict[Kind, float] = {
+    "sedan": 0.33, "hatchback": 0.17, "suv": 0.25, "pickup": 0.08, "van": 0.09, "truck": 0.05, "bus": 0.03
+}  # fmt: skip
+_ACCENTS: tuple[Rgb, ...] = (
+    (200, 30, 30), (30, 70, 170), (235, 235, 235), (20, 20, 22), (235, 190, 30), (40, 130, 60), (230, 110, 20), (120, 40, 130)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sticker:
+    """A patch on the paint: where ("left", "right", "hood", "rear", "roof"), place and size in metres, colour and pattern."""
+
+    surface: str
+    x: float
+    y: float
+    width: float
+    height: float
+    rgb: Rgb
+    pattern: int
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an owner, a workshop or the road did to one vehicle.
+
+    Attributes:
+        rack: 0 none, 1 rails, 2 cross bars, 3 roof box, 4 ladder.
+        stripe: 0 none, 1 two bands over hood and roof, 2 a band along the sides, 3 a dark lower body, 4 a roof of another colour.
+        accent: colour of stripe and roof box.
+        stickers: patches.
+        rim: style of the wheels, 0 to 5; rim_tone: their brightness.
+        dirt: 0 clean to 1 very dirty; dirt_seed: where.
+        panel: which body panel was replaced, -1 none; panel_rgb: its colour.
+        tint: 0 clear to 1 black side windows.
+        sunroof, spoiler, black_bumpers, sun_strip, fog_lamps: has it or not.
+        logo: number of the company sign on the sides of vans, trucks and buses, 0 none.
+        plate: number of the plate's pattern.
+        cargo: what lies on a pickup's bed, 0 nothing, 1 boxes, 2 pipes, 3 a cover.
+    """
+
+    rack: int
+    stripe: int
+    accent: Rgb
+    stickers: tuple[Sticker, ...]
+    rim: int
+    rim_tone: float
+    dirt: float
+    dirt_seed: int
+    panel: int
+    panel_rgb: Rgb
+    tint: float
+    sunroof: bool
+    spoiler: bool
+    black_bumpers: bool
+    sun_strip: bool
+    fog_lamps: bool
+    logo: int
+    plate: int
+    cargo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """One individual.
+
+    Attributes:
+        model: what it shares with others of its make.
+        paint: the paint's name.
+        rgb: the paint's colour, the same for all vehicles of one model and paint.
+        details: what it shares with nobody.
+        twin_of: number of its look-alikes' group, -1 where it has none.
+    """
+
+    model: Model
+    paint: str
+    rgb: Rgb
+    details: Details
+    twin_of: int
+
+
+def population(count: int, random: np.random.Generator, look_alikes: float = 0.5) -> list[Vehicle]:
+    """Draw `count` vehicles, at least `look_alikes` of them in groups of two or three of the same model and paint.
+
+    Members of a group differ in at least four details. The order is shuffled.
+    """
+    models = catalogue()
+    vehicles: list[Vehicle] = []
+    group = 0
+    while len(vehicles) < count:
+        model = _draw_model(models, random)
+        paint, rgb = _draw_paint(model, random)
+        size = 1
+        if len(vehicles) < round(count * look_alikes) and count - len(vehicles) >= 2:
+            size = min(int(random.choice([2, 2, 3])), count - len(vehicles))
+        members: list[Details] = []
+        while len(members) < size:
+            details = _draw_details(model, rgb, random)
+            if all(differences(details, other) >= 4 for other in members):
+                members.append(details)
+        vehicles += [Vehicle(model, paint, rgb, details, group if size > 1 else -1) for details in members]
+        group += size > 1
+    order = random.permutation(count)
+    return [vehicles[i] for i in order]
+
+
+def differences(first: Details, second: Details) -> int:
+    """How many visible details differ."""
+    return sum(
+        (
+            first.rack != second.rack,
+            first.stripe != second.stripe,
+            {(s.surface, s.pattern) for s in first.stickers} != {(s.surface, s.pattern) for s in second.stickers},
+            first.rim != second.rim,
+            abs(first.dirt - second.dirt) > 0.35,
+            first.panel != second.panel,
+            abs(first.tint - second.tint) > 0.4,
+            first.sunroof != second.sunroof,
+            first.black_bumpers != second.black_bumpers,
+            first.logo != second.logo,
+            first.cargo != second.cargo,
+            first.spoiler != second.spoiler,
+        )
+    )
+
+
+def _draw_model(models: tuple[Model, ...], random: np.random.Generator) -> Model:
+    kinds = list(_SHARES)
+    kind = kinds[int(random.choice(len(kinds), p=list(_SHARES.values())))]
+    of_kind = [m for m in models if m.kind == kind]
+    return of_kind[int(random.integers(len(of_kind)))]
+
+
+def _draw_paint(model: Model, random: np.random.Generator) -> tuple[str, Rgb]:
+    shares = np.array([share for _, _, share in PAINTS])
+    if model.kind in ("van", "truck"):
+        shares[0] += 0.6
+    name, rgb, _ = PAINTS[int(random.choice(len(PAINTS), p=shares / shares.sum()))]
+    return name, rgb
+
+
+def _accent(random: np.random.Generator) -> Rgb:
+    return _ACCENTS[int(random.integers(len(_ACCENTS)))]
+
+
+def _draw_details(model: Model, rgb: Rgb, random: np.random.Generator) -> Details:
+    commercial = model.kind in ("van", "truck", "bus")
+    rack_odds = {
+        "suv": (0.48, 0.28, 0.16, 0.08, 0.0),
+        "van": (0.5, 0.0, 0.2, 0.0, 0.3),
+        "hatchback": (0.74, 0.08, 0.12, 0.06, 0.0),
+    }
+    odds = rack_odds.get(model.kind, (0.8, 0.04, 0.10, 0.06, 0.0))
+    stickers = tuple(_sticker(model, random) for _ in range(int(random.choice(4, p=[0.35, 0.3, 0.2, 0.15]))))
+    panel = int(random.integers(6)) if random.random() < 0.2 else -1
+    off_colour = tuple(int(np.clip(c + random.integers(-60, 60), 15, 235)) for c in rgb)
+    return Details(
+        rack=0 if model.kind in ("bus", "truck") else int(random.choice(5, p=odds)),
+        stripe=int(random.choice(5, p=[0.64, 0.1, 0.1, 0.08, 0.08])),
+        accent=_accent(random),
+        stickers=stickers,
+        rim=int(random.integers(6)),
+        rim_tone=float(random.choice([0.25, 0.65, 0.85], p=[0.3, 0.4, 0.3])),
+        dirt=float(random.beta(1.2, 2.5)),
+        dirt_seed=int(random.integers(1 << 30)),
+        panel=panel,
+        panel_rgb=(off_colour[0], off_colour[1], off_colour[2]) if random.random() < 0.5 else (58, 58, 60),
+        tint=float(random.choice([0.15, 0.5, 0.95])),
+        sunroof=bool(random.random() < 0.3),
+        spoiler=bool(random.random() < 0.2),
+        black_bumpers=bool(random.random() < 0.25),
+        sun_strip=bool(random.random() < 0.15),
+        fog_lamps=bool(random.random() < 0.4),
+        logo=int(random.integers(1, 1 << 20)) if commercial and random.random() < 0.75 else 0,
+        plate=int(random.integers(1 << 20)),
+        cargo=int(random.integers(4)) if model.kind == "pickup" else 0,
+    )
+
+
+def _sticker(model: Model, random: np.random.Generator) -> Sticker:
+    surface = str(random.choice(["left", "right", "hood", "rear", "roof"]))
+    x = float(random.uniform(-0.35, 0.35) * model.length)
+    y = float(random.uniform(-0.3, 0.3) * model.width)
+    size = float(random.uniform(0.25, 0.6))
+    return Sticker(
+        surface, x, y, size, size * float(random.uniform(0.5, 1.0)), _accent(random), int(random.integers(5))
+    )
