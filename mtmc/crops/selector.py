@@ -13,8 +13,8 @@ from mtmc.crops.quality import CropSettings, geometric_quality, occlusion, sharp
 from mtmc.crops.table import Crops, best_rows
 from mtmc.tracks import Tracks
 
-# A better crop of the same moment replaces the one kept only when it is this much better: most do not repay the copy.
-_WORTH_A_COPY = 1.1
+# A crop is looked at only when what is known without its pixels is this much better than of the one kept of the moment.
+_WORTH_A_LOOK = 1.1
 _FIRST_SPACING = 2
 # A track not seen for this many frames has likely ended: its pixels are packed.
 _IDLE_FRAMES = 60
@@ -24,6 +24,7 @@ _IDLE_FRAMES = 60
 class _Candidate:
     frame: int
     box: npt.NDArray[np.float32]
+    bound: float
     quality: float
     occlusion: float
     pixels: npt.NDArray[np.uint8] | None
@@ -39,10 +40,10 @@ class _Album:
     spacing: int = _FIRST_SPACING
     kept: dict[int, _Candidate] = field(default_factory=dict)
 
-    def wants(self, frame: int, quality: float) -> bool:
+    def wants(self, frame: int, bound: float) -> bool:
         """Whether a crop of at most this quality may be worth keeping."""
         rival = self.kept.get((frame - self.first) // self.spacing)
-        return rival is None or quality > rival.quality * _WORTH_A_COPY
+        return rival is None or bound > rival.bound * _WORTH_A_LOOK
 
     def keep(self, candidate: _Candidate, room: int) -> None:
         """Keep it if it is the best of its stretch; make stretches longer when there are more than `room`."""
@@ -100,12 +101,9 @@ class CropSelector:
             window = _window(rows.box[row], size, self._settings.margin)
             crop = image[window]
             graded = bound * float(np.sqrt(sharpness(crop, self._settings)))
-            if album.wants(frame, graded):
-                pixels = _shrunk(crop, self._settings.max_side)
-                box = rows.box[row].copy()
-                album.keep(
-                    _Candidate(frame, box, graded, float(hidden[row]), pixels), room=2 * self._settings.per_track
-                )
+            pixels = _shrunk(crop, self._settings.max_side)
+            candidate = _Candidate(frame, rows.box[row].copy(), bound, graded, float(hidden[row]), pixels)
+            album.keep(candidate, room=2 * self._settings.per_track)
 
     def finish(self, mapping: Mapping[int, int] | None = None) -> Crops:
         """The best crops of every track.

@@ -46,7 +46,7 @@ def repair(
     Args:
         tracks: of one camera, in any order, each (track, frame) once.
         clock: the frames' times.
-        picture: width and height of the frames in pixels.
+        picture: width and height of the frames in pixels; (0, 0) where unknown, then nothing is held to be a sliver.
         settings: what to do; default to `RepairSettings()`.
         roi: (h, w) uint8, white is inside; None where all of the picture counts.
     """
@@ -55,7 +55,7 @@ def repair(
     mapping = {number: number for number in np.unique(rows.track).tolist()}
     if s.merge_duplicates and len(rows):
         rows = _renumber(rows, duplicates(rows, s.duplicate_iou, s.duplicate_share), mapping)
-    if s.drop_slivers and len(rows):
+    if s.drop_slivers and len(rows) and min(picture) > 0:
         rows = rows[visible_share(rows, picture) >= s.min_visible]
     if s.relink and len(rows):
         rows = _renumber(rows, relink(rows, clock, s), mapping)

@@ -153,3 +153,13 @@ def track(detections: Detections, clock: Clock, settings: TrackingSettings | Non
         for start, stop, time in zip(bounds[:-1], bounds[1:], times, strict=True)
     ]
     return Tracks.concatenate(rows).sorted()
+
+
+def compile_ahead() -> None:
+    """Compile the tracker on this machine, or load it, so that processes started afterwards need not do it each.
+
+    Takes seconds the first time, a fraction of one later: the result is kept beside the source, or in the user's cache.
+    """
+    tracker = Tracker(TrackingSettings(recovery=True))
+    for frame in (1, 2):
+        tracker.update(Detections.of([frame], [[0, 0, 10, 10]]), frame)

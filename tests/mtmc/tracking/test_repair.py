@@ -92,6 +92,10 @@ def test_vehicle_that_stands_cut_by_the_border_is_no_sliver() -> None:
     assert visible_share(cut, PICTURE).tolist() == [1, 1, 1]
 
 
+def test_picture_of_unknown_size_has_no_slivers() -> None:
+    assert len(repair(moving(1, range(1, 9), -20, 0), TEN_FPS, (0, 0)).tracks) == 8
+
+
 def test_long_gaps_stay_open() -> None:
     tracks = Tracks.concatenate([moving(1, range(1, 5), 0, 0), moving(1, range(40, 44), 0, 0)])
     assert interpolate(tracks, TEN_FPS, 2.0).frame.tolist() == tracks.frame.tolist()

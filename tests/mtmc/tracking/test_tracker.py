@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -10,7 +12,7 @@ from detection.detections import Detections
 from mtmc.clock import Clock
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import predict
-from mtmc.tracking.tracker import Tracker, track
+from mtmc.tracking.tracker import Tracker, compile_ahead, track
 from mtmc.tracks import Tracks
 
 
@@ -184,6 +186,13 @@ def test_boxes_from_read_only_and_strided_arrays() -> None:
     wide = np.asfortranarray(np.column_stack((seen.box, seen.box)))[:, :4]
     wide.flags.writeable = False
     assert len(track(Detections(seen.frame, wide, seen.score, seen.label), TEN_FPS)) == 30
+
+
+def test_compiling_ahead_makes_the_next_tracker_fast() -> None:
+    compile_ahead()
+    start = time.process_time()
+    track(boxes_of(driving((50, 100), (8, 0), FRAMES), FRAMES), TEN_FPS, TrackingSettings(recovery=True))
+    assert time.process_time() - start < 1
 
 
 def test_wrong_settings_are_refused() -> None:
