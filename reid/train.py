@@ -21,11 +21,11 @@ from evaluation.errors import InputError
 from evaluation.settings import apply_overrides, read_yaml, validate
 from reid.datasets import load_dataset
 from reid.datasets.holdout import hold_out
-from reid.distributed import Processes, join_processes, leave_processes
 from reid.models import ReidModel
 from reid.settings import TrainSettings
-from reid.trainer import Trainer
-from reid.validation import Validation
+from reid.training.distributed import Processes, join_processes, leave_processes
+from reid.training.trainer import Trainer
+from reid.training.validation import Validation
 
 log = logging.getLogger(__name__)
 

@@ -60,7 +60,7 @@ def test_damaged_or_hostile_files_are_refused(tmp_path: Path, damage: str) -> No
         path.write_text("no weights")
     elif damage == "no tensors":
         torch.save({"a": 1}, path)
-    with pytest.raises(InputError, match="weights.pth"):
+    with pytest.raises(InputError, match=r"weights\.pth"):
         load_pretrained(build_backbone(QUARTER), QUARTER.backbone, str(path))
 
 

@@ -9,7 +9,9 @@ from reid.backbones.resnet import RESNETS, InstanceBatchNorm, ResNet, ResNetShap
 SMALL = [name for name in RESNETS if "101" not in name and "50" not in name]
 
 
-@pytest.mark.parametrize(("name", "make"), [("resnet18", torchvision.models.resnet18), ("resnet50", torchvision.models.resnet50)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("resnet18", torchvision.models.resnet18), ("resnet50", torchvision.models.resnet50)]
+)
 def test_without_ibn_it_is_torchvisions_resnet(name: str, make: object) -> None:
     reference = make(weights=None).eval()
     ours = ResNet(RESNETS[name], last_stride=2).eval()

@@ -14,7 +14,7 @@ from PIL import Image
 from evaluation.settings import validate
 from reid.datasets import ImageTable
 from reid.settings import TrainSettings
-from reid.trainer import Trainer
+from reid.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

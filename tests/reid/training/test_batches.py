@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from evaluation.errors import InputError
-from reid.batches import BatchMaker, DamageReport, PictureStore, iterate_batches
 from reid.datasets import ImageTable
-from reid.sampler import IdentityBatches
 from reid.settings import ViewSettings
+from reid.training.batches import BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.training.sampler import IdentityBatches
 
 Pictures = Callable[..., ImageTable]
 VIEWS = ViewSettings(local=2, local_size=(8, 8), pad=1)
@@ -54,7 +54,9 @@ def test_processes_share_one_batch(tmp_path: Path, write_pictures: Pictures) -> 
         _maker(table, processes=3)
 
 
-def test_a_corrupt_picture_is_passed_over_and_named_once(tmp_path: Path, write_pictures: Pictures, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_picture_is_passed_over_and_named_once(
+    tmp_path: Path, write_pictures: Pictures, caplog: pytest.LogCaptureFixture
+) -> None:
     table = write_pictures(tmp_path, identities=4, images=3)
     Path(table.path[4]).write_bytes(b"no picture")
     maker, report = _maker(table), DamageReport()
@@ -67,7 +69,9 @@ def test_a_corrupt_picture_is_passed_over_and_named_once(tmp_path: Path, write_p
     assert sum(str(table.path[4]) in message for message in caplog.messages) == 1
 
 
-def test_an_identity_without_any_readable_picture_gives_its_place_away(tmp_path: Path, write_pictures: Pictures) -> None:
+def test_an_identity_without_any_readable_picture_gives_its_place_away(
+    tmp_path: Path, write_pictures: Pictures
+) -> None:
     table = write_pictures(tmp_path, identities=4, images=2)
     for path in table.path[table.identity == 2]:
         Path(path).unlink()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.errors import InputError
-from reid.sampler import IdentityBatches
+from reid.training.sampler import IdentityBatches
 
 
 @st.composite

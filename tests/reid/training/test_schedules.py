@@ -1,7 +1,9 @@
+from itertools import pairwise
+
 import pytest
 
-from reid.schedules import learning_rate, teacher_temperature
 from reid.settings import OptimiserSettings
+from reid.training.schedules import learning_rate, teacher_temperature
 
 RESNET = OptimiserSettings()
 TRANSFORMER = OptimiserSettings(name="adamw", learning_rate=1e-4, schedule="cosine")
@@ -11,7 +13,7 @@ def test_warm_up_gains_0_099_of_the_rate_an_epoch_from_1_percent() -> None:
     rates = [learning_rate(RESNET, epoch, 120) for epoch in range(11)]
     assert rates[0] == pytest.approx(0.01 * 5e-4)
     assert rates[10] == pytest.approx(5e-4)
-    steps = {round((b - a) / 5e-4, 6) for a, b in zip(rates, rates[1:], strict=False)}
+    steps = {round((b - a) / 5e-4, 6) for a, b in pairwise(rates)}
     assert steps == {0.099}
 
 

@@ -3,7 +3,7 @@ import copy
 import torch
 from torch import nn
 
-from reid.teacher import MovingAverage, make_teacher
+from reid.training.teacher import MovingAverage, make_teacher
 
 
 def _network() -> nn.Sequential:
@@ -25,9 +25,7 @@ def test_follows_the_closed_form_of_the_average() -> None:
     for name, value in teacher.state_dict().items():
         if value.is_floating_point():
             weights = [(1 - momentum) * momentum ** (steps - 1 - i) for i in range(steps)]
-            expected = momentum**steps * start[name] + sum(
-                w * h[name] for w, h in zip(weights, history, strict=True)
-            )
+            expected = momentum**steps * start[name] + sum(w * h[name] for w, h in zip(weights, history, strict=True))
             torch.testing.assert_close(value, expected)
         else:
             assert torch.equal(value, history[-1][name])

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from evaluation.errors import InputError
-from reid.batches import Batch
 from reid.checkpoint import load_model, read_tensors
 from reid.datasets import ImageTable
 from reid.train_log import COLUMNS, read_log
+from reid.training.batches import Batch
 
 Fixture = Callable[..., object]
 
@@ -227,7 +227,9 @@ def test_optimisers_and_layouts(
     before = _weights(trainer)
     trainer.train_step(trainer.maker[0])
     after = _weights(trainer)
-    assert not torch.equal(before["student.encoder.model.backbone.conv1.weight"], after["student.encoder.model.backbone.conv1.weight"])
+    assert not torch.equal(
+        before["student.encoder.model.backbone.conv1.weight"], after["student.encoder.model.backbone.conv1.weight"]
+    )
 
 
 def test_local_views_may_be_none_and_rmse_replaces_the_cross_entropy(

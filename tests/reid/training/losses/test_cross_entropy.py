@@ -1,7 +1,7 @@
 import torch
 from timm.loss import LabelSmoothingCrossEntropy
 
-from reid.losses import smoothed_cross_entropy
+from reid.training.losses import smoothed_cross_entropy
 
 
 def test_agrees_with_timm() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightly.loss import DINOLoss
 
-from reid.losses import SelfDistillation
+from reid.training.losses import SelfDistillation
 
 
 @pytest.mark.parametrize("local", [0, 1, 4])

@@ -4,7 +4,7 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner
 
-from reid.losses import batch_hard_triplet
+from reid.training.losses import batch_hard_triplet
 
 
 @pytest.mark.parametrize("seed", range(3))

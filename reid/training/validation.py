@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from reid.batches import PictureStore
-from reid.datasets import UNKNOWN_CAMERA, ImageTable, Split
+from reid.datasets import ImageTable, Split
 from reid.images import UnreadableImage
 from reid.models import ReidModel, normalise
+from reid.ranking_figures import rank_split
+from reid.training.batches import PictureStore
 from reid.views import resize
 
 _BATCH = 64
@@ -52,25 +53,6 @@ def embed_pictures(
     return features, readable
 
 
-def rank_split(query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split) -> dict[str, float]:
-    """mAP and CMC@1 of a split (fractions) by cosine; gallery rows of the query's identity and camera are junk."""
-    order = np.argsort(-(query @ gallery.T), axis=1, kind="stable")
-    identity, camera = split.gallery.identity[order], split.gallery.camera[order]
-    match = identity == split.query.identity[:, None]
-    known = split.query.camera[:, None] != UNKNOWN_CAMERA
-    match_kept, precisions, firsts = match & ~(known & (camera == split.query.camera[:, None])), [], []
-    junk = match & ~match_kept
-    for row in range(len(query)):
-        hits = match_kept[row][~junk[row]]
-        if hits.any():
-            ranks = np.flatnonzero(hits)
-            precisions.append(float(np.mean(np.arange(1, len(ranks) + 1) / (ranks + 1))))
-            firsts.append(float(hits[0]))
-    if not precisions:
-        return {"mAP": float("nan"), "cmc1": float("nan")}
-    return {"mAP": float(np.mean(precisions)), "cmc1": float(np.mean(firsts))}
-
-
 class Validation:
     """A split whose pictures are read once and ranked again at each call.
 
@@ -94,4 +76,5 @@ class Validation:
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])
-        return rank_split(features[:n][q], features[n:][g], split)
+        ranking = rank_split(features[:n][q], features[n:][g], split)
+        return {"mAP": ranking.mean_average_precision, "cmc1": ranking.cmc(1)}

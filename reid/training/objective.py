@@ -8,12 +8,12 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from reid.batches import Batch
-from reid.distributed import gather, gather_with_gradient, together
-from reid.heads import IdentityClassifier, SelfDistillationHead
-from reid.losses import SelfDistillation, batch_hard_triplet, smoothed_cross_entropy
 from reid.models import ReidModel, build_model, normalise
 from reid.settings import TrainSettings
+from reid.training.batches import Batch
+from reid.training.distributed import gather, gather_with_gradient, together
+from reid.training.heads import IdentityClassifier, SelfDistillationHead
+from reid.training.losses import SelfDistillation, batch_hard_triplet, smoothed_cross_entropy
 from reid.views import GLOBAL_VIEWS
 
 

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from evaluation.errors import InputError
 from reid.images import Picture, UnreadableImage, read_image
-from reid.sampler import IdentityBatches
 from reid.settings import ViewSettings
+from reid.training.sampler import IdentityBatches
 from reid.views import GLOBAL_VIEWS, make_views
 
 log = logging.getLogger(__name__)

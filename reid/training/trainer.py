@@ -16,18 +16,18 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evaluation.errors import InputError
-from reid.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
 from reid.checkpoint import save_model
 from reid.datasets import ImageTable
-from reid.distributed import Processes, mean_over_processes, require_same_data
 from reid.models import ReidModel
-from reid.objective import Losses, Objective, build_student
-from reid.sampler import IdentityBatches
-from reid.schedules import learning_rate, teacher_temperature
 from reid.settings import OptimiserSettings, TrainSettings
-from reid.teacher import MovingAverage, make_teacher
 from reid.train_log import TrainLog
-from reid.training_state import load_state, save_state
+from reid.training.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.training.distributed import Processes, mean_over_processes, require_same_data
+from reid.training.objective import Losses, Objective, build_student
+from reid.training.sampler import IdentityBatches
+from reid.training.schedules import learning_rate, teacher_temperature
+from reid.training.state import load_state, save_state
+from reid.training.teacher import MovingAverage, make_teacher
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Trainer:
         """Train to the end, or to step `until`; resume from `output` where a training state lies there.
 
         Args:
-            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors` and `model.safetensors` (each with
+            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors`, `model.safetensors` (each with
                 a JSON beside it) and TensorBoard events.
             validate: called with the averaged network every `validate_every` epochs and at the end.
             until: stop after this many steps, with a training state.

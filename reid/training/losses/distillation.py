@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from reid.distributed import mean_over_processes
+from reid.training.distributed import mean_over_processes
 
 
 class Distilled(NamedTuple):
@@ -55,9 +55,7 @@ class SelfDistillation(nn.Module):
         self.objective = objective
         self.register_buffer("center", torch.zeros(outputs))
 
-    def forward(
-        self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float
-    ) -> Distilled:
+    def forward(self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float) -> Distilled:
         """The loss, then the centre moves towards this batch (over all processes).
 
         Args:

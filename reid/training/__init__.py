@@ -1,0 +1,1 @@
+"""What exists only while an extractor is trained: batches, heads, losses, the averaged teacher, the loop."""

@@ -1,0 +1,7 @@
+"""The three terms of equation 5, one a file, each a pure function or a small module over feature arrays."""
+
+from reid.training.losses.cross_entropy import smoothed_cross_entropy
+from reid.training.losses.distillation import SelfDistillation
+from reid.training.losses.triplet import batch_hard_triplet
+
+__all__ = ["SelfDistillation", "batch_hard_triplet", "smoothed_cross_entropy"]

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from reid.checkpoint import load_model
+from reid.train import main, read_settings
+from reid.train_log import read_log
+
+TINY = [
+    "--set", "pretrained=none", "--set", "model.backbone=resnet18_ibn_quarter", "--set", "model.image_size=[32, 32]",
+    "--set", "views.local_size=[16, 16]", "--set", "sampler.identities=4", "--set", "sampler.images=2",
+    "--set", "ssl.hidden=[16]", "--set", "ssl.outputs=16", "--set", "run.epochs=1", "--set", "run.steps_per_epoch=3",
+    "--set", "run.log_every=1", "--set", "run.tensorboard=false", "--set", "data.workers=0", "--set", "run.device=cpu",
+]  # fmt: skip
+
+
+@pytest.fixture
+def configs(repository: Path) -> Path:
+    return repository / "configs" / "reid"
+
+
+def test_every_recipe_is_valid(configs: Path) -> None:
+    names = {path.name for path in configs.glob("*.yaml")}
+    assert "veri_resnet50_ibn_ssbver.yaml" in names
+    for name in names:
+        settings = read_settings(configs / name)
+        if "_baseline" in name and name != "with_strong_baseline.yaml":
+            assert not settings.self_supervised
+        if "_ssbver" in name:
+            assert settings.self_supervised
+
+
+@pytest.mark.parametrize("dataset", ["veri", "vehicleid", "veriwild", "cityflow", "sim_small"])
+def test_baseline_and_ssbver_differ_in_the_self_supervised_term_alone(configs: Path, dataset: str) -> None:
+    kind = "" if dataset == "sim_small" else "_resnet50_ibn"
+    baseline, ssbver = (read_settings(configs / f"{dataset}{kind}_{method}.yaml") for method in ("baseline", "ssbver"))
+    same = {"ssl", "run", "loss"}
+    assert baseline.model_dump(exclude=same) == ssbver.model_dump(exclude=same)
+    assert baseline.run.model_dump(exclude={"output"}) == ssbver.run.model_dump(exclude={"output"})
+    only = {"self_supervision"}
+    assert baseline.loss.model_dump(exclude=only) == ssbver.loss.model_dump(exclude=only)
+
+
+def test_paper_recipe(configs: Path) -> None:
+    settings = read_settings(configs / "veri_resnet50_ibn_ssbver.yaml")
+    assert settings.teacher.momentum == 0.9995
+    assert settings.run.epochs == 120
+    assert settings.loss.label_smoothing == 0.2
+    assert settings.ssl.teacher_temperature == (0.0005, 0.001)
+    assert (settings.sampler.identities, settings.sampler.images) == (32, 4)
+    assert settings.optimiser.milestones == (40, 70, 100)
+    both = read_settings([configs / "veri_resnet50_ibn_ssbver.yaml", configs / "with_transformer.yaml"])
+    assert both.optimiser.name == "adamw"
+    assert both.data.name == "veri"
+
+
+def test_trains_from_the_command_line_and_goes_on_when_called_again(
+    tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--config", str(configs / "veri_resnet50_ibn_ssbver.yaml"), *TINY]
+    command += ["--set", f"data.root={tiny_datasets / 'veri'}", "--output", str(tmp_path / "run")]
+    assert main([*command, "--until", "2"]) == 0
+    assert main(command) == 0
+    assert "mAP" in capsys.readouterr().out
+    rows = read_log(tmp_path / "run" / "log.csv")
+    assert [int(row["step"]) for row in rows if row["total"]] == [1, 2, 3]
+    _, config = load_model(tmp_path / "run" / "model.safetensors")
+    assert config.backbone == "resnet18_ibn_quarter"
+
+
+def test_validation_identities_are_not_trained_on(tmp_path: Path, configs: Path, tiny_datasets: Path) -> None:
+    command = [
+        "--config",
+        str(configs / "veri_resnet50_ibn_baseline.yaml"),
+        *TINY,
+        "--set",
+        f"data.root={tiny_datasets / 'veri'}",
+    ]
+    assert main([*command, "--set", "data.validation=0.25", "--output", str(tmp_path / "run")]) == 0
+    text = (tmp_path / "run" / "model.json").read_text()
+    assert '"identities": 6' in text  # of 8
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model.bakbone=resnet50", r"unknown key 'model\.bakbone'.*backbone"),
+        ("optimiser.name=sgd", r"key 'optimiser\.name'.*'adam' or 'adamw'"),
+        ("teacher.momentum=1.5", r"key 'teacher\.momentum'.*less than 1"),
+        ("model.backbone=resnet51_ibn", r"no network is called resnet51_ibn.*resnet50_ibn"),
+        ("sampler.identities=64", r"a batch takes 64 identities, the training data have 8"),
+        ("pretrained=nowhere.pth", r"nowhere\.pth: no such weights file"),
+        ("run.device=cuda:99", r"run\.device: 'cuda:99' cannot be used here"),
+        ("data.name=verri", r"'verri' is unknown.*'veri'"),
+        ("data.root=nowhere", "nowhere"),
+    ],
+)
+def test_mistakes_end_with_status_2_and_one_line(
+    tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str], override: str, told: str
+) -> None:
+    import re
+
+    command = [
+        "--config",
+        str(configs / "veri_resnet50_ibn_baseline.yaml"),
+        *TINY,
+        "--set",
+        f"data.root={tiny_datasets / 'veri'}",
+    ]
+    assert run_command(main, [*command, "--output", str(tmp_path), "--set", override]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    assert re.search(told, lines[0]), lines[0]
+
+
+def test_files_that_extend_each_other_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(InputError, match="circle"):
+        read_settings(tmp_path / "a.yaml")
+
+
+def test_a_later_file_changes_single_keys(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("run: {epochs: 7, seed: 3}\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\nrun: {seed: 4}\n")
+    settings = read_settings(tmp_path / "b.yaml", ["run.log_every=2"])
+    assert (settings.run.epochs, settings.run.seed, settings.run.log_every) == (7, 4, 2)
