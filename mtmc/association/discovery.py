@@ -9,19 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.association.candidates import LinkTable
+from mtmc.association.geography import expected_travel, usual_speed, zone_places
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
 from mtmc.association.zones import TrackEnds
 
-LAG = 0.5
-"""Seconds a bin of the cross-correlation."""
-SCALES = (1, 2, 4, 8, 16, 32)
-"""Peak widths tried, in bins."""
+FINE_LAG, COARSE_LAG = 0.1, 0.5
+"""Seconds a bin of the lags that are tried, in small and in large scenarios."""
+FINE_ZONES = 10_000
+"""Most pairs of zones for which the fine bins are affordable."""
+WIDTHS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Widths of the windows of travel time tried, in seconds."""
 CLEAR_PEAK = 12.0
-"""Nats of evidence (Poisson log-likelihood ratio) above which a link counts in a large scenario: about one false
-link in 160,000 places tried."""
+"""Nats of evidence above which a link counts in a large scenario: about one false link in 160,000 places tried."""
+SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
+"""Share of a zone's vehicles that all its links of one kind are expected to take."""
 LINKS_PER_ZONE = 12
 """Most links kept of one zone in a large scenario."""
+GEOGRAPHY_SPREAD = 0.45
+"""Standard deviation of the log of the travel time about what calibration lets expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +36,13 @@ class LinkPrior:
 
     Attributes:
         probability: (l,) share of the vehicles at the source zone that take the link.
+        first: (l,) the same, with what the correlation of events suggests: where learning starts.
         start: travel times that learning starts from.
         times: broad travel times that back up the learned ones where few vehicles were seen.
     """
 
     probability: npt.NDArray[np.float64]
+    first: npt.NDArray[np.float64]
     start: TravelTimes
     times: TravelTimes
 
@@ -56,12 +64,22 @@ def discover_links(
         budget: most pairs in all windows together. Below it every two zones may be linked; above it only those whose
             events correlate clearly are kept, with windows around their peaks.
     """
+    lag = FINE_LAG if len(entries.camera) * max(len(exits.camera), len(entries.camera)) <= FINE_ZONES else COARSE_LAG
+    speed = usual_speed(summaries)
+    arrive = zone_places(summaries, entries, entry=True)
+    leave = zone_places(summaries, exits, entry=False)
+    expected, odds = expected_travel(leave, arrive, speed)
+    none = np.full((len(entries.camera), len(entries.camera)), np.nan)
     tables = [
-        _correlate(summaries, exits, exits.zone, summaries.end, entries, -longest_overlap, longest_travel, False),
-        _correlate(summaries, entries, entries.zone, summaries.start, entries, 0.0, longest_travel, True),
+        _correlate(
+            summaries, exits, exits.zone, summaries.end, entries, (-longest_overlap, longest_travel), lag, False, expected
+        ),
+        _correlate(
+            summaries, entries, entries.zone, summaries.start, entries, (0.0, longest_travel), lag, True, none
+        ),
     ]
     found = [np.concatenate([np.asarray(t[k]) for t in tables]) for k in range(len(tables[0]))]
-    overlap, source, target, low, high, pairs, score, peak, width, excess, events = found
+    overlap, source, target, low, high, pairs, score, peak, width, taken = found
     keep = pairs > 0
     if int(pairs.sum()) > budget:
         keep &= score > CLEAR_PEAK
@@ -74,20 +92,64 @@ def discover_links(
         keep[order[place >= LINKS_PER_ZONE]] = False
         reach = np.maximum(2.0 * width, 5.0)
         low, high = np.maximum(low, peak - reach), np.minimum(high, peak + reach)
-    keep = np.flatnonzero(keep)
-    keep = keep[np.lexsort((target[keep], source[keep], overlap[keep]))]
+    rows = np.flatnonzero(keep)
+    rows = rows[np.lexsort((target[rows], source[rows], overlap[rows]))]
     table = LinkTable(
-        overlap[keep].astype(np.bool_),
-        source[keep].astype(np.int64),
-        target[keep].astype(np.int64),
-        low[keep],
-        high[keep],
+        overlap[rows].astype(np.bool_),
+        source[rows].astype(np.int64),
+        target[rows].astype(np.int64),
+        low[rows].astype(np.float64),
+        high[rows].astype(np.float64),
     )
-    sure = np.clip((score[keep] - 5.0) / 10.0, 0.0, 0.9)
-    spread = broad_times(table)
-    share = np.where(table.overlap, 0.1, 0.6) / np.maximum(_links_of_zone(table), 1)
-    probability = np.maximum(share, sure * np.clip(excess[keep] / np.maximum(events[keep], 1), 0.0, 0.9))
-    return table, LinkPrior(probability, _peaked(spread, peak[keep], width[keep], sure), spread)
+    seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
+    likely = np.where(table.overlap, 1.0, _of_links(odds, table))
+    spread = _with_geography(broad_times(table), seconds)
+    sure = np.clip((score[rows] - 3.0) / 8.0, 0.0, 0.9)
+    probability = _shares(table, np.where(np.isfinite(likely), likely, 0.3))
+    first = np.maximum(probability, sure * taken[rows])
+    return table, LinkPrior(probability, first, _peaked(spread, peak[rows], width[rows], sure), spread)
+
+
+def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[np.float64]:
+    """values[source, target] of each link; only meaningful for successions."""
+    if values.size == 0:
+        return np.full(len(table), np.nan)
+    result: npt.NDArray[np.float64] = values[
+        np.minimum(table.source, len(values) - 1), np.minimum(table.target, values.shape[1] - 1)
+    ]
+    return result
+
+
+def _shares(table: LinkTable, likely: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Prior probability of each link: the links of a source zone share what does not leave, as geography has it."""
+    if len(table) == 0:
+        return np.zeros(0)
+    _, zone = np.unique(np.stack([table.overlap, table.source], 1), axis=0, return_inverse=True)
+    zone = zone.reshape(-1)
+    total = np.bincount(zone, likely)[zone]
+    whole = np.where(table.overlap, OVERLAP_SHARE, SUCCESSION_SHARE)
+    result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, 1e-9)
+    return result
+
+
+def _with_geography(spread: TravelTimes, seconds: npt.NDArray[np.float64]) -> TravelTimes:
+    """Broad travel times drawn towards the expected seconds (NaN: not known), which calibration may get wrong."""
+    known = np.flatnonzero(np.isfinite(seconds))
+    density = spread.density.copy()
+    middle = spread.first[known, None] + (np.arange(BINS) + 0.5) * spread.step[known, None]
+    bell = _geography(middle, seconds[known, None]) + 1e-9
+    bell /= (bell.sum(1) * spread.step[known])[:, None]
+    density[known] = 0.25 * density[known] + 0.75 * bell
+    return TravelTimes(spread.first, spread.step, density, spread.peak)
+
+
+def _geography(lag: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Density, up to a factor, of travel times that should take `seconds`: mostly within half as long again."""
+    deviation = GEOGRAPHY_SPREAD * seconds + 1.5
+    # Waiting makes late arrivals likelier than early ones.
+    deviation = np.where(lag > seconds, 1.5 * deviation, deviation)
+    result: npt.NDArray[np.float64] = np.exp(-0.5 * ((lag - seconds) / deviation) ** 2)
+    return result
 
 
 def broad_times(table: LinkTable) -> TravelTimes:
@@ -115,54 +177,46 @@ def _peaked(
     )
 
 
-def _links_of_zone(table: LinkTable) -> npt.NDArray[np.int64]:
-    """How many links of the same kind start at each link's source."""
-    if len(table) == 0:
-        return np.zeros(0, np.int64)
-    _, inverse, count = np.unique(
-        np.stack([table.overlap, table.source], 1), axis=0, return_inverse=True, return_counts=True
-    )
-    result: npt.NDArray[np.int64] = count[inverse.reshape(-1)]
-    return result
-
-
 def _correlate(
     summaries: TrackSummaries,
     sources: TrackEnds,
     zone: npt.NDArray[np.int64],
     time: npt.NDArray[np.float64],
     entries: TrackEnds,
-    low: float,
-    high: float,
+    window: tuple[float, float],
+    lag: float,
     overlap: bool,
+    expected: npt.NDArray[np.float64],
 ) -> list[npt.NDArray[np.generic]]:
-    """For every two zones: window, pairs in it, and the clearest peak above what independent events would give."""
+    """For every two zones: window, pairs in it, and the travel time that most events agree on.
+
+    Returns columns: overlap, source, target, low, high, pairs, evidence in nats, middle and width of the window of
+    travel times (seconds), share of the source's vehicles that take the link if the evidence holds.
+    """
+    low, high = window
     order = np.lexsort((summaries.start, entries.zone))
     starts = summaries.start[order]
     bounds = np.searchsorted(entries.zone[order], np.arange(len(entries.camera) + 1))
-    arrivals = np.diff(bounds)
-    bins = max(int(np.ceil((high - low) / LAG)), 1)
-    by_zone = np.argsort(zone, kind="stable")
+    by_zone = np.lexsort((time, zone))
     spans = np.searchsorted(zone[by_zone], np.arange(len(sources.camera) + 1))
-    lag = low + (np.arange(bins) + 0.5) * LAG
+    bins = int(np.ceil((high - low) / lag))
+    middle = low + (np.arange(bins) + 0.5) * lag
+    widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
     columns: list[list[npt.NDArray[np.generic]]] = []
     for index in range(len(sources.camera)):
         rows = by_zone[spans[index] : spans[index + 1]]
         camera = sources.camera[index]
         same = entries.camera == camera
-        if overlap and same.all():
-            continue
         until = summaries.end[rows] if overlap else np.full(len(rows), np.inf)
-        counts = _count(time[rows], until, starts, bounds, low, LAG, bins)
-        if overlap:
-            counts[same] = 0.0
-        else:
-            counts[same] *= lag > 0
-        expected = _expected(summaries, camera, entries.camera, len(rows), arrivals, lag)
-        if overlap:
-            duration = np.sort(summaries.end[rows] - summaries.start[rows])
-            expected *= 1.0 - np.searchsorted(duration, lag) / len(rows)
-        score, place, width, excess = _clearest_peak(counts, expected)
+        seconds = expected[index]
+        bonus = np.zeros((len(same), bins))
+        known = np.isfinite(seconds)
+        bonus[known] = np.log(0.03 + _geography(middle, seconds[known, None]))
+        least = np.where(same, np.inf if overlap else 0.0, low)
+        count, score, place, width, share = _agreement(
+            time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
+            least, low, lag, bins, widths, bonus,
+        )  # fmt: skip
         columns.append(
             [
                 np.full(len(score), overlap),
@@ -170,96 +224,125 @@ def _correlate(
                 np.arange(len(score)),
                 np.where(same, 0.0, low),
                 np.full(len(score), high),
-                counts.sum(1),
+                count,
                 score,
-                low + place * LAG,
-                width * LAG,
-                excess,
-                np.full(len(score), float(len(rows))),
+                low + place * lag,
+                width * lag,
+                share,
             ]
         )
     if not columns:
-        return [np.zeros(0)] * 11
-    return [np.concatenate([c[k] for c in columns]) for k in range(11)]
+        return [np.zeros(0)] * 10
+    return [np.concatenate([c[k] for c in columns]) for k in range(10)]
 
 
-def _expected(
-    summaries: TrackSummaries,
-    camera: int,
-    cameras: npt.NDArray[np.int32],
-    events: int,
-    arrivals: npt.NDArray[np.int64],
-    lag: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """(zones, bins) pairs a bin if exits and entries were independent and evenly spread over the clips."""
-    begin, end = summaries.recorded[camera]
-    other = summaries.recorded[cameras]
-    common = np.minimum(end, other[:, 1:] - lag) - np.maximum(begin, other[:, :1] - lag)
-    length = np.maximum(end - begin, 1.0) * np.maximum(other[:, 1] - other[:, 0], 1.0)
-    result: npt.NDArray[np.float64] = events * (arrivals / length)[:, None] * np.maximum(common, 0.0) * LAG
-    return result
-
-
-def _clearest_peak(
-    counts: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], ...]:
-    """Of each row: evidence in nats, middle (bins), width (bins) and excess of its clearest peak over all scales."""
-    found: tuple[npt.NDArray[np.float64], ...] = _compiled_peak(counts, expected, np.array(SCALES))
+def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
+    found: tuple[npt.NDArray[np.float64], ...] = _compiled_agreement(*arguments)
     return found
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _compiled_peak(counts, expected, scales):  # type: ignore[no-untyped-def]  # pragma: no cover
-    n, bins = counts.shape
-    score = np.zeros(n)
-    middle = np.full(n, bins / 2)
-    width = np.full(n, float(bins))
-    excess = np.zeros(n)
-    for row in range(n):
-        for scale in scales:
-            if scale > bins:
-                break
-            seen = 0.0
-            chance = 0.02
-            for k in range(bins):
-                seen += counts[row, k]
-                chance += expected[row, k]
-                if k >= scale:
-                    seen -= counts[row, k - scale]
-                    chance -= expected[row, k - scale]
-                if k >= scale - 1 and seen > chance:
-                    nats = seen * np.log(seen / chance) - (seen - chance)
-                    if nats > score[row]:
-                        score[row] = nats
-                        middle[row] = k + 1 - scale / 2
-                        width[row] = scale
-                        excess[row] = seen - chance
-    return score, middle, width, excess
+def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
+    time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, bonus
+):
+    """For one source zone and every target zone: how many events of either side have one of the other at each lag.
 
-
-def _count(
-    time: npt.NDArray[np.float64],
-    until: npt.NDArray[np.float64],
-    starts: npt.NDArray[np.float64],
-    bounds: npt.NDArray[np.int64],
-    low: float,
-    step: float,
-    bins: int,
-) -> npt.NDArray[np.float64]:
-    counts: npt.NDArray[np.float64] = _compiled_count(time, until, starts, bounds, low, step, bins)
-    return counts
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _compiled_count(time, until, starts, bounds, low, step, bins):  # type: ignore[no-untyped-def]  # pragma: no cover
-    counts = np.zeros((len(bounds) - 1, bins))
-    for z in range(len(bounds) - 1):
+    At a lag and width that are travel times, more events than chance would give find at least one partner. Evidence is
+    the binomial log-likelihood ratio, the mean of both sides; that of pair counts would see platoons everywhere.
+    """
+    zones = len(bounds) - 1
+    count = np.zeros(zones)
+    score = np.zeros(zones)
+    place = np.full(zones, bins / 2)
+    width = np.full(zones, float(bins))
+    share = np.zeros(zones)
+    n = len(time)
+    for z in range(zones):
         a, b = bounds[z], bounds[z + 1]
-        for i in range(len(time)):
-            begin = a + np.searchsorted(starts[a:b], time[i] + low)
-            for p in range(begin, b):
-                place = int((starts[p] - time[i] - low) / step)
-                if place >= bins or starts[p] > until[i]:
-                    break
-                counts[z, place] += 1.0
-    return counts
+        m = b - a
+        if m == 0 or n == 0 or least[z] == np.inf:
+            continue
+        rate_in = m / max(target_clips[z, 1] - target_clips[z, 0], 1.0)
+        rate_out = n / max(clip[1] - clip[0], 1.0)
+        # Events of each side whose partner, at a lag, would fall into the other's clip.
+        seen_out = np.zeros(bins + 1)
+        seen_in = np.zeros(bins + 1)
+        for i in range(n):
+            begin = min(max(int((target_clips[z, 0] - time[i] - low) / lag), 0), bins)
+            stop = min(max(int((min(target_clips[z, 1], until[i]) - time[i] - low) / lag), 0), bins)
+            if stop > begin:
+                seen_out[begin] += 1
+                seen_out[stop] -= 1
+        for p in range(a, b):
+            begin = min(max(int((starts[p] - clip[1] - low) / lag), 0), bins)
+            stop = min(max(int((starts[p] - clip[0] - low) / lag), 0), bins)
+            if stop > begin:
+                seen_in[begin] += 1
+                seen_in[stop] -= 1
+        from_bin = max(int((least[z] - low) / lag), 0)
+        for w in range(len(widths)):
+            reach = widths[w]
+            hit_out = np.zeros(bins + 1)
+            hit_in = np.zeros(bins + 1)
+            last_in = np.full(m, -1)
+            # A window starting at bin k holds the lags of bins k .. k + reach - 1.
+            for i in range(n):
+                covered = 0
+                begin = a + np.searchsorted(starts[a:b], time[i] + max(low, least[z]))
+                for p in range(begin, b):
+                    if starts[p] > until[i]:
+                        break
+                    at = int((starts[p] - time[i] - low) / lag)
+                    if at >= bins:
+                        break
+                    if w == 0:
+                        count[z] += 1
+                    first = max(at - reach + 1, covered)
+                    if at + 1 > first:
+                        hit_out[first] += 1
+                        hit_out[at + 1] -= 1
+                    covered = max(covered, at + 1)
+            for q in range(m):
+                p = a + q
+                covered = bins
+                # Sources in order of time have falling lags.
+                for i in range(n):
+                    if starts[p] > until[i]:
+                        continue
+                    delay = starts[p] - time[i]
+                    if delay < max(low, least[z]):
+                        break
+                    at = int((delay - low) / lag)
+                    if at >= bins:
+                        continue
+                    first = max(at - reach + 1, 0)
+                    stop = min(at + 1, covered)
+                    if stop > first:
+                        hit_in[first] += 1
+                        hit_in[stop] -= 1
+                        covered = first
+            chance_out = 1 - np.exp(-rate_in * reach * lag)
+            chance_in = 1 - np.exp(-rate_out * reach * lag)
+            ko = ki = no = ni = 0.0
+            for k in range(bins):
+                ko += hit_out[k]
+                ki += hit_in[k]
+                no += seen_out[k]
+                ni += seen_in[k]
+                if k < from_bin or k + reach > bins or ko < 2 or ki < 2:
+                    continue
+                so = min(ko / max(no, ko, 1.0), 0.98)
+                si = min(ki / max(ni, ki, 1.0), 0.98)
+                if so <= chance_out or si <= chance_in:
+                    continue
+                total_o = max(no, ko)
+                total_i = max(ni, ki)
+                nats = total_o * (so * np.log(so / chance_out) + (1 - so) * np.log((1 - so) / (1 - chance_out)))
+                nats += total_i * (si * np.log(si / chance_in) + (1 - si) * np.log((1 - si) / (1 - chance_in)))
+                nats = 0.5 * nats + bonus[z, k + reach // 2]
+                if nats > score[z]:
+                    score[z] = nats
+                    place[z] = k + reach / 2
+                    width[z] = reach
+                    share[z] = (so - chance_out) / (1 - chance_out)
+    return count, score, place, width, share

@@ -135,7 +135,7 @@ class _LinkModel:
         self._over_track, self._over_link = over_track, over_link
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
         self.mass = np.zeros(len(table))
-        self.share = prior.probability.copy()
+        self.share = prior.first.copy()
         self._times = prior.start
         self._learned = False
 

@@ -1,0 +1,87 @@
+"""What calibration says of links before any vehicle was matched: how far apart zones lie and whether they face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.summaries import GROUND_STEP, TrackSummaries
+from mtmc.association.zones import TrackEnds
+
+USUAL_SPEED = 10.0
+"""Metres a second, where the tracks themselves do not tell."""
+DETOUR = 1.1
+"""Roads are longer than the straight line."""
+FACING = 2.0
+"""How strongly a link is expected to lead the way that vehicles head."""
+FAR = 150.0
+"""Metres over which links grow rarer: something lies in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePlaces:
+    """Zones on the ground.
+
+    Attributes:
+        place: (z, 2) float64, metres; NaN without calibration.
+        heading: (z, 2) float64, unit vectors of motion, or (0, 0).
+    """
+
+    place: npt.NDArray[np.float64]
+    heading: npt.NDArray[np.float64]
+
+
+def zone_places(summaries: TrackSummaries, ends: TrackEnds, entry: bool) -> ZonePlaces:
+    """Median place and mean heading on the ground of the ends in each zone."""
+    zones = len(ends.camera)
+    place = np.full((zones, 2), np.nan)
+    heading = np.zeros((zones, 2))
+    first, last = summaries.ground_first[:-1], summaries.ground_first[1:] - 1
+    known = np.flatnonzero(last >= first)
+    if len(known) == 0:
+        return ZonePlaces(place, heading)
+    first, last = first[known], last[known]
+    ground = summaries.ground_place
+    at = ground[first if entry else last]
+    step = ground[np.minimum(first + 3, last)] - at if entry else at - ground[np.maximum(last - 3, first)]
+    length = np.linalg.norm(step, axis=1, keepdims=True)
+    step = np.where(length > 1.0, step / np.maximum(length, 1e-9), 0.0)
+    zone = ends.zone[known]
+    for number in np.unique(zone):
+        rows = zone == number
+        place[number] = np.median(at[rows], axis=0)
+        mean = step[rows].mean(0)
+        size = float(np.linalg.norm(mean))
+        heading[number] = mean / size if size > 0.3 else 0.0
+    return ZonePlaces(place, heading)
+
+
+def usual_speed(summaries: TrackSummaries) -> float:
+    """Median speed in metres a second of vehicles that move, over all ground samples."""
+    ground = summaries.ground_place
+    if len(ground) < 20:
+        return USUAL_SPEED
+    step = np.linalg.norm(np.diff(ground, axis=0), axis=1) / GROUND_STEP
+    border = np.zeros(len(step), np.bool_)
+    border[summaries.ground_first[1:-1][(summaries.ground_first[1:-1] > 0)] - 1] = True
+    moving = step[~border & (step > 3.0) & (step < 40.0)]
+    return float(np.median(moving)) if len(moving) >= 20 else USUAL_SPEED
+
+
+def expected_travel(
+    source: ZonePlaces, target: ZonePlaces, speed: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Expected seconds from each source zone to each target zone (s, t), and how likely one leads to the other (s, t).
+
+    The likelihood is relative, at most 1; NaN seconds where a zone is not calibrated.
+    """
+    way = target.place[None] - source.place[:, None]
+    distance = np.linalg.norm(way, axis=2)
+    towards = way / np.maximum(distance, 1e-9)[..., None]
+    near = np.clip(distance / 20.0, 0.0, 1.0)
+    out = np.where(source.heading.any(1)[:, None], (towards * source.heading[:, None]).sum(2), 0.5)
+    into = np.where(target.heading.any(1)[None], (towards * target.heading[None]).sum(2), 0.5)
+    odds = np.exp(FACING * near * (out - 1.0) + FACING * near * (into - 1.0) - distance / FAR)
+    return DETOUR * distance / speed, odds
