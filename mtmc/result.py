@@ -31,22 +31,22 @@ class Identities:
     track: npt.NDArray[np.int32]
     identity: npt.NDArray[np.int32]
 
-    def of_camera(self, index: int, tracks: Tracks) -> npt.NDArray[np.int32]:
-        """(len(tracks),) the identity of each box of camera `index`; -1 where its track has none."""
+    def of_tracks(self, index: int, track: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The identity of each of the tracks (n,) of camera `index`; -1 where one has none."""
         rows = np.flatnonzero(self.camera == index)
         order = rows[np.argsort(self.track[rows])]
         numbers = self.track[order]
         if not len(numbers):
-            return np.full(len(tracks), -1, np.int32)
-        at = np.minimum(np.searchsorted(numbers, tracks.track), len(numbers) - 1)
-        return np.where(numbers[at] == tracks.track, self.identity[order[at]], -1).astype(np.int32)
+            return np.full(len(track), -1, np.int32)
+        at = np.minimum(np.searchsorted(numbers, track), len(numbers) - 1)
+        return np.where(numbers[at] == track, self.identity[order[at]], -1).astype(np.int32)
 
 
 def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identities) -> Boxes:
     """Every box that has an identity, as it is scored and submitted; clipped to the picture where it reaches over."""
     tables = []
     for index, (camera, rows) in enumerate(zip(scenario.cameras, tracks, strict=True)):
-        identity = identities.of_camera(index, rows)
+        identity = identities.of_tracks(index, rows.track)
         box = clip_boxes(rows.box, camera.width, camera.height)
         kept = (identity >= 0) & (box[:, 2:] >= 1).all(axis=1)
         tables.append(Boxes.of(camera.number, identity[kept], rows.frame[kept], box[kept]))
@@ -72,6 +72,12 @@ def ground_truth_of(scenario: Scenario) -> Boxes | None:
             table = read_mot(camera.ground_truth)
             tables.append(Boxes.of(camera.number, table.id, table.frame, table.box))
     return Boxes.concatenate(tables) if tables else None
+
+
+def truth_of_camera(truth: Boxes, camera: Camera) -> Tracks:
+    """The ground truth of one camera, the vehicles' global numbers as tracks."""
+    mine = truth[truth.camera == camera.number]
+    return Tracks.of(mine.identity, mine.frame, mine.box)
 
 
 def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:

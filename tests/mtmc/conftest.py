@@ -66,3 +66,17 @@ def make_cityflow(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def links_file(tmp_path: Path) -> Path:
+    """The zones and the link of the tiny scenario: out of c101 at the right, into c102 at the left 1 to 3 s later."""
+    path = tmp_path / "given-links.yaml"
+    path.write_text(
+        "zones:\n"
+        "- {name: out, camera: c101, kind: exit, polygon: [[80, 0], [160, 0], [160, 96], [80, 96]]}\n"
+        "- {name: in, camera: c102, kind: entry, polygon: [[0, 0], [80, 0], [80, 96], [0, 96]]}\n"
+        "links:\n"
+        "- {source: out, target: in, share: 0.9, travel_time: {least: 0.5, most: 4}}\n"
+    )
+    return path

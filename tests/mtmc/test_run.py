@@ -1,0 +1,160 @@
+"""The command that people use, from files to identities, and what it says to wrong input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from detection.errors import InputError as DetectionInputError
+from evaluation.cli import run_command
+from evaluation.submission import read_submission
+from mtmc.run import main
+
+MakeCityflow = Callable[..., Path]
+Command = Callable[..., int]
+FromBoxes = Callable[..., list[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """`python -m mtmc.run` with a cache and an output folder of its own; gives the exit status."""
+
+    def run(*arguments: str | Path) -> int:
+        folders = ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out"), "--workers", "1"]
+        return run_command(main, [*map(str, arguments), *folders], (DetectionInputError,))
+
+    return run
+
+
+@pytest.fixture
+def from_boxes(links_file: Path) -> Callable[..., list[str]]:
+    """Arguments for a run without detector and appearance, with the link between the cameras given."""
+
+    def arguments(root: Path, *more: str) -> list[str]:
+        return ["--data-root", str(root), "--scenario", "X01", "--reid", "none", "--links", str(links_file), *more]
+
+    return arguments
+
+
+def test_given_detections_become_identities_and_figures(
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(*from_boxes(make_cityflow(video=False), "--detections", "ssd512")) == 0
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert figures["extractors"]["none"]["idf1"] == pytest.approx(1.0)
+    boxes = read_submission(tmp_path / "out" / "track1.txt")
+    assert set(boxes.camera.tolist()) == {101, 102}
+    assert len(set(boxes.identity.tolist())) == 1
+    assert "100.00" in capsys.readouterr().out
+
+
+def test_every_file_of_a_run_is_there_and_names_what_made_it(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
+) -> None:
+    assert command(*from_boxes(make_cityflow(), "--tracks", "tc_ssd512")) == 0
+    out = tmp_path / "out"
+    for name in ("report.html", "track1.txt", "tracks/c101.txt", "tracks/c102.txt", "links.yaml", "metrics.json"):
+        assert (out / name).stat().st_size > 0, name
+    run = json.loads((out / "run.json").read_text())
+    assert run["versions"]["numpy"]
+    assert run["configuration"]["association"]
+    assert {stage["name"] for stage in run["stages"]} >= {"observe", "associate", "evaluate"}
+    assert "c101" in (out / "report.html").read_text()
+
+
+def test_a_second_run_reuses_what_is_there(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
+) -> None:
+    arguments = from_boxes(make_cityflow(), "--tracks", "tc_ssd512")
+    assert command(*arguments) == 0
+    first = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert command(*arguments) == 0
+    stages = json.loads((tmp_path / "out" / "run.json").read_text())["stages"]
+    reused = {stage["name"]: stage["reused"] for stage in stages}
+    assert reused["observe"]
+    assert reused["associate"]
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == first
+
+
+def test_written_links_can_be_given_back(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
+) -> None:
+    arguments = from_boxes(make_cityflow(), "--tracks", "tc_ssd512")
+    assert command(*arguments) == 0
+    written = (tmp_path / "out" / "links.yaml").rename(tmp_path / "written.yaml")
+    assert command(*arguments, "--links", written) == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["extractors"]["none"]["idf1"] == pytest.approx(1)
+
+
+def test_without_ground_truth_the_submission_is_still_written(
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(*from_boxes(make_cityflow(truth=False), "--tracks", "tc_ssd512")) == 0
+    assert "no ground truth" in capsys.readouterr().out
+    assert len(read_submission(tmp_path / "out" / "track1.txt")) > 0
+
+
+def test_one_camera_that_fails_is_named_and_the_others_finish(
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = make_cityflow()
+    (root / "validation" / "X01" / "c102" / "vdo.avi").write_bytes(b"no video")
+    arguments = from_boxes(root, "--tracks", "tc_ssd512")
+    assert command(*arguments) == 1
+    assert "c102" in capsys.readouterr().err
+    assert (tmp_path / "out" / "track1.txt").is_file()
+    assert "c102" in json.loads((tmp_path / "out" / "metrics.json").read_text())["missing_cameras"]
+    assert command(*arguments, "--allow-missing-cameras") == 0
+
+
+def test_malformed_rows_are_named_with_file_and_line(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_cityflow()
+    for camera in ("c101", "c102"):
+        (root / "validation" / "X01" / camera / "mtsc" / "mtsc_tc_ssd512.txt").write_text("1,1,0,0,9,9\n2,1,x,0,9,9\n")
+    assert command(*from_boxes(root, "--tracks", "tc_ssd512")) == 2
+    error = capsys.readouterr().err
+    assert "mtsc_tc_ssd512.txt:2" in error
+    assert error.strip().splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "S06"], ["S06", "aicitychallenge", "sim-S06"]),
+        (["--scenario", "X1"], ["X1", "X01"]),
+        (["--scenario", "X01", "--reid", "basline"], ["basline"]),
+        (["--scenario", "X01", "--reid", "none", "--tracks", "tc_ssd"], ["tc_ssd", "tc_ssd512"]),
+        (["--scenario", "X01", "--reid", "none", "--detections", "ssd"], ["ssd512"]),
+        (["--scenario", "X01", "--set", "asociation.threshold=1"], ["asociation", "association"]),
+        (["--scenario", "X01", "--set", "association.threshold=high"], ["association.threshold", "high"]),
+        (["--scenario", "X01", "--config", "none.yaml"], ["none.yaml"]),
+        (["--scenario", "X01", "--reid", "none", "--detector", "yolo99n.pt"], ["yolo99n.pt"]),
+    ],
+)
+def test_wrong_input_ends_with_status_2_and_one_line_that_names_the_mend(
+    make_cityflow: MakeCityflow,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    assert command("--data-root", make_cityflow(), *arguments) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    for word in words:
+        assert word in error
