@@ -11,12 +11,28 @@ Source of the direction term: J. Cao et al., "Observation-Centric SORT", arXiv 2
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+class Gates(NamedTuple):
+    """What `match_frame` needs of the settings, as plain numbers."""
+
+    high_score: float
+    low_score: float
+    min_iou: float
+    second_min_iou: float
+    first_grow: float
+    lost_handicap: float
+    recovery: bool
+    recovery_grow: float
+    direction_weight: float
 
 
 @numba.njit(cache=True)
@@ -245,3 +261,76 @@ def associate(
             j = boxes[chosen[a]]
             track_match[i] = j
             box_match[j] = i
+
+
+@numba.njit(cache=True)
+def match_frame(
+    expected: FloatArray,
+    heading: FloatArray,
+    last: FloatArray,
+    unseen: FloatArray,
+    hits: IntArray,
+    missed: IntArray,
+    box: npt.NDArray[np.float32],
+    score: npt.NDArray[np.float32],
+    by_left: IntArray,
+    gates: Gates,
+) -> tuple[IntArray, IntArray]:
+    """Match the tracks and boxes of a frame, the surest pairs first.
+
+    Args:
+        expected: (n, 4) float64, left, top, right, bottom where each track is expected.
+        heading: (n, 4) float64, see `associate`.
+        last: (n, 4) float64, like `expected`, where each track was seen last.
+        unseen: (n,) float64, seconds since.
+        hits: (n,) int64, boxes of each track so far.
+        missed: (n,) int64, frames since the last one.
+        box: (m, 4) float32, left, top, width, height of the detections.
+        score: (m,) float32, their confidence.
+        by_left: (m,) int64, the boxes' order by left edge.
+        gates: the settings.
+
+    Returns:
+        (n,) int64, the box matched to each track; (m,) int64, the track matched to each box; -1 where there is none.
+    """
+    n, m = len(expected), len(box)
+    track_match = np.full(n, -1, np.int64)
+    box_match = np.full(m, -1, np.int64)
+    corners = np.empty((m, 4))
+    for j in range(m):
+        corners[j, 0] = box[j, 0]
+        corners[j, 1] = box[j, 1]
+        corners[j, 2] = corners[j, 0] + box[j, 2]
+        corners[j, 3] = corners[j, 1] + box[j, 3]
+    handicap = unseen * gates.lost_handicap
+    ready = np.empty(n, np.bool_)
+    for stage in range(4):
+        if (
+            (stage == 1 and gates.low_score >= gates.high_score)
+            or (stage == 2 and gates.first_grow == 0.0)
+            or (stage == 3 and not gates.recovery)
+        ):
+            continue
+        for i in range(n):
+            ready[i] = (
+                stage == 0
+                or (stage == 1 and missed[i] == 0)
+                or (stage == 2 and missed[i] == 0 and hits[i] == 1)
+                or (stage == 3 and missed[i] > 0)
+            )
+        associate(
+            expected if stage < 2 else last,
+            heading,
+            ready,
+            handicap,
+            track_match,
+            corners,
+            score,
+            by_left,
+            box_match,
+            gates.low_score if stage == 1 else gates.high_score,
+            gates.second_min_iou if stage == 1 else gates.min_iou,
+            gates.first_grow if stage == 2 else gates.recovery_grow if stage == 3 else 0.0,
+            gates.direction_weight if stage in (0, 3) else 0.0,
+        )
+    return track_match, box_match

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from detection.detections import Detections
 from mtmc.clock import Clock
-from mtmc.tracking.matching import associate
+from mtmc.tracking.matching import Gates, match_frame
 from mtmc.tracking.settings import TrackingSettings
-from mtmc.tracking.state import HITS, MISSED, FloatArray, Rules, State, advance, predict
+from mtmc.tracking.state import HITS, MISSED, Rules, State, advance, predict
 from mtmc.tracks import Tracks
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 class Tracker:
@@ -31,7 +28,17 @@ class Tracker:
     def __init__(self, settings: TrackingSettings | None = None) -> None:
         """Start without tracks; `settings` default to `TrackingSettings()`."""
         s = settings or TrackingSettings()
-        self._settings = s
+        self._gates = Gates(
+            high_score=s.high_score,
+            low_score=s.low_score,
+            min_iou=s.min_iou,
+            second_min_iou=s.second_min_iou,
+            first_grow=s.first_grow,
+            lost_handicap=s.lost_handicap,
+            recovery=s.recovery,
+            recovery_grow=s.recovery_grow,
+            direction_weight=s.direction_weight,
+        )
         self._rules = Rules(
             start_score=s.high_score,
             confirm_hits=s.confirm_hits,
@@ -75,12 +82,22 @@ class Tracker:
             self._state = self._state.enlarged(2 * (n + m))
         # Copies: the compiled functions exist for writable, contiguous arrays only.
         box, score = detections.box.copy("C"), detections.score.copy("C")
-        track_match = np.full(n, -1, np.int64)
-        box_match = np.full(m, -1, np.int64)
-        if n and m:
-            self._match(box, score, track_match, box_match)
+        state = self._state
+        expected, heading = predict(state, n, time)
+        track_match, box_match = match_frame(
+            expected,
+            heading,
+            state.observed[:n],
+            time - state.seen[:n],
+            state.counts[:n, HITS],
+            state.counts[:n, MISSED],
+            box,
+            score,
+            box[:, 0].argsort(),
+            self._gates,
+        )
         self._living, self._next_number, number, frame, out_box, out_score, label = advance(
-            self._state,
+            state,
             n,
             time,
             detections.frame.copy("C"),
@@ -93,38 +110,6 @@ class Tracker:
             self._rules,
         )
         return Tracks(number, frame, out_box, out_score, label)
-
-    def _match(
-        self,
-        box: npt.NDArray[np.float32],
-        score: npt.NDArray[np.float32],
-        track_match: npt.NDArray[np.int64],
-        box_match: npt.NDArray[np.int64],
-    ) -> None:
-        """Fill the matches, the surest pairs first."""
-        s, state = self._settings, self._state
-        n = len(track_match)
-        expected, heading = predict(state, n, self._time)
-        last, seen, counts = state.observed[:n], state.seen[:n], state.counts[:n]
-        handicap = (self._time - seen) * s.lost_handicap
-        edges = box.astype(np.float64)
-        edges[:, 2:] += edges[:, :2]
-        by_left = edges[:, 0].argsort()
-
-        def match(
-            where: FloatArray, ready: BoolArray, least: float, min_iou: float, grow: float, direction: float
-        ) -> None:
-            gates = (least, min_iou, grow, direction)
-            associate(where, heading, ready, handicap, track_match, edges, score, by_left, box_match, *gates)
-
-        missed = counts[:, MISSED] > 0
-        match(expected, np.ones(n, np.bool_), s.high_score, s.min_iou, 0.0, s.direction_weight)
-        if s.low_score < s.high_score:
-            match(expected, ~missed, s.low_score, s.second_min_iou, 0.0, 0.0)
-        if s.first_grow:
-            match(last, ~missed & (counts[:, HITS] == 1), s.high_score, s.min_iou, s.first_grow, 0.0)
-        if s.recovery:
-            match(last, missed, s.high_score, s.min_iou, s.recovery_grow, s.direction_weight)
 
 
 def track(detections: Detections, clock: Clock, settings: TrackingSettings | None = None) -> Tracks:
