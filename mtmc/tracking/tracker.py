@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from detection.detections import Detections
@@ -61,7 +63,7 @@ class Tracker:
         """Take the next frame in.
 
         Args:
-            detections: the boxes of one frame; empty where it has none.
+            detections: the boxes of one frame; empty where it has none. Boxes that are not finite are left out.
             time: that frame's time in seconds, not before the last one's.
 
         Returns:
@@ -75,6 +77,8 @@ class Tracker:
         if not time >= self._time or time == np.inf:
             raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
         self._time = time
+        if not math.isfinite(detections.box.sum()):
+            detections = detections[np.isfinite(detections.box).all(axis=1)]
         n, m = self._living, len(detections)
         if n + m == 0:
             return Tracks.empty()

@@ -172,6 +172,15 @@ def test_nothing_in_nothing_out() -> None:
     assert len(Tracker().update(Detections.empty(), 0.0)) == 0
 
 
+def test_boxes_that_are_not_finite_harm_no_other() -> None:
+    good = boxes_of(driving((50, 100), (8, 0), FRAMES), FRAMES)
+    bad = boxes_of(np.full((30, 2), np.nan), FRAMES)
+    bad.box[::2, 2] = np.inf
+    tracks = track(together(bad, good), TEN_FPS)
+    assert np.unique(tracks.track).tolist() == [1]
+    assert tracks.box == pytest.approx(good.box)
+
+
 def test_time_must_not_go_back() -> None:
     tracker = Tracker()
     tracker.update(Detections.empty(), 1.0)
