@@ -156,8 +156,8 @@ def _hours(arguments: argparse.Namespace) -> None:
             {
                 "config": config.stem,
                 "backbone": settings.model.backbone,
-                "GFLOP an image, deployed": budget.inference_gflop,
-                "GFLOP an image, training": budget.image_gflop,
+                "deployed GFLOP": budget.inference_gflop,
+                "training GFLOP": budget.image_gflop,
                 "steps": budget.steps,
                 "PFLOP": budget.total_pflop,
                 "hours": budget.hours(arguments.peak_tflops, arguments.utilisation),
@@ -173,7 +173,10 @@ def _print(rows: Sequence[dict[str, str | float]] | Sequence[dict[str, object]])
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160  # a file or a pipe has room
+    console.print(table)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -63,6 +64,7 @@ def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
     return Budget(whole / 1e9, image / 1e9, steps, steps * batch * image / 1e15)
 
 
+@cache
 def forward_flop(config: ModelConfig, size: tuple[int, int]) -> float:
     """Floating-point operations of one picture's forward pass, a multiplication and an addition counted as two."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -36,16 +36,19 @@ def save_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def short_names(paths: Sequence[str | Path]) -> list[str]:
-    """What tells paths apart in a legend: the stem, with the folder's name where stems are equal.
+    """What tells paths apart in a legend: the stem; the folder of a training run's `model.safetensors`; both where
+    those are equal.
 
     Raises:
         InputError: a path is named twice.
     """
-    names = [Path(path).stem if Path(path).suffix else Path(path).name for path in paths]
+    names = []
+    for path in map(Path, paths):
+        stem = path.stem if path.suffix else path.name
+        names.append(path.resolve().parent.name if stem == "model" else stem)
     if len(set(names)) < len(names):
-        names = [f"{Path(path).resolve().parent.name}/{name}" for path, name in zip(paths, names, strict=True)]
+        names = [f"{Path(path).resolve().parent.name}/{Path(path).name}" for path in paths]
     if len(set(names)) < len(names):
-        raise InputError(
-            f"{', '.join(map(str, paths))}: two of these have the same name; rename a folder or leave one out"
-        )
+        given = ", ".join(map(str, paths))
+        raise InputError(f"{given}: two of these have the same name; rename a folder or leave one out")
     return names

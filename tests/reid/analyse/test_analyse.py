@@ -258,6 +258,7 @@ def test_the_operations_of_a_network_are_those_that_are_known() -> None:
 
 def test_names_in_legends_are_short_and_different(tmp_path: Path) -> None:
     assert short_names(["weights/baseline.safetensors", "ssbver"]) == ["baseline", "ssbver"]
-    assert short_names(["runs/a/model.safetensors", "runs/b/model.safetensors"]) == ["a/model", "b/model"]
+    assert short_names(["runs/a/model.safetensors", "runs/b/model.safetensors"]) == ["a", "b"]
+    assert short_names(["a/last.onnx", "b/last.onnx"]) == ["a/last.onnx", "b/last.onnx"]
     with pytest.raises(InputError, match="same name"):
         short_names(["a/model.safetensors", "a/model.safetensors"])

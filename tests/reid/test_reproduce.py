@@ -1,0 +1,186 @@
+"""Every command of docs/reproduce.md runs, on tiny generated data of the layouts that it names.
+
+A shell expands the document's own loops; what it would start is recorded and then run here, with settings for a network
+of a few thousand parameters and one training step laid over it. Commands that differ only in the backbone, the test
+size or the run's name are run once, and the others get a copy of its result.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import timm
+
+from detection.errors import InputError as DetectionInputError
+from evaluation.cli import run_command
+from mtmc.run import main as run_scenario
+from reid import evaluate, export, train
+from reid.analyse import __main__ as analyse
+from reid.backbones.resnet import RESNETS
+from reid.backbones.timm_models import ALIASES
+
+MAINS: dict[str, Callable[[Sequence[str] | None], int]] = {
+    "mtmc.run": run_scenario,
+    "reid.train": train.main,
+    "reid.evaluate": evaluate.main,
+    "reid.export": export.main,
+    "reid.analyse": analyse.main,
+}
+TINY = [
+    "pretrained=none",
+    "model.backbone=resnet18_ibn_quarter",
+    "model.image_size=[32, 32]",
+    "views.local_size=[16, 16]",
+    "sampler.identities=2",
+    "sampler.images=2",
+    "ssl.outputs=8",
+    "ssl.hidden=[8]",
+    "ssl.batch_norm=false",
+    "data.workers=0",
+    "run.epochs=1",
+    "run.steps_per_epoch=1",
+    "run.log_every=1",
+    "run.device=cpu",
+    "run.precision=float32",
+    "run.tensorboard=false",
+]
+RECORDER = """#!/bin/sh
+{ printf '%s\\0' "${0##*/}" "$@"; printf '\\001'; } >> "$RECORD"
+"""
+
+
+def commands_of(document: Path, folder: Path) -> list[list[str]]:
+    """The commands that the document's shell blocks start, each as `[module, argument, ...]`, in order."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("python", "torchrun"):
+        (tools / name).write_text(RECORDER)
+        (tools / name).chmod(0o755)
+    blocks = re.findall(r"^```sh\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    record = folder / "record"
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "RECORD": str(record)}
+    subprocess.run(["bash", "-eu", "-c", "\n".join(blocks)], cwd=folder, env=environment, check=True)
+    words = [entry.split("\0")[:-1] for entry in record.read_text().split("\001")[:-1]]
+    return [entry[entry.index("-m") + 1 :] for entry in words]
+
+
+def make_scenario(root: Path, name: str, cameras: list[str], truth: bool) -> None:
+    """A scenario in CityFlow's layout with one box that drives from camera to camera."""
+    folder = root / ("validation" if truth else "test") / name
+    for index, camera in enumerate(cameras):
+        (folder / camera / "mtsc").mkdir(parents=True)
+        rows = []
+        with av.open(str(folder / camera / "vdo.avi"), "w") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+            for number in range(1, 31):
+                picture = np.full((96, 160, 3), 90, np.uint8)
+                left = 5 + 5 * (number - 1 - 2 * index)
+                if 0 <= left < 120:
+                    cv2.rectangle(picture, (left, 40), (left + 40, 64), (30, 30, 200), -1)
+                    rows.append(f"{number},1,{left},40,40,24,1,-1,-1,-1")
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+            container.mux(stream.encode(None))
+        (folder / camera / "mtsc" / "mtsc_tc_ssd512.txt").write_text("\n".join(rows) + "\n")
+        if truth:
+            (folder / camera / "gt").mkdir()
+            (folder / camera / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
+    for kind, value in (("cam_timestamp", "0"), ("cam_framenum", "30")):
+        (root / kind).mkdir(exist_ok=True)
+        (root / kind / f"{name}.txt").write_text("".join(f"{camera} {value}\n" for camera in cameras))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, repository: Path, tiny_datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like the repository of a person who has all the data sets."""
+    (tmp_path / "configs").symlink_to(repository / "configs")
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("veri", "vehicleid", "veriwild"):
+        (data / name).symlink_to(tiny_datasets / name)
+    (data / "cityflow-reid").symlink_to(tiny_datasets / "cityflow")
+    make_scenario(data / "cityflow", "S02", ["c006", "c007", "c008", "c009"], truth=True)
+    make_scenario(data / "cityflow", "S06", ["c041", "c042", "c043", "c044", "c045", "c046"], truth=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def value_of(option: str, words: list[str]) -> str:
+    return words[words.index(option) + 1]
+
+
+def kind_of(words: list[str]) -> str:
+    """Equal for commands that one run stands for: the backbone, the test size and the folders of runs are left out."""
+    text = re.sub(r"model\.backbone=\S+|(--size|--output|--weights) \S+", "", " ".join(words))
+    return text if words[0] in ("reid.train", "reid.evaluate") or words[1] == "hours" else " ".join(words)
+
+
+def tiny(words: list[str]) -> list[str]:
+    """The command with settings for tiny data laid over its own."""
+    module, *arguments = words
+    settings = [word for text in TINY for word in ("--set", text)]
+    if module == "reid.train":
+        return [*arguments, *settings]
+    if module == "mtmc.run":
+        return [*arguments, "--device", "cpu", "--workers", "1"]
+    if module == "reid.analyse" and arguments[0] == "sweep":
+        # The first two points stand for the others.
+        points = [i for i, word in enumerate(arguments) if word == "--point"]
+        kept = [word for i, word in enumerate(arguments) if not any(p <= i < p + 3 for p in points[2:])]
+        return [*kept, "--seeds", "0", "--device", "cpu", *settings]
+    if module == "reid.analyse" and arguments[0] == "hours":
+        return [*arguments, *settings]
+    if module == "reid.analyse" and arguments[0] == "efficiency":
+        return [*arguments, "--seconds", "0.01", "--device", "cpu", "--threads", "1"]
+    if module == "reid.evaluate":
+        return [*arguments, "--device", "cpu", "--threads", "1"]
+    return arguments
+
+
+def check_settings(words: list[str]) -> None:
+    """A command of training that is not run itself still names files, keys and a network that exist."""
+    overrides = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    configs = [Path(word) for word in words if word.endswith(".yaml")]
+    backbone = train.read_settings(configs, overrides).model.backbone
+    assert backbone in RESNETS or timm.is_model(ALIASES.get(backbone, backbone)), backbone
+
+
+def test_every_command_runs(workspace: Path, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done: dict[str, Path] = {}
+    counted: dict[str, int] = {}
+    for words in commands_of(repository / "docs" / "reproduce.md", workspace):
+        module = words[0]
+        counted[module] = counted.get(module, 0) + 1
+        output = Path(value_of("--output", words)) if "--output" in words else None
+        if module == "reid.train" or words[1] == "hours":
+            check_settings(words)
+        first = done.get(kind_of(words))
+        if first is not None and output is not None:
+            copy = shutil.copytree if first.is_dir() else shutil.copy
+            output.parent.mkdir(parents=True, exist_ok=True)
+            copy(first, output)
+            continue
+        status = run_command(MAINS[module], tiny(words), (DetectionInputError,))
+        assert status == 0, (words, capsys.readouterr().err)
+        if output is not None:
+            assert output.exists(), words
+            done[kind_of(words)] = output
+    assert counted == {"reid.analyse": 12, "reid.train": 34, "reid.evaluate": 71, "mtmc.run": 2, "reid.export": 2}
+    for picture in (
+        "table5/efficiency",
+        "table6/sweep",
+        "figure4/veri/distances",
+        "figure5/curves",
+        "figure6/saliency",
+    ):
+        assert (workspace / "runs" / f"{picture}.png").is_file()
+    # two extractors: a submission for each
+    assert len(list((workspace / "runs" / "table4" / "S06").rglob("track1.txt"))) == 2
