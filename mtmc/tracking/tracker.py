@@ -78,7 +78,7 @@ class Tracker:
             raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
         self._time = time
         if not math.isfinite(detections.box.sum()):
-            detections = detections[np.isfinite(detections.box).all(axis=1)]
+            detections = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
         n, m = self._living, len(detections)
         if n + m == 0:
             return Tracks.empty()
