@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.association.candidates import LinkTable
-from mtmc.association.geography import expected_travel, usual_speed, zone_places
+from mtmc.association.geography import expected_travel, usual_speed, view_odds, zone_places
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
 from mtmc.association.zones import TrackEnds
@@ -37,13 +37,15 @@ class LinkPrior:
     Attributes:
         probability: (l,) share of the vehicles at the source zone that take the link.
         first: (l,) the same, with what the correlation of events suggests: where learning starts.
-        start: travel times that learning starts from.
+        sure: (l,) how much of the travel times that learning starts from lies in the peak, not spread as `times`.
+        peak: travel times that most events agree on.
         times: broad travel times that back up the learned ones where few vehicles were seen.
     """
 
     probability: npt.NDArray[np.float64]
     first: npt.NDArray[np.float64]
-    start: TravelTimes
+    sure: npt.NDArray[np.float64]
+    peak: TravelTimes
     times: TravelTimes
 
 
@@ -102,12 +104,14 @@ def discover_links(
         high[rows].astype(np.float64),
     )
     seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
-    likely = np.where(table.overlap, 1.0, _of_links(odds, table))
+    views = view_odds(summaries, entries, arrive)
+    likely = np.where(table.overlap, _of_links(views, table), _of_links(odds, table))
     spread = _with_geography(broad_times(table), seconds)
-    sure = np.clip((score[rows] - 3.0) / 8.0, 0.0, 0.9)
-    probability = _shares(table, np.where(np.isfinite(likely), likely, 0.3))
-    first = np.maximum(probability, sure * taken[rows])
-    return table, LinkPrior(probability, first, _peaked(spread, peak[rows], width[rows], sure), spread)
+    sure = np.clip((score[rows] - np.where(table.overlap, 8.0, 3.0)) / 8.0, 0.0, 0.9)
+    likely = np.where(np.isfinite(likely), likely, 0.3)
+    probability = _shares(table, likely)
+    first = np.maximum(probability, sure * taken[rows] * np.where(table.overlap, likely / (likely + 0.05), 1.0))
+    return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread)
 
 
 def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[np.float64]:
@@ -128,7 +132,8 @@ def _shares(table: LinkTable, likely: npt.NDArray[np.float64]) -> npt.NDArray[np
     zone = zone.reshape(-1)
     total = np.bincount(zone, likely)[zone]
     whole = np.where(table.overlap, OVERLAP_SHARE, SUCCESSION_SHARE)
-    result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, 1e-9)
+    # Where no zone lies well, little leads anywhere.
+    result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, 0.3)
     return result
 
 
@@ -161,20 +166,15 @@ def broad_times(table: LinkTable) -> TravelTimes:
     return TravelTimes(table.low.copy(), step, density, np.zeros(len(table)))
 
 
-def _peaked(
-    spread: TravelTimes,
-    peak: npt.NDArray[np.float64],
-    width: npt.NDArray[np.float64],
-    sure: npt.NDArray[np.float64],
-) -> TravelTimes:
-    """A peak on top of broad travel times, with `sure` of the mass."""
-    deviation = np.maximum(0.5 * width, spread.step)[:, None]
-    middle = spread.first[:, None] + (np.arange(BINS) + 0.5) * spread.step[:, None]
-    bell = np.exp(-0.5 * ((middle - peak[:, None]) / deviation) ** 2) + 1e-12
-    bell /= (bell.sum(1) * spread.step)[:, None]
-    return TravelTimes(
-        spread.first, spread.step, sure[:, None] * bell + (1 - sure[:, None]) * spread.density, np.zeros(len(peak))
-    )
+def _peaks(peak: npt.NDArray[np.float64], width: npt.NDArray[np.float64]) -> TravelTimes:
+    """Normal travel times around each peak, on bins as fine as its width."""
+    deviation = 0.5 * np.maximum(width, 0.3)
+    step = 8.0 * deviation / BINS
+    first = peak - 4.0 * deviation
+    middle = (np.arange(BINS) + 0.5) * step[:, None] - 4.0 * deviation[:, None]
+    bell = np.exp(-0.5 * (middle / deviation[:, None]) ** 2)
+    bell /= (bell.sum(1) * step)[:, None]
+    return TravelTimes(first, step, bell, np.zeros(len(peak)))
 
 
 def _correlate(

@@ -16,6 +16,10 @@ from mtmc.association.traits import Trait, label_log_ratio
 from mtmc.association.zones import TrackEnds, standardise
 
 
+USUAL_DISTANCE = 3.0
+"""Metres between two calibrated cameras' ideas of where a vehicle is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Measured values of candidate pairs, one row a pair.
@@ -67,7 +71,7 @@ class Evidence:
             terms["label"] = label_log_ratio(self.label[:, 0], self.label[:, 1], probability, labels)
         if settings.ground and np.isfinite(self.spread).any():
             near = closeness(self.offset, self.spread, probability, self.cameras)
-            scale = fit_scale(near, probability, prior_mean=2.0, prior_deviation=0.7, strength=10.0)
+            scale = fit_scale(near, probability, -np.log(USUAL_DISTANCE), 0.8, strength=40.0, limit=12.0, absolute=True)
             terms["ground"] = scale.at(near)
         return terms
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from mtmc.association.summaries import GROUND_STEP, TrackSummaries
 from mtmc.association.zones import TrackEnds
@@ -16,6 +17,8 @@ DETOUR = 1.1
 """Roads are longer than the straight line."""
 FACING = 2.0
 """How strongly a link is expected to lead the way that vehicles head."""
+BLUR = 12.0
+"""Metres that calibrations are off where views overlap."""
 FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""
 
@@ -85,3 +88,24 @@ def expected_travel(
     into = np.where(target.heading.any(1)[None], (towards * target.heading[None]).sum(2), 0.5)
     odds = np.exp(FACING * near * (out - 1.0) + FACING * near * (into - 1.0) - distance / FAR)
     return DETOUR * distance / speed, odds
+
+
+def view_odds(summaries: TrackSummaries, entries: TrackEnds, arrive: ZonePlaces) -> npt.NDArray[np.float64]:
+    """(z, z) how likely a vehicle that entered at the first zone is seen by its camera when it enters at the second.
+
+    Relative, at most 1: the second zone must lie where vehicles of the first zone's camera are seen. NaN where a
+    camera is not calibrated.
+    """
+    zones = len(entries.camera)
+    odds = np.full((zones, zones), np.nan)
+    counts = np.diff(summaries.ground_first)
+    owner = np.repeat(summaries.camera, counts)
+    known = np.flatnonzero(np.isfinite(arrive.place[:, 0]))
+    for camera in np.unique(entries.camera):
+        seen = summaries.ground_place[owner == camera]
+        if len(seen) == 0 or len(known) == 0:
+            continue
+        distance, _ = cKDTree(seen).query(arrive.place[known])
+        rows = np.flatnonzero(entries.camera == camera)
+        odds[np.ix_(rows, known)] = np.exp(-0.5 * (distance / BLUR) ** 2) + 1e-3
+    return odds

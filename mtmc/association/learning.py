@@ -24,6 +24,8 @@ PROBABILITY_STRENGTH = 3.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
 """Share of its prior that a link never falls below: one vehicle may well do what no other does."""
+FRESH_SHARE = 0.3
+"""Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_LEAVING = 0.05
 """Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
 NEGLIGIBLE = 1e-4
@@ -136,7 +138,7 @@ class _LinkModel:
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
         self.mass = np.zeros(len(table))
         self.share = prior.first.copy()
-        self._times = prior.start
+        self._times = prior.times
         self._learned = False
 
     def blended_times(self) -> TravelTimes:
@@ -191,7 +193,8 @@ class _LinkModel:
     ) -> npt.NDArray[np.float64]:
         """Density of the travel time, of which a pair's own share is taken off: it must not vouch for itself."""
         if not self._learned:
-            return self._prior.start.at(link, seconds)
+            sure = self._prior.sure[link]
+            return sure * self._prior.peak.at(link, seconds) + (1 - sure) * self._prior.times.at(link, seconds)
         mass, others = self.mass[link], np.maximum(self.mass[link] - probability, 0.0)
         own = probability * self._times.peak[link]
         density = np.maximum(mass * self._times.at(link, seconds) - own, 0.0)
@@ -202,7 +205,7 @@ class _LinkModel:
     def _seen_ahead(self) -> npt.NDArray[np.float64]:
         """Of each (track, link it could take): the probability that the arrival falls into the target's clip."""
         link, end = self._out_link, self._end[self._out_track]
-        times = self._times if self._learned else self._prior.start
+        times = self._times if self._learned else self._prior.times
         later = times.mass_below(link, self._target_window[link, 1] - end)
         return np.maximum(later - times.mass_below(link, self._target_window[link, 0] - end), 0.0)
 
@@ -217,9 +220,9 @@ class _LinkModel:
         """(n,) vehicles a second that enter a track's entry zone at its start and were not seen before."""
         zones = len(self._arrivals)
         explained = np.bincount(self._table.target, self.mass, zones) if len(self._table) else np.zeros(zones)
-        fresh = np.maximum(self._arrivals - explained, 0.1 * self._arrivals + 0.3) / self._zone_length
+        fresh = np.maximum(self._arrivals - explained, FRESH_SHARE * self._arrivals + 0.3) / self._zone_length
         link, start = self._in_link, self._start[self._in_track]
-        times = self._times if self._learned else self._prior.start
+        times = self._times if self._learned else self._prior.times
         before = times.mass_below(link, start - self._source_window[link, 0])
         seen = np.maximum(before - times.mass_below(link, start - self._source_window[link, 1]), 0.0)
         links = len(self._table)
