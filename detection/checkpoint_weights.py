@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from detection.errors import InputError
 from detection.network import Network, WeightFacts, content_hash
-from detection.openvino_weights import build_network, cached_model, precision_key
+from detection.openvino_weights import build_network, cached_model, precision_key, require_quantiser
 from detection.paths import appearing
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class CheckpointWeights:
         cache: Path | None,
         calibration: Sequence[Path],
     ) -> None:
+        if precision == "int8":
+            require_quantiser(calibration)
         self._path = path
         self._device = device
         self._precision = precision
@@ -105,8 +107,7 @@ def _facts_of(modules: Any, path: Path) -> WeightFacts:
         )
     names = modules.names
     names = dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
-    arguments = getattr(modules, "args", None)
-    longest = arguments.get("imgsz", 640) if isinstance(arguments, dict) else 640
+    longest = modules.args.get("imgsz", 640)
     return WeightFacts(
         {int(number): str(name) for number, name in names.items()},
         int(max(modules.stride)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,10 @@ def _distinct(detections: Detections, nms_iou: float) -> np.ndarray[tuple[int], 
     """Rows that stay, in their order. `detections` is sorted by frame."""
     corners = detections.box.copy()
     corners[:, 2:] += corners[:, :2]
-    starts = np.flatnonzero(np.diff(detections.frame, prepend=-1))
+    bounds = [*np.flatnonzero(np.diff(detections.frame, prepend=-1)), len(detections)]
     stays = [
-        start + suppress(corners[start:end], detections.score[start:end], nms_iou, most=max(end - start, 1))
-        for start, end in zip(starts, [*starts[1:], len(detections)], strict=True)
+        start + suppress(corners[start:end], detections.score[start:end], nms_iou, most=end - start)
+        for start, end in pairwise(bounds)
     ]
     return np.sort(np.concatenate(stays)) if stays else np.zeros(0, np.intp)
 

@@ -19,10 +19,17 @@ class Letterbox:
     Attributes:
         frame: (height, width) of the frames.
         network: (height, width) of the network's input.
+        ratio: pixels of the input per pixel of the frame.
     """
 
     frame: tuple[int, int]
     network: tuple[int, int]
+    ratio: float
+
+    @classmethod
+    def within(cls, frame: tuple[int, int], network: tuple[int, int]) -> Letterbox:
+        """The frame as large as it fits into an input of a given size."""
+        return cls(frame, network, min(network[0] / frame[0], network[1] / frame[1]))
 
     @classmethod
     def smallest(cls, frame: tuple[int, int], longest: int, stride: int) -> Letterbox:
@@ -31,13 +38,14 @@ class Letterbox:
         A 16:9 picture at 640 gets 384 x 640: 0.6 of the work of the square, for the same boxes.
         """
         longest = -(-longest // stride) * stride
-        height, width = cls(frame, (longest, longest)).scaled
-        return cls(frame, (-(-height // stride) * stride, -(-width // stride) * stride))
+        square = cls.within(frame, (longest, longest))
+        height, width = (-(-side // stride) * stride for side in square.scaled)
+        return cls(frame, (height, width), square.ratio)
 
     @cached_property
     def scaled(self) -> tuple[int, int]:
         """(height, width) of the picture inside the input."""
-        return max(round(self.frame[0] * self._ratio), 1), max(round(self.frame[1] * self._ratio), 1)
+        return max(round(self.frame[0] * self.ratio), 1), max(round(self.frame[1] * self.ratio), 1)
 
     def apply(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """(height, width, 3) uint8 of the network's size from one of the frame's size."""
@@ -53,14 +61,10 @@ class Letterbox:
     def undo(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Boxes (n, 4), left, top, right, bottom, from the input's pixels to the frame's, clipped to the frame."""
         top, left = self._corner
-        corners = (boxes - np.array([left, top, left, top], np.float32)) / np.float32(self._ratio)
+        corners = (boxes - np.array([left, top, left, top], np.float32)) / np.float32(self.ratio)
         limits = np.array(self.frame[::-1] * 2, np.float32)
         clipped: npt.NDArray[np.float32] = np.clip(corners, 0, limits).astype(np.float32, copy=False)
         return clipped
-
-    @property
-    def _ratio(self) -> float:
-        return min(self.network[0] / self.frame[0], self.network[1] / self.frame[1])
 
     @property
     def _corner(self) -> tuple[int, int]:

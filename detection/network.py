@@ -44,8 +44,8 @@ class Network(Protocol):
         Args:
             pictures: functions that make the pictures, (height, width, 3) BGR uint8 of the input's size; called one
                 after the other, while earlier pictures are in the network.
-            receive: called with the position of a picture and its output, without the batch dimension; the array is
-                valid only during the call. Calls may come in any order and from another thread, one at a time.
+            receive: called with the position of a picture and its output, without the batch dimension, in the order
+                of the pictures; the array is valid only during the call.
         """
 
 

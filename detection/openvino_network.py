@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def facts_of(model: Any) -> WeightFacts:
     found: dict[str, Any] = {}
     for section in ("framework", "model_info"):
         if model.has_rt_info(section):
-            found.update(model.get_rt_info(section).astype(dict))
+            found.update({key: value.value for key, value in model.get_rt_info(section).astype(dict).items()})
     names = _names(found.get("names"))
     if not names and isinstance(found.get("labels"), str):
         names = {number: name.replace("_", " ") for number, name in enumerate(found["labels"].split())}
@@ -146,14 +146,23 @@ class OpenVinoNetwork:
         return int(self._compiled.output(0).shape[1])
 
     def run(self, pictures: Sequence[Callable[[], npt.NDArray[np.uint8]]], receive: Receive) -> None:
-        lock = threading.Lock()
+        # One request more than there are streams: the next picture waits while this thread prepares and decodes. No
+        # callbacks: an exception in one would end the process.
+        idle = [self._compiled.create_infer_request() for _ in range(min(self._streams + 1, len(pictures)))]
+        running: deque[tuple[int, Any]] = deque()
 
-        def finished(request: Any, position: int) -> None:
-            with lock:
-                receive(position, request.get_output_tensor(0).data[0])
+        def finish() -> None:
+            position, request = running.popleft()
+            request.wait()
+            receive(position, request.get_output_tensor(0).data[0])
+            idle.append(request)
 
-        queue = ov.AsyncInferQueue(self._compiled, self._streams)
-        queue.set_callback(finished)
         for position, picture in enumerate(pictures):
-            queue.start_async({0: picture()[None]}, userdata=position)
-        queue.wait_all()
+            pixels = picture()[None]
+            if not idle:
+                finish()
+            request = idle.pop()
+            request.start_async({0: pixels})
+            running.append((position, request))
+        while running:
+            finish()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +119,26 @@ def _files(videos: Sequence[Path]) -> list[Path]:
     ]
 
 
-def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
-    try:
-        import nncf
-    except ImportError as error:
-        raise InputError(
-            "precision int8: needs the package nncf; install this project with the extra [int8]"
-        ) from error
+def require_quantiser(calibration: Sequence[Path]) -> None:
+    """Refuse to quantise without the package or the videos for it.
+
+    Raises:
+        InputError: with what is missing.
+    """
+    if find_spec("nncf") is None:
+        raise InputError("precision int8: needs the package nncf; install this project with the extra [int8]")
     if not calibration:
         raise InputError("precision int8: needs videos to calibrate on; name some, or give an int8 network")
+
+
+def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
+    require_quantiser(calibration)
+    import nncf
+
     pictures = []
     for path in calibration:
         video = open_video(path, threads=1)
-        letterbox = Letterbox((video.info.height, video.info.width), size)
+        letterbox = Letterbox.within((video.info.height, video.info.width), size)
         span = min(video.info.frames or _CALIBRATION_SPAN, _CALIBRATION_SPAN)
         step = max(span * len(calibration) // _CALIBRATION_FRAMES, 1)
         pictures += [letterbox.apply(frame) for _, frame in video.frames(step=step, last=span)]
@@ -144,10 +154,12 @@ def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) ->
         if op.get_type_name() != "Constant"
         and (op.get_type_name() == "Sigmoid" or op.get_friendly_name().startswith((f"{head}/", f"{head}.dfl")))
     ]
-    return nncf.quantize(
-        model,
-        nncf.Dataset(pictures, network_input),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(pictures),
-        ignored_scope=nncf.IgnoredScope(names=delicate),
-    )
+    # nncf draws its progress on standard output, where a command's result goes.
+    with redirect_stdout(sys.stderr):
+        return nncf.quantize(
+            model,
+            nncf.Dataset(pictures, network_input),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(pictures),
+            ignored_scope=nncf.IgnoredScope(names=delicate),
+        )

@@ -13,7 +13,7 @@ import re
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -107,8 +107,10 @@ def load_modules(path: Path, settings_folder: Path | None = None) -> torch.nn.Mo
             f"{path}: holds no model, only {_contents(checkpoint)}; give a checkpoint that ultralytics saved"
         )
     try:
-        built = _Builder().module(model)
-        return built.float().eval()
+        built: Any = _Builder().module(model)
+        # Where ultralytics looks for them: the settings of the training, above all the size of its pictures.
+        built.args = _plain(checkpoint.get("train_args")) or _plain(getattr(built, "args", None))
+        return cast(torch.nn.Module, built.float().eval())
     except (AttributeError, TypeError, KeyError, RuntimeError) as error:
         raise InputError(
             f"{path}: its layers do not fit this version of ultralytics ({_first_line(error)}); "
@@ -182,6 +184,10 @@ def _foreign(value: object) -> bool:
     return isinstance(value, (_Record, _Method, type)) or (
         callable(value) and not isinstance(value, (_Layer, torch.Tensor))
     )
+
+
+def _plain(arguments: object) -> dict[str, Any]:
+    return {str(key): value for key, value in arguments.items()} if isinstance(arguments, dict) else {}
 
 
 def _contents(checkpoint: object) -> str:

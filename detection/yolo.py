@@ -94,7 +94,7 @@ class YoloDetector:
         if prepared is None:
             facts = self._weights.facts
             if facts.fixed_size is not None:
-                letterbox = Letterbox((height, width), facts.fixed_size)
+                letterbox = Letterbox.within((height, width), facts.fixed_size)
             else:
                 letterbox = Letterbox.smallest((height, width), self._image_size, facts.stride)
             network = self._weights.network(letterbox.network)

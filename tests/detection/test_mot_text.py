@@ -31,11 +31,10 @@ def written(folder: Path, text: str | bytes) -> Path:
 def test_reads_the_dialects(tmp_path: Path, text: str) -> None:
     table = read_mot(written(tmp_path, text))
     assert table.frame.tolist() == [1, 2] and table.id.tolist() == [-1, 7]
-    np.testing.assert_allclose(table.box, [[10, 20.5, 30, 40], [10, -5, 3, 4]])
+    np.testing.assert_allclose(table.box, np.array([[10, 20.5, 30, 40], [10, -5, 3, 4]]))
     np.testing.assert_allclose(table.score, [0.9, 1.0])
-    assert (table.frame.dtype, table.id.dtype, table.box.dtype, table.score.dtype) == (
-        np.int32, np.int32, np.float32, np.float32,
-    )  # fmt: skip
+    dtypes = [column.dtype.name for column in (table.frame, table.id, table.box, table.score)]
+    assert dtypes == ["int32", "int32", "float32", "float32"]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
