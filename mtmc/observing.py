@@ -25,6 +25,7 @@ from mtmc.report.progress import Advance, CameraProgress
 from mtmc.scenario import Camera, Scenario
 from mtmc.sources import tracks_file
 from mtmc.stage_log import StageLog
+from mtmc.tracking.tracker import compile_ahead
 from mtmc.tracks import Tracks
 from mtmc.tracks_file import read_tracks
 from mtmc.workers import CameraFailure, map_cameras
@@ -115,6 +116,7 @@ def observe_cameras(
     for name in jobs.keys() - due.keys():
         log.say(f"{name}: observed before, reused")
     if due:
+        compile_ahead()
         if detector is not None:
             _prepare(detector, due, cache)
         missing |= _observe(due, cache, workers, log, console)
@@ -169,7 +171,7 @@ def _job(
     video = cache.file_digest(camera.video) if camera.video is not None else None
     job = ObserveJob(camera, "", cache.root, settings, detector=detector)
     parts: dict[str, Any] = {
-        "code": code_version("mtmc.observe", "mtmc.tracking", "mtmc.crops", "detection.video"),
+        "code": code_version("mtmc.observe", "mtmc.tracking", "mtmc.crops", "detection.video", "evaluation"),
         "video": video,
         "clock": [camera.clock.frames.tolist(), camera.clock.seconds.tolist()],
         "size": [camera.width, camera.height],
