@@ -160,7 +160,9 @@ def _download(offered: object, name: str, kept: Path) -> None:
             fetch(aside, retry=1)
             problem = "" if aside.is_file() else "nothing arrived"
         except (OSError, RuntimeError, ValueError, AttributeError) as error:
-            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+            # Ultralytics decorates its messages with pictures.
+            words = str(error).encode("ascii", "ignore").decode().split("\n")[0].strip()
+            problem = words or type(error).__name__
         if problem:
             raise InputError(
                 f"{name}: not here, and its download failed ({problem}); fetch it from ultralytics' releases "
