@@ -1,9 +1,5 @@
-"""Render simulated data: scenarios in CityFlow's layout, re-id sets in VeRi-776's, detection sets in YOLO's.
-
-python -m mtmc.simulate --scenario sim-S06 --seed 7 --output DIR
-python -m mtmc.simulate --reid --seed 11 --identities 400 --output DIR
-python -m mtmc.simulate --detection --seed 21 --frames 900 --output DIR
-"""
+"""python -m mtmc.simulate: scenarios in CityFlow's layout, re-id sets in VeRi-776's, detection sets in YOLO's, all
+simulated."""
 
 from __future__ import annotations
 
@@ -12,46 +8,95 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from evaluation.cli import run_command
+from evaluation.errors import InputError
+from evaluation.settings import validate
+from mtmc.find_scenario import known_facts
+from mtmc.simulation.detection_set import simulate_detection
 from mtmc.simulation.reid_set import simulate_reid
+from mtmc.simulation.scenario import simulate_scenario
+from mtmc.simulation.settings import SimulationSettings
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "configs" / "scenarios"
+_OVERRIDES = ("layout", "seed", "seconds", "fps", "width", "height", "vehicles", "cameras")
+_EXAMPLES = """examples:
+  python -m mtmc.simulate --scenario sim-S06 --seed 7 --output DIR
+  python -m mtmc.simulate --scenario sim-S05 --cameras 200 --seconds 300 --no-video --output DIR
+  python -m mtmc.simulate --reid --seed 11 --identities 400 --output DIR
+  python -m mtmc.simulate --detection --seed 21 --frames 900 --output DIR
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     arguments = _parser().parse_args(argv)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("cameras")
+    columns = (TextColumn("cameras"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("cameras", total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        seed = 0 if arguments.seed is None else arguments.seed
         if arguments.reid:
-            simulate_reid(
-                arguments.output,
-                arguments.seed,
-                arguments.identities,
-                arguments.workers,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            simulate_reid(arguments.output, seed, arguments.identities, arguments.workers, advance)
+        elif arguments.detection:
+            simulate_detection(arguments.output, seed, arguments.frames, arguments.workers, advance)
+        else:
+            settings, name, split = _scenario(arguments)
+            simulate_scenario(settings, arguments.output, arguments.workers, advance, name, split)
     sys.stdout.write(f"{arguments.output}\n")
     return 0
 
 
+def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, str]:
+    """The named scenario's settings, with what the command line sets in their place."""
+    facts, source = known_facts(arguments.scenario, SCENARIOS)
+    if facts.simulation is None:
+        raise InputError(f"--scenario {arguments.scenario}: is not simulated; {_simulated()} are")
+    content: dict[str, Any] = facts.simulation.model_dump()
+    content |= {key: getattr(arguments, key) for key in _OVERRIDES if getattr(arguments, key) is not None}
+    if arguments.no_video:
+        content["video"] = False
+    return validate(SimulationSettings, content, f"{source}: simulation"), facts.name, facts.split or "validation"
+
+
+def _simulated() -> str:
+    return ", ".join(sorted(path.stem for path in SCENARIOS.glob("sim-*.yaml")))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mtmc.simulate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m mtmc.simulate",
+        description="Render simulated data.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--scenario", metavar="NAME", help=f"a scenario in CityFlow's layout: {_simulated()}")
     what.add_argument("--reid", action="store_true", help="a re-id data set in VeRi-776's layout")
-    parser.add_argument("--seed", type=int, default=0, help="decides everything random (default 0)")
-    parser.add_argument(
-        "--identities",
-        type=int,
-        default=400,
-        help="vehicles of a re-id set, a quarter of them for testing (default 400)",
-    )
+    what.add_argument("--detection", action="store_true", help="frames and boxes in YOLO's layout")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument("--seed", type=int, help="decides everything random (default: the scenario's, else 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    scenario = parser.add_argument_group("scenario (defaults: what its YAML file says)")
+    scenario.add_argument("--layout", choices=("corridor", "crossing", "network"), help="how the roads lie")
+    scenario.add_argument("--cameras", type=int, help="number of cameras; roads grow with it")
+    scenario.add_argument("--seconds", type=float, help="length of each clip")
+    scenario.add_argument("--fps", type=float, help="frames a second")
+    scenario.add_argument("--width", type=int, help="picture width in pixels")
+    scenario.add_argument("--height", type=int, help="picture height in pixels")
+    scenario.add_argument("--vehicles", type=int, help="vehicles that drive in during the simulated time")
+    scenario.add_argument("--no-video", action="store_true", help="everything but the videos, many times faster")
+    reid = parser.add_argument_group("re-id set")
+    reid.add_argument("--identities", type=int, default=400, help="vehicles, a quarter for testing (default 400)")
+    detection = parser.add_argument_group("detection set")
+    detection.add_argument("--frames", type=int, default=900, help="pictures, a tenth for validation (default 900)")
     return parser
 
 

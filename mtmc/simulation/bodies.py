@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,8 @@ _Between = Callable[[float, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of vehicle: what two vehicles of the same make share. Lengths in metres; x is 0 in the middle, positive in front.
+    """One model of vehicle: what two vehicles of the same make share. Lengths in metres; x is 0 in the middle,
+    positive in front.
 
     Attributes:
         kind: its class.
@@ -31,11 +33,13 @@ class Model:
         length, width, height: overall size without mirrors.
         belt: height of the lower edge of the side windows.
         lean: how much narrower the roof is than the belt, as a fraction of the width.
-        profile: (k, 2) float64, x and z along the middle from the front bumper over the roof to the rear bumper; x falls strictly.
+        profile: (k, 2) float64, x and z along the middle from the front bumper over the roof to the rear bumper; x
+            falls strictly.
         glass: x of the windscreen's foot and head, of the rear window's head and foot.
         cabin: x of the front and the rear end of the side windows.
         wheel_radius, axle_front, axle_rear: wheels and the x of their axles.
-        cargo: x of rear and front, height of floor and roof of a separate box behind the cab; zeros where there is none.
+        cargo: x of rear and front, height of floor and roof of a separate box behind the cab; zeros where there is
+            none.
         bed: x of front and rear of a pickup's open bed; zeros where there is none.
         lamp, grille, pillars: which of the drawn styles it has.
     """
@@ -97,8 +101,8 @@ def shell(model: Model, side: tuple[int, int], other: tuple[int, int], strip: tu
     """The body of `model`: a loft of its profile.
 
     Args:
-        side, other, strip: left and top texel of the pictures of its left side (x to the right, seen from the left), right side and
-            middle strip (front at the left).
+        side, other, strip: left and top texel of the pictures of its left side (x to the right, seen from the left),
+            right side and middle strip (front at the left).
         scale: texels per metre.
     """
     x, z = model.profile[:, 0], model.profile[:, 1]
@@ -161,14 +165,14 @@ def _smooth(corners: list[tuple[float, float, float]]) -> npt.NDArray[np.float64
             result.append((1 - t) ** 2 * start + 2 * t * (1 - t) * points[i] + t**2 * end)
     result.append(points[-1])
     dense = [result[0]]
-    for previous, point in zip(result[:-1], result[1:], strict=True):
+    for previous, point in pairwise(result):
         pieces = max(1, int(np.ceil(np.linalg.norm(point - previous) / 0.16)))
         dense.extend(previous + (point - previous) * (k + 1) / pieces for k in range(pieces))
     profile = np.array(dense)
     keep = np.concatenate([[True], np.linalg.norm(np.diff(profile, axis=0), axis=1) > 1e-6])
     profile = profile[keep]
     profile[:, 0] = np.minimum.accumulate(profile[:, 0]) - np.arange(len(profile)) * 1e-5
-    return profile
+    return np.asarray(profile)
 
 
 def _model(kind: Kind, number: int, random: np.random.Generator) -> Model:

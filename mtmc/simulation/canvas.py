@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _SHIFT = 4
+Rgb = Sequence[float] | npt.NDArray[np.float64]
 
 MATTE, PAINT, CHROME, GLASS = 8, 120, 190, 255
 """Gloss: the fourth channel of every texture."""
@@ -31,7 +32,7 @@ class Canvas:
         right: float,
         bottom: float,
         scale: float,
-        rgb: Sequence[float],
+        rgb: Rgb,
         gloss: float = PAINT,
     ) -> None:
         self.scale = scale
@@ -41,33 +42,30 @@ class Canvas:
         self.pixels: npt.NDArray[np.uint8] = np.empty((max(2, height), max(2, width), 4), np.uint8)
         self.pixels[:] = np.clip([*rgb, gloss], 0, 255)
 
-    def polygon(self, points: npt.ArrayLike, rgb: Sequence[float], gloss: float = PAINT) -> None:
+    def polygon(self, points: npt.ArrayLike, rgb: Rgb, gloss: float = PAINT) -> None:
         """Fill the polygon through (n, 2) points in metres."""
         cv2.fillPoly(self.pixels, [self._to_pixels(points)], self._colour(rgb, gloss), cv2.LINE_AA, _SHIFT)
 
-    def rectangle(
-        self, x: float, y: float, width: float, height: float, rgb: Sequence[float], gloss: float = PAINT
-    ) -> None:
+    def rectangle(self, x: float, y: float, width: float, height: float, rgb: Rgb, gloss: float = PAINT) -> None:
         """Fill a rectangle around its middle (x, y)."""
         a, b = width / 2, height / 2
         self.polygon([(x - a, y - b), (x + a, y - b), (x + a, y + b), (x - a, y + b)], rgb, gloss)
 
-    def ellipse(
-        self, x: float, y: float, width: float, height: float, rgb: Sequence[float], gloss: float = PAINT
-    ) -> None:
+    def ellipse(self, x: float, y: float, width: float, height: float, rgb: Rgb, gloss: float = PAINT) -> None:
         """Fill an ellipse around its middle (x, y)."""
         angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         self.polygon(np.column_stack([x + np.cos(angle) * width / 2, y + np.sin(angle) * height / 2]), rgb, gloss)
 
-    def line(self, points: npt.ArrayLike, width: float, rgb: Sequence[float], gloss: float = PAINT) -> None:
+    def line(self, points: npt.ArrayLike, width: float, rgb: Rgb, gloss: float = PAINT) -> None:
         """Draw a line of `width` metres, at least one pixel, through (n, 2) points."""
         thickness = max(1, round(width * self.scale))
         cv2.polylines(
             self.pixels, [self._to_pixels(points)], False, self._colour(rgb, gloss), thickness, cv2.LINE_AA, _SHIFT
         )
 
-    def text(self, x: float, y: float, height: float, text: str, rgb: Sequence[float], mirrored: bool = False) -> None:
-        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose picture is shown mirrored."""
+    def text(self, x: float, y: float, height: float, text: str, rgb: Rgb, mirrored: bool = False) -> None:
+        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose picture is shown
+        mirrored."""
         scale = height * self.scale / 22
         thickness = max(1, round(scale * 2.2))
         (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thickness)
@@ -86,15 +84,20 @@ class Canvas:
 
     def _to_pixels(self, points: npt.ArrayLike) -> npt.NDArray[np.int32]:
         pixels = (np.asarray(points, np.float64) - self._origin) * self._sign * self.scale - 0.5
-        return np.round(pixels * (1 << _SHIFT)).astype(np.int32)
+        return np.asarray(np.round(pixels * (1 << _SHIFT)), np.int32)
 
     @staticmethod
-    def _colour(rgb: Sequence[float], gloss: float) -> tuple[float, ...]:
+    def _colour(rgb: Rgb, gloss: float) -> tuple[float, ...]:
         return (*(min(255.0, max(0.0, float(c))) for c in rgb), float(gloss))
+
+
+def as_pixels(picture: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """What OpenCV returned, as the uint8 array that it is."""
+    return np.asarray(picture, np.uint8)
 
 
 def smooth_noise(height: int, width: int, cell: float, random: np.random.Generator) -> npt.NDArray[np.float32]:
     """(height, width) float32 in [0, 1]: random values on a grid of `cell` pixels, interpolated."""
     coarse = random.random((max(2, int(height / cell) + 2), max(2, int(width / cell) + 2)), np.float32)
-    result: npt.NDArray[np.float32] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(result, 0, 1)
+    fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(np.asarray(fine, np.float32), 0, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +35,7 @@ def published(output: Path) -> Iterator[Path]:
         folder.chmod(0o755)
         if output.exists():
             output.rmdir()
-        os.replace(folder, output)
+        folder.replace(output)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.simulation.canvas import Canvas, smooth_noise
+from mtmc.simulation.canvas import Canvas, as_pixels, smooth_noise
 from mtmc.simulation.network import LANE_WIDTH, PAVEMENT, Network
 
 Floats = npt.NDArray[np.float64]
@@ -66,8 +66,8 @@ def aerial_view(
     for polygon in shadows:
         pixels = np.round((polygon - [x - size / 2, y + size / 2]) * [scale, -scale]).astype(np.int32)
         cv2.fillPoly(shade, [pixels], 140)
-    shade = cv2.GaussianBlur(shade, (0, 0), 0.25 * scale)
-    picture *= shade[..., None] / np.float32(255)
+    blurred = as_pixels(cv2.GaussianBlur(shade, (0, 0), 0.25 * scale))
+    picture *= blurred[..., None] / np.float32(255)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 

@@ -55,7 +55,8 @@ class Lens:
         return np.array([[self.focal, 0, self.width / 2], [0, self.focal, self.height / 2], [0, 0, 1.0]])
 
     def project(self, points: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """World points (n, 3) to distorted pixels (n, 2) and depths (n,) in metres; pixels are NaN at depths below 0.1."""
+        """World points (n, 3) to distorted pixels (n, 2) and depths (n,) in metres; pixels are NaN at depths below
+        0.1."""
         camera = (np.asarray(points, np.float64) - self.centre) @ self.rotation.T
         depth = camera[:, 2]
         plane = np.full((len(camera), 2), np.nan)
@@ -79,7 +80,7 @@ class Lens:
         down = rays[:, 2] < -1e-6
         scale = np.full(len(rays), np.nan)
         np.divide(-self.centre[2], rays[:, 2], out=scale, where=down)
-        return self.centre[:2] + rays[:, :2] * scale[:, None]
+        return np.asarray(self.centre[:2] + rays[:, :2] * scale[:, None])
 
     def homography(self) -> npt.NDArray[np.float64]:
         """(3, 3) float64: (latitude, longitude, 1) in degrees to undistorted homogeneous pixels, scaled to h33 = 1."""

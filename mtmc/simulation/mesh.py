@@ -55,7 +55,7 @@ def grid_normals(points: Floats) -> Floats:
     along, across = np.gradient(points, axis=0), np.gradient(points, axis=1)
     normal = np.cross(along, across)
     length = np.linalg.norm(normal, axis=2, keepdims=True)
-    return (normal / np.maximum(length, 1e-9)).astype(np.float32)
+    return np.asarray(normal / np.maximum(length, 1e-9), np.float32)
 
 
 def grid_mesh(points: Floats, normals: Floats, uv: Floats) -> Mesh:
@@ -95,7 +95,8 @@ def box(
     Args:
         region: left, top, right, bottom in texels: what each face shows (z up is the region's top on upright faces).
         faces: which of +x, -x, +y, -y, +z, -z (0 to 5) to make.
-        cell: faces are divided so that no piece is longer than this, in metres; 0 divides nothing. A lens bends only the corners.
+        cell: faces are divided so that no piece is longer than this, in metres; 0 divides nothing. A lens bends only
+            the corners.
     """
     lo, hi = np.asarray(low, np.float64), np.asarray(high, np.float64)
     left, top, right, bottom = region

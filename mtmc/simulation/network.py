@@ -28,13 +28,14 @@ class Road:
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes in metres and roads between them. Nodes of one road are where vehicles enter and leave; those of three or more have signals.
+    """Nodes in metres and roads between them. Nodes of one road are where vehicles enter and leave; those of three or
+    more have signals.
 
     Attributes:
         nodes: (n, 2) float64.
         roads: the roads.
-        main: numbers of the roads that have priority: their two directions share a green, and nobody turns left from them. Empty: each
-            approach of a junction has a green of its own.
+        main: numbers of the roads that have priority: their two directions share a green, and nobody turns left from
+            them. Empty: each approach of a junction has a green of its own.
     """
 
     nodes: npt.NDArray[np.float64]

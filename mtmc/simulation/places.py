@@ -61,7 +61,8 @@ def bend(
 
 
 def passages(network: Network, node: int) -> list[npt.NDArray[np.float64]]:
-    """Every way through a junction, from one road's lane into another's: (n, 2) paths, a point about each half metre."""
+    """Every way through a junction, from one road's lane into another's: (n, 2) paths, a point about each half
+    metre."""
     paths = []
     for road_in in network.roads_at[node]:
         origin = network.other_end(road_in, node)

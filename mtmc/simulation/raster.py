@@ -1,13 +1,14 @@
 """A software rasteriser: textured triangles with a depth buffer, lit at their corners, compiled by Numba.
 
-It writes colour, inverse depth and the number of the object seen into buffers that are `SUPERSAMPLE` times as large as the
+It writes colour, inverse depth and the number of the object seen into buffers that are `SUPERSAMPLE` times as large
+as the
 picture each way; `resolve` averages them into the picture. No window, no display, no GPU, the same pixels everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -21,8 +22,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _compiled(function: _F) -> _F:
-    compiled: _F = numba.njit(cache=True, nogil=True)(function)
-    return compiled
+    return cast(_F, numba.njit(cache=True, nogil=True)(function))
 
 
 @_compiled
@@ -56,8 +56,8 @@ def draw(
         pose: (4,) x, y, z in metres and heading in radians.
         rotation, centre: the camera (see `Lens`).
         optics: (5,) focal length, principal point x and y in supersampled pixels, k1, k2.
-        light: (8,) sun direction x, y, z (towards the sun), sun strength, ambient strength, sky brightness, ground brightness, height
-            in metres below which surfaces darken.
+        light: (8,) sun direction x, y, z (towards the sun), sun strength, ambient strength, sky brightness, ground
+            brightness, height in metres below which surfaces darken.
         shade: False leaves `colour` alone.
         two_sided: True draws triangles from behind, too.
         number: written to `label` where this mesh is in front; at least 1.
@@ -65,7 +65,8 @@ def draw(
         stamp: (h, w) int32 scratch, and a value that it does not hold yet: counts each covered pixel once.
 
     Returns:
-        (5,) int64: pixels covered, hidden or not, and the left, top, right, bottom of those (right < left where there are none).
+        (5,) int64: pixels covered, hidden or not, and the left, top, right, bottom of those (right < left where there
+        are none).
     """
     n = position.shape[0]
     height, width = label.shape

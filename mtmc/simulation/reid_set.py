@@ -14,11 +14,12 @@ from evaluation.errors import InputError
 from mtmc.simulation.assembly import assemble
 from mtmc.simulation.files import in_parallel, published, write_text
 from mtmc.simulation.lens import Lens
-from mtmc.simulation.network import Network, corridor, grid
+from mtmc.simulation.light import Light
+from mtmc.simulation.network import corridor, grid
 from mtmc.simulation.places import passages, viewpoint
 from mtmc.simulation.sensor import Exposure, Sensor
-from mtmc.simulation.stage import Light, Stage
-from mtmc.simulation.vehicles import Vehicle, population
+from mtmc.simulation.stage import Stage
+from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
 CAMERAS = 20
 _WIDTH, _HEIGHT = 960, 540
@@ -63,9 +64,10 @@ def simulate_reid(
 ) -> None:
     """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
 
-    Every identity is seen by four to six cameras, about five pictures each. At least half of the identities have a look-alike of the same model
-    and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al. 2016); queries are members of image_test, gallery
-    pictures of the query's identity and camera are junk.
+    Every identity is seen by four to six cameras, about five pictures each. At least half of the identities have a
+    look-alike of the same model
+    and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al. 2016); queries are members
+    of image_test, gallery pictures of the query's identity and camera are junk.
 
     Args:
         output: folder to make; must not hold anything yet.
@@ -109,9 +111,9 @@ def _write(
     for picture in test:
         by_track.setdefault((picture.identity, picture.camera), []).append(picture)
     cameras_of: dict[int, int] = {}
-    for identity, _ in by_track:
-        cameras_of[identity] = cameras_of.get(identity, 0) + 1
-    query = [t[int(random.integers(len(t)))] for (identity, _), t in by_track.items() if cameras_of[identity] > 1]
+    for number, _ in by_track:
+        cameras_of[number] = cameras_of.get(number, 0) + 1
+    query = [t[int(random.integers(len(t)))] for (number, _), t in by_track.items() if cameras_of[number] > 1]
     for name, subset in (("train", train), ("test", test), ("query", query)):
         (folder / f"image_{name}").mkdir()
         for picture in subset:
@@ -130,7 +132,7 @@ def _write(
     for name, title, subset in (("train", "TrainingImages", train), ("test", "TestImages", test)):
         items = [
             f'    <Item imageName="{p.name}" vehicleID="{p.identity:04d}" cameraID="c{p.camera:03d}" '
-            f'colorID="{_COLOURS[vehicles[p.identity - 1].paint]}" typeID="{_TYPES[vehicles[p.identity - 1].model.kind]}" />'
+            + _kind(vehicles[p.identity - 1])
             for p in subset
         ]
         lines = [
@@ -139,11 +141,11 @@ def _write(
             f'  <Items number="{len(subset)}">',
         ]
         write_text(folder / f"{name}_label.xml", [*lines, *items, "  </Items>", f"</{title}>"])
-    twins = [
-        f"{number} {vehicle.twin_of} {vehicle.model.number} {vehicle.paint}"
-        for number, vehicle in enumerate(vehicles, start=1)
-    ]
-    write_text(folder / "simulated_vehicles.txt", ["# identity look-alike-group(-1: none) model paint", *twins])
+    write_text(folder / "simulated_vehicles.txt", vehicle_list(vehicles))
+
+
+def _kind(vehicle: Vehicle) -> str:
+    return f'colorID="{_COLOURS[vehicle.paint]}" typeID="{_TYPES[vehicle.model.kind]}"/>'
 
 
 def _film(task: _CameraTask) -> list[_Picture]:
@@ -227,7 +229,8 @@ def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> 
 
 
 def _compress(picture: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
-    """What video compression leaves of a frame; returns BGR. JPEG stands in for H.264: it is alike at these sizes and needs no stream."""
+    """What video compression leaves of a frame; returns BGR. JPEG stands in for H.264: it is alike at these sizes and
+    needs no stream."""
     bgr = np.ascontiguousarray(picture[..., ::-1])
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

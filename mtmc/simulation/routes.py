@@ -29,7 +29,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """All routes as paths over numbered segments. Segments are lanes and, through junctions, bends; a path alternates between them.
+    """All routes as paths over numbered segments. Segments are lanes and, through junctions, bends; a path alternates
+    between them.
 
     Attributes:
         points: (p, 2) metres, all paths one after the other, `STEP` apart; first: (r,) where each path starts in it.
@@ -52,7 +53,8 @@ class Paths:
 
 
 def draw_route(network: Network, random: np.random.Generator) -> Route:
-    """A random way from one entry to another, mostly straight on, never back; main roads attract most of the traffic."""
+    """A random way from one entry to another, mostly straight on, never back; main roads attract most of the
+    traffic."""
     entries = np.array(network.entries)
     roads = [network.roads_at[n][0] for n in entries]
     weight = np.array([5.0 if r in network.main else network.roads[r].lanes for r in roads])
@@ -175,7 +177,8 @@ def _allowed(network: Network, node: int, road_in: int, road_out: int) -> bool:
 
 
 def _lanes(network: Network, nodes: list[int], roads: list[int], random: np.random.Generator) -> tuple[int, ...]:
-    """Lanes chosen from the end backwards: whoever turns right later keeps to the kerb, whoever turns left keeps to the middle."""
+    """Lanes chosen from the end backwards: whoever turns right later keeps to the kerb, whoever turns left keeps to
+    the middle."""
     lanes = [0] * len(roads)
     for i in range(len(roads) - 1, -1, -1):
         count = network.roads[roads[i]].lanes

@@ -15,14 +15,15 @@ from mtmc.simulation.assembly import Body, assemble
 from mtmc.simulation.bodies import COCO_LABEL
 from mtmc.simulation.files import in_parallel, published, write_text
 from mtmc.simulation.lens import Lens
+from mtmc.simulation.light import Light
 from mtmc.simulation.network import Network, corridor, crossing, grid
 from mtmc.simulation.places import parking, viewpoint
 from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.settings import SimulationSettings
-from mtmc.simulation.stage import FARTHEST, Light, Stage
+from mtmc.simulation.stage import FARTHEST, Stage
 from mtmc.simulation.traffic import Traffic, simulate
 from mtmc.simulation.truth import Rows, annotated, region_of_interest
-from mtmc.simulation.vehicles import Vehicle, population
+from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
 LATEST_START = 6.0
 """Seconds: clips start up to this much after the first one."""
@@ -110,10 +111,13 @@ def simulate_scenario(
     name: str = "sim",
     split: str = "validation",
 ) -> None:
-    """Write `<output>/<split>/<name>/c0nn/...`, `<output>/cam_timestamp/<name>.txt` and `<output>/cam_framenum/<name>.txt`.
+    """Write `<output>/<split>/<name>/c0nn/...`, `<output>/cam_timestamp/<name>.txt` and
+    `<output>/cam_framenum/<name>.txt`.
 
-    `gt/gt.txt` holds what CityFlow's does: the vehicles that at least two cameras saw, boxes as annotators draw them. `gt/visible.txt` holds every
-    vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`: the share of its silhouette that nothing hides, the share of
+    `gt/gt.txt` holds what CityFlow's does: the vehicles that at least two cameras saw, boxes as annotators draw them.
+    `gt/visible.txt` holds every
+    vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`: the share of its silhouette that
+    nothing hides, the share of
     its extent that lies in the picture, its COCO class. The files appear together when all are complete.
 
     Args:
@@ -146,6 +150,8 @@ def simulate_scenario(
         ):
             (folder / kind).mkdir()
             write_text(folder / kind / f"{name}.txt", [f"{c} {v}" for c, v in zip(names, values, strict=True)])
+        (folder / "simulated_vehicles").mkdir()
+        write_text(folder / "simulated_vehicles" / f"{name}.txt", vehicle_list(plan.vehicles))
 
 
 def _network(settings: SimulationSettings) -> Network:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.simulation.canvas import GLASS, MATTE, Canvas, smooth_noise
-from mtmc.simulation.mesh import Mesh, box, cylinder, grid_mesh
+from mtmc.simulation.mesh import Mesh, box, cylinder
 from mtmc.simulation.network import PAVEMENT, Network
 
 _TILE = 192
@@ -204,7 +204,7 @@ def _tree(regions: dict[str, tuple[float, ...]], random: np.random.Generator) ->
     tone = np.clip(tone * 0.6 + 0.35 * (middle[:, 2] - high + wide) / (2 * wide), 0.02, 0.98)
     uv = np.stack([left + tone * (right - left), np.full(count, (top + bottom) / 2)], axis=1)
     index = np.arange(count)[:, None] * 4
-    triangle = np.concatenate([index + [0, 1, 2], index + [0, 2, 3]])
+    triangle = np.concatenate([index + np.array(half) for half in ((0, 1, 2), (0, 2, 3))])
     crown = Mesh(
         corners.reshape(-1, 3).astype(np.float32),
         np.repeat(direction, 4, axis=0).astype(np.float32),
@@ -236,7 +236,8 @@ def _sign(regions: dict[str, tuple[float, ...]], seed: int) -> Mesh:
 
 
 def _signal(regions: dict[str, tuple[float, ...]], half_width: float) -> Mesh:
-    """A mast at the far kerb whose arm reaches over the lanes that it serves; local +x is the way of that traffic's road."""
+    """A mast at the far kerb whose arm reaches over the lanes that it serves; local +x is the way of that traffic's
+    road."""
     reach = half_width * 0.75
     parts = [
         cylinder((0, 0, 0), (0, 0, 6.2), 0.12, regions["metal"], 7),

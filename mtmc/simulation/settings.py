@@ -14,8 +14,11 @@ Layout = Literal["corridor", "crossing", "network"]
 class SimulationSettings(Settings):
     """The `simulation:` section of a scenario's YAML file."""
 
-    layout: Layout = Field("corridor", description="corridor: one main road, views do not overlap; crossing: all cameras see one junction; "
-                           "network: blocks with loops, one camera a junction")  # fmt: skip
+    layout: Layout = Field(
+        "corridor",
+        description="corridor: one main road, views do not overlap; crossing: all cameras see one junction; "
+        "network: blocks with loops, one camera a junction",
+    )
     seed: int = Field(
         7, ge=0, description="decides roads, vehicles, traffic, cameras; another seed is another scenario"
     )

@@ -11,34 +11,15 @@ import numpy.typing as npt
 
 from mtmc.simulation import raster, scenery
 from mtmc.simulation.assembly import Body
-from mtmc.simulation.ground import aerial_view
+from mtmc.simulation.backdrop import backdrop
+from mtmc.simulation.canvas import as_pixels
 from mtmc.simulation.lens import Lens
+from mtmc.simulation.light import Light
+from mtmc.simulation.mesh import Mesh
 from mtmc.simulation.network import Network
 
 FARTHEST = 140.0
 """Metres: vehicles farther away are not drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """Sun and sky.
-
-    Attributes:
-        sun: (3,) unit vector towards the sun.
-        strength: of the sun; ambient: of the sky from all sides. Together about 1.
-    """
-
-    sun: npt.NDArray[np.float64]
-    strength: float
-    ambient: float
-
-    @classmethod
-    def draw(cls, random: np.random.Generator) -> Light:
-        """A random hour and cloud cover."""
-        azimuth, elevation = random.uniform(0, 2 * np.pi), random.uniform(0.6, 1.15)
-        strength = float(random.uniform(0.15, 0.62))
-        sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
-        return cls(sun, strength, float(1.02 - 0.72 * strength))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +28,8 @@ class Shot:
 
     Attributes:
         picture: (h, w, 3) uint8 RGB before the sensor; empty (0, 0, 3) where none was asked for.
-        box: (n, 4) float32 left, top, width, height in pixels of what is visible of each vehicle; zeros where nothing is.
+        box: (n, 4) float32 left, top, width, height in pixels of what is visible of each vehicle; zeros where nothing
+            is.
         visible: (n,) float32, share of the vehicle's silhouette within the picture that nothing hides.
         inside: (n,) float32, share of the vehicle's extent that lies within the picture.
     """
@@ -80,8 +62,10 @@ class Stage:
         self._label = np.zeros(size, np.int16)
         self._stamp = np.zeros(size, np.int32)
         self._stamped = 0
-        self._still_depth, self._background, self._open_ground = self._render_still(network, seed)
-        self._depth = self._still_depth.copy()
+        self._depth = np.zeros(size, np.float32)
+        self._background, self._open_ground = self._render_still(network, seed)
+        self._still_depth = self._depth.copy()
+        self._label[:] = 0
         self._dirty: tuple[int, int, int, int] | None = None
 
     @property
@@ -121,6 +105,11 @@ class Stage:
             raster.resolve(self._colour, self._label, self._background, shadow, picture)
         return Shot(picture, box, visible, inside)
 
+    def within(self, pose: npt.NDArray[np.float64]) -> bool:
+        """Whether a vehicle at a pose (4,) may be in the picture at all."""
+        away = pose[:2] - self._centre[:2]
+        return float(away @ self._rotation[2, :2]) >= -6 and float(np.hypot(*away)) <= FARTHEST
+
     def _clean(self) -> None:
         if self._dirty is not None:
             left, top, right, bottom = self._dirty
@@ -137,9 +126,7 @@ class Stage:
 
     def _extent(self, body: Body, pose: npt.NDArray[np.float64]) -> tuple[float, float, float, float] | None:
         """The vehicle's box in pixels, not clipped; None where it is out of sight."""
-        away = pose[:2] - self._centre[:2]
-        forward = self._rotation[2, :2]
-        if float(away @ forward) < -6 or float(np.hypot(*away)) > FARTHEST:
+        if not self.within(pose):
             return None
         pixels, depth = self._lens.project(_placed(body.outline, pose))
         if (depth < raster.NEAR).any():
@@ -156,12 +143,21 @@ class Stage:
         level = int(
             np.clip(np.floor(np.log2(max(body.texels_per_metre / fine, 1e-6)) + 0.3), 0, len(body.textures) - 1)
         )
+        return self._rasterise(body.mesh, body.textures[level], 0.5**level, pose, number, False)
+
+    def _rasterise(
+        self,
+        mesh: Mesh,
+        texture: npt.NDArray[np.uint8],
+        texel: float,
+        pose: npt.NDArray[np.float64],
+        number: int,
+        two_sided: bool,
+    ) -> npt.NDArray[np.int64]:
         self._stamped += 1
-        mesh = body.mesh
-        return raster.draw(
-            mesh.position, mesh.normal, mesh.uv, mesh.triangle, body.textures[level], 0.5**level, pose, self._rotation, self._centre,
-            self._optics, self._rays, self._paint, False, number, self._colour, self._depth, self._label, self._stamp, self._stamped,
-        )  # fmt: skip
+        shape = mesh.position, mesh.normal, mesh.uv, mesh.triangle, texture, texel, pose
+        camera = self._rotation, self._centre, self._optics, self._rays, self._paint, two_sided, number
+        return raster.draw(*shape, *camera, self._colour, self._depth, self._label, self._stamp, self._stamped)
 
     def _shadows(self, items: Sequence[tuple[Body, npt.NDArray[np.float64]]]) -> npt.NDArray[np.uint8]:
         """(h, w) uint8: how dark the vehicles make the ground."""
@@ -175,9 +171,9 @@ class Stage:
             half, width = body.length / 2 - 0.1, body.width / 2 - 0.05
             foot = np.array([[half, width, 0], [half, -width, 0], [-half, -width, 0], [-half, width, 0]])
             self._fill(mask, _placed(foot, pose), 240)
-        mask = cv2.GaussianBlur(mask, (7, 7), 1.6)
-        mask[~self._open_ground] = 0
-        return mask
+        blurred = as_pixels(cv2.GaussianBlur(mask, (7, 7), 1.6))
+        blurred[~self._open_ground] = 0
+        return blurred
 
     def _fill(self, mask: npt.NDArray[np.uint8], points: npt.NDArray[np.float64], value: int) -> None:
         pixels, depth = self._lens.project(points)
@@ -186,71 +182,20 @@ class Stage:
         hull = cv2.convexHull(np.clip(pixels * 16, -30000, 60000).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, value, cv2.LINE_AA, 4)
 
-    def _render_still(
-        self, network: Network, seed: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    def _render_still(self, network: Network, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Draw what stands still into the buffers; returns the picture (h, w, 3) and the open ground (h, w)."""
         lens = self._lens
-        height, width = self._label.shape
         forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
         things = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
-        depth = np.zeros((height, width), np.float32)
-        label = np.zeros((height, width), np.int16)
-        colour = self._colour
         if self._paint:
-            colour[:] = self._sky_and_ground(network, things.shadows, forward, seed)
-        pose = np.zeros(4)
+            self._colour[:] = backdrop(lens, network, self._light, things.shadows, seed, raster.SUPERSAMPLE)
         for mesh, two_sided in ((things.mesh, False), (things.leaves, True)):
-            self._stamped += 1
-            raster.draw(
-                mesh.position, mesh.normal, mesh.uv, mesh.triangle, things.texture, 1.0, pose, self._rotation, self._centre,
-                self._optics, self._rays, self._paint, two_sided, 1, colour, depth, label, self._stamp, self._stamped,
-            )  # fmt: skip
+            self._rasterise(mesh, things.texture, 1.0, np.zeros(4), 1, two_sided)
         scale = raster.SUPERSAMPLE
         background = np.zeros((0, 0, 3), np.uint8)
         if self._paint:
-            background = cv2.resize(colour, (lens.width, lens.height), interpolation=cv2.INTER_AREA)
-        return depth, background, label[::scale, ::scale] == 0
-
-    def _sky_and_ground(
-        self, network: Network, shadows: list[npt.NDArray[np.float64]], forward: npt.NDArray[np.float64], seed: int
-    ) -> npt.NDArray[np.uint8]:
-        lens, scale = self._lens, raster.SUPERSAMPLE
-        height, width = self._label.shape
-        random = np.random.default_rng([seed, 3, abs(int(lens.centre[0] * 10)), abs(int(lens.centre[1] * 10))])
-        size, texels = 150.0, 16.0
-        middle = lens.centre[:2] + forward * 62
-        aerial = aerial_view(network, middle, size, texels, shadows, random)
-        columns, rows = np.meshgrid(
-            (np.arange(width // 4) + 0.5) * 4 / scale, (np.arange(height // 4) + 0.5) * 4 / scale
-        )
-        rays = lens.rays(np.column_stack([columns.ravel(), rows.ravel()])).astype(np.float32).reshape(*columns.shape, 3)
-        rays = cv2.resize(rays, (width, height), interpolation=cv2.INTER_LINEAR)
-        elevation = rays[..., 2] / np.linalg.norm(rays, axis=2)
-        reach = -float(lens.centre[2]) / np.minimum(rays[..., 2], -1e-3)
-        x = float(lens.centre[0]) + rays[..., 0] * reach
-        y = float(lens.centre[1]) + rays[..., 1] * reach
-        u = (x - (middle[0] - size / 2)) * texels
-        v = ((middle[1] + size / 2) - y) * texels
-        fill = [int(c) for c in aerial[:: max(1, len(aerial) // 40)].reshape(-1, 3).mean(0)]
-        picture = cv2.remap(
-            aerial,
-            u.astype(np.float32),
-            v.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=fill,
-        )
-        grain = random.normal(0, 4.5, (height // 2 + 1, width // 2 + 1)).astype(np.float32)
-        grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-        picture = np.clip(
-            picture * (0.42 + 0.60 * (self._light.ambient + 0.75 * self._light.strength)) + grain[..., None], 0, 255
-        )
-        sky = np.array([196, 208, 222], np.float32) + np.clip(elevation, 0, 1)[..., None] * np.array(
-            [-120, -80, -20], np.float32
-        )
-        haze = np.clip((reach - 60) / 400, 0, 0.6)[..., None]
-        picture = picture * (1 - haze) + np.array([190, 196, 202], np.float32) * haze
-        return np.where((elevation > -0.002)[..., None], sky, picture).astype(np.uint8)
+            background = as_pixels(cv2.resize(self._colour, (lens.width, lens.height), interpolation=cv2.INTER_AREA))
+        return background, self._label[::scale, ::scale] == 0
 
 
 def _placed(points: npt.NDArray[np.float64], pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

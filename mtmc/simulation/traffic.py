@@ -16,7 +16,7 @@ from mtmc.simulation.routes import STEP, Paths, build_paths, draw_route, greens
 RATE = 10
 """Steps a second."""
 _ACCELERATION, _BRAKING, _HEADWAY, _STANDSTILL, _TURN_SPEED = 1.9, 2.6, 1.2, 2.0, 6.0
-_MAIN_GREEN, _SIDE_GREEN, _SPLIT_GREEN, _CLEARING = 18.0, 7.0, 9.0, 3.0
+_MAIN_GREEN, _SIDE_GREEN, _SPLIT_GREEN, _CLEARING = 24.0, 6.0, 9.0, 2.5
 _AXLE = 0.9
 
 Floats = npt.NDArray[np.float64]
@@ -70,8 +70,8 @@ def simulate(
     state = _State(np.zeros(count), np.zeros(count), np.zeros(count, np.int64))
     waiting, driving = np.ones(count, np.bool_), np.zeros(count, np.bool_)
     vehicles, poses, firsts, total = [], [], [0], 0
-    steps = int(round((warm_up + seconds) * RATE)) + 2
-    begin = int(round(warm_up * RATE))
+    steps = round((warm_up + seconds) * RATE) + 2
+    begin = round(warm_up * RATE)
     for step in range(steps):
         now = step / RATE - warm_up
         _enter(np.flatnonzero(waiting & (due <= now)), waiting, driving, state, path, paths, length, wish)
@@ -90,7 +90,8 @@ def simulate(
 
 @dataclass(slots=True)
 class _State:
-    """Of each vehicle: metres of its front along its path, metres a second, and which segment of its path the front is on."""
+    """Of each vehicle: metres of its front along its path, metres a second, and which segment of its path the front
+    is on."""
 
     along: Floats
     speed: Floats
@@ -125,7 +126,8 @@ class _Roads:
 
 
 def _enter(
-    due: Ints, waiting: npt.NDArray[np.bool_], driving: npt.NDArray[np.bool_], state: _State, path: Ints, paths: Paths, length: Floats,
+    due: Ints, waiting: npt.NDArray[np.bool_], driving: npt.NDArray[np.bool_], state: _State, path: Ints, paths:
+        Paths, length: Floats,
     wish: Floats,
 ) -> None:  # fmt: skip
     """Let the first vehicle that waits for each lane in, where there is room."""
@@ -220,10 +222,12 @@ def _leaders(
 
 
 def _signals(
-    gap: Floats, ahead_speed: Floats, segment: Ints, speed: Floats, own: Ints, piece: Ints, along: Floats, end: Floats, size: Floats,
+    gap: Floats, ahead_speed: Floats, segment: Ints, speed: Floats, own: Ints, piece: Ints, along: Floats, end:
+        Floats, size: Floats,
     local: Floats, paths: Paths, road: _Roads, now: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """Put a standing obstacle at the stop line of whoever must not go: red, junction not clear, or no room behind it."""
+    """Put a standing obstacle at the stop line of whoever must not go: red, junction not clear, or no room behind
+    it."""
     occupied = np.zeros((len(road.cycle), 8), np.int64)
     place = paths.approach[segment]
     inside = place[:, 0] >= 0

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.simulation.canvas import as_pixels
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.network import Network
 from mtmc.simulation.stage import Shot
@@ -72,14 +73,16 @@ class RowCollector:
 
 
 def annotated(cameras: Sequence[Rows], regions: Sequence[Path]) -> list[list[str]]:
-    """Each camera's `gt.txt`: `frame,id,left,top,width,height,1,-1,-1,-1` with integer boxes, ordered by vehicle and frame.
+    """Each camera's `gt.txt`: `frame,id,left,top,width,height,1,-1,-1,-1` with integer boxes, ordered by vehicle and
+    frame.
 
-    A box counts when it is at least `SMALLEST` pixels each way, `LEAST_VISIBLE` of the vehicle is seen, and its corners lie in the region of interest (white in
+    A box counts when it is at least `SMALLEST` pixels each way, `LEAST_VISIBLE` of the vehicle is seen, and its
+    corners lie in the region of interest (white in
     the camera's picture in `regions`). Vehicles that only one camera saw are left out.
     """
     kept = []
     for rows, path in zip(cameras, regions, strict=True):
-        region = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 200
+        region = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) > 200
         box = np.round(rows.box).astype(np.int64)
         large = (box[:, 2:] >= SMALLEST).all(1) & (rows.visible >= LEAST_VISIBLE)
         height, width = region.shape
@@ -100,7 +103,8 @@ def annotated(cameras: Sequence[Rows], regions: Sequence[Path]) -> list[list[str
 
 
 def region_of_interest(lens: Lens, network: Network) -> npt.NDArray[np.uint8]:
-    """(h, w) uint8, 255 where vehicles on roads within some 85 metres are seen: the hull of that road surface and the space above it."""
+    """(h, w) uint8, 255 where vehicles on roads within some 85 metres are seen: the hull of that road surface and the
+    space above it."""
     margin = 0.06 * lens.width
     points = []
     for number, road in enumerate(network.roads):
@@ -120,5 +124,5 @@ def region_of_interest(lens: Lens, network: Network) -> npt.NDArray[np.uint8]:
         hull = cv2.convexHull(np.concatenate([pixels[seen], low]).astype(np.float32)).astype(np.int32)
         cv2.fillConvexPoly(region, hull, 255)
         size = 2 * int(margin / 2) + 1
-        region = cv2.dilate(region, np.ones((size, size), np.uint8))
+        region = as_pixels(cv2.dilate(region, np.ones((size, size), np.uint8)))
     return region

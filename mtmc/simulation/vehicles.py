@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +29,15 @@ _SHARES: dict[Kind, float] = {
     "sedan": 0.33, "hatchback": 0.17, "suv": 0.25, "pickup": 0.08, "van": 0.09, "truck": 0.05, "bus": 0.03
 }  # fmt: skip
 _ACCENTS: tuple[Rgb, ...] = (
-    (200, 30, 30), (30, 70, 170), (235, 235, 235), (20, 20, 22), (235, 190, 30), (40, 130, 60), (230, 110, 20), (120, 40, 130)
+    (200, 30, 30), (30, 70, 170), (235, 235, 235), (20, 20, 22), (235, 190, 30), (40, 130, 60), (230, 110, 20), (120,
+    40, 130)
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Sticker:
-    """A patch on the paint: where ("left", "right", "hood", "rear", "roof"), place and size in metres, colour and pattern."""
+    """A patch on the paint: where ("left", "right", "hood", "rear", "roof"), place and size in metres, colour and
+    pattern."""
 
     surface: str
     x: float
@@ -51,7 +54,8 @@ class Details:
 
     Attributes:
         rack: 0 none, 1 rails, 2 cross bars, 3 roof box, 4 ladder.
-        stripe: 0 none, 1 two bands over hood and roof, 2 a band along the sides, 3 a dark lower body, 4 a roof of another colour.
+        stripe: 0 none, 1 two bands over hood and roof, 2 a band along the sides, 3 a dark lower body, 4 a roof of
+            another colour.
         accent: colour of stripe and roof box.
         stickers: patches.
         rim: style of the wheels, 0 to 5; rim_tone: their brightness.
@@ -127,6 +131,13 @@ def population(count: int, random: np.random.Generator, look_alikes: float = 0.5
         group += size > 1
     order = random.permutation(count)
     return [vehicles[i] for i in order]
+
+
+def vehicle_list(vehicles: Sequence[Vehicle]) -> list[str]:
+    """Lines that say which vehicles look alike: identity from 1, group of look-alikes or -1, number of the model,
+    paint."""
+    rows = [f"{n} {v.twin_of} {v.model.number} {v.paint}" for n, v in enumerate(vehicles, start=1)]
+    return ["# identity look-alikes model paint", *rows]
 
 
 def differences(first: Details, second: Details) -> int:

@@ -1,0 +1,186 @@
+"""python -m detection.train: train a small YOLO from scratch on a data set in YOLO's layout, and export it to ONNX.
+
+The network is YOLO11 (Jocher and Qiu 2024, https://github.com/ultralytics/ultralytics) with fewer channels. No
+weights are downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from detection.errors import InputError
+from detection.ultralytics_package import ultralytics_module
+
+
+def train(
+    data: Path,
+    output: Path,
+    *,
+    width: float = 0.125,
+    depth: float = 0.5,
+    image_size: int = 512,
+    epochs: int = 20,
+    batch: int = 16,
+    seed: int = 0,
+    threads: int | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    work: Path | None = None,
+    resume: bool = False,
+) -> dict[str, float]:
+    """Train a YOLO11 and write it as ONNX.
+
+    Args:
+        data: folder with `data.yaml` in YOLO's layout; its `names` become the network's classes.
+        output: the `.onnx` file to write: input (1, 3, h, w) float32 RGB in [0, 1], any multiple of 32; output (1, 4
+            + classes, anchors).
+        width: channels as a fraction of the largest YOLO11's; 0.25 is YOLO11n. Size and time grow with its square.
+        depth: repeated blocks as a fraction of the largest YOLO11's.
+        image_size: pixels of the longer side; more finds smaller vehicles, time grows with its square.
+        epochs: passes over the training pictures.
+        batch: pictures a step.
+        seed: of weights, order and augmentation.
+        threads: of torch; None: as many as there are cores.
+        workers: processes that load pictures; 0 loads them in this one.
+        device: "cpu" or a GPU's number.
+        work: where checkpoints are kept; None: a temporary folder.
+        resume: go on from the last checkpoint in `work`.
+
+    Returns:
+        Figures of the best epoch on the validation pictures: precision, recall, map50, map50_95.
+
+    Raises:
+        InputError: `data` holds no data set, or `resume` finds no checkpoint.
+    """
+    description = data / "data.yaml"
+    if not description.is_file():
+        raise InputError(
+            f"--data {data}: holds no data.yaml; make a set with: python -m mtmc.simulate --detection --output DIR"
+        )
+    if output.suffix != ".onnx":
+        raise InputError(f"--output {output}: must end in .onnx")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (work or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        ultralytics = ultralytics_module("ultralytics", folder / "settings")
+        last = folder / "run" / "weights" / "last.pt"
+        if resume and not last.is_file():
+            raise InputError(f"--resume: no checkpoint {last}; leave --resume out to begin")
+        # The library resolves relative paths against a folder of its own settings.
+        names = yaml.safe_load(description.read_text())
+        names["path"] = str(data.resolve())
+        placed = folder / "data.yaml"
+        placed.write_text(yaml.safe_dump(names))
+        model = ultralytics.YOLO(
+            str(last) if resume else str(_architecture(folder, len(names["names"]), width, depth)), task="detect"
+        )
+        model.add_callback("on_train_start", lambda _: torch.set_num_threads(threads or os.cpu_count() or 1))
+        if resume:
+            model.train(resume=True)
+        else:
+            model.train(**_recipe(placed, folder, image_size, epochs, batch, seed, workers, device))
+        best = ultralytics.YOLO(str(folder / "run" / "weights" / "best.pt"), task="detect")
+        figures = best.val(
+            data=str(placed),
+            imgsz=image_size,
+            plots=False,
+            verbose=False,
+            project=str(folder),
+            name="val",
+            exist_ok=True,
+        )
+        exported = Path(best.export(format="onnx", imgsz=image_size, dynamic=True, simplify=False, opset=17))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        aside = output.with_suffix(".aside")
+        shutil.copyfile(exported, aside)
+        aside.replace(output)
+    box = figures.box
+    return {"precision": float(box.mp), "recall": float(box.mr), "map50": float(box.map50), "map50_95": float(box.map)}
+
+
+def _architecture(folder: Path, classes: int, width: float, depth: float) -> Path:
+    """Write the network's description: the package's own YOLO11 at another scale."""
+    package = Path(ultralytics_module("ultralytics").__file__).parent
+    description = yaml.safe_load((package / "cfg" / "models" / "11" / "yolo11.yaml").read_text())
+    description |= {"nc": classes, "scales": {"t": [depth, width, 1024]}, "scale": "t"}
+    path = folder / "yolo11t.yaml"
+    path.write_text(yaml.safe_dump(description))
+    return path
+
+
+def _recipe(
+    data: Path, folder: Path, image_size: int, epochs: int, batch: int, seed: int, workers: int, device: str
+) -> dict[str, Any]:
+    return {
+        "data": str(data),
+        "imgsz": image_size,
+        "epochs": epochs,
+        "batch": batch,
+        "seed": seed,
+        "workers": workers,
+        "device": device,
+        "project": str(folder),
+        "name": "run",
+        "exist_ok": True,
+        "pretrained": False,
+        "optimizer": "AdamW",
+        "lr0": 0.002,
+        "lrf": 0.02,
+        "cos_lr": True,
+        "warmup_epochs": 1.0,
+        "weight_decay": 0.0005,
+        "close_mosaic": max(1, epochs // 5),
+        "scale": 0.4,
+        "degrees": 2.0,
+        "hsv_s": 0.5,
+        "hsv_v": 0.35,
+        "cache": "ram",
+        "amp": False,
+        "plots": False,
+        "save_period": -1,
+        "deterministic": True,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m detection.train", description="Train a small YOLO from scratch.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with data.yaml, images/ and labels/")
+    parser.add_argument("--output", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("--width", type=float, default=0.125, help="channels; 0.25 is YOLO11n (default 0.125)")
+    parser.add_argument("--depth", type=float, default=0.5, help="blocks; 0.5 is YOLO11n (default 0.5)")
+    parser.add_argument("--image-size", type=int, default=512, help="longer side in pixels (default 512)")
+    parser.add_argument("--epochs", type=int, default=20, help="passes over the data (default 20)")
+    parser.add_argument("--batch", type=int, default=16, help="pictures a step (default 16)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load pictures (default 0)")
+    parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU (default cpu)")
+    parser.add_argument("--work", type=Path, help="folder for checkpoints (default: temporary)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
+    arguments = vars(parser.parse_args(argv))
+    figures = train(arguments.pop("data"), arguments.pop("output"), **arguments)
+    sys.stdout.write(" ".join(f"{name} {value:.4f}" for name, value in figures.items()) + "\n")
+    return 0
+
+
+def _command() -> int:
+    try:
+        return main()
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(_command())

@@ -1,0 +1,127 @@
+"""Frames of simulated cameras with boxes, in YOLO's layout, to train a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from evaluation.errors import InputError
+from mtmc.simulation.assembly import Body, assemble
+from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.scenario import Plan, plan_scenario
+from mtmc.simulation.sensor import Exposure, Sensor
+from mtmc.simulation.settings import SimulationSettings
+from mtmc.simulation.stage import Stage
+
+FRAMES_OF_CAMERA = 12
+LEAST_VISIBLE = 0.25
+LEAST_INSIDE = 0.12
+SMALLEST = 9
+"""Pixels: smaller boxes are not labelled."""
+_CITY = 3
+"""Cameras that share roads, vehicles and sun."""
+_SEEDS = 5_000_000
+"""Seeds of detection cities start here: no scenario that a person asks for is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CityTask:
+    folder: Path
+    seed: int
+    city: int
+    cameras: int
+    frames: int
+    subset: str
+
+
+def simulate_detection(
+    output: Path, seed: int, frames: int, workers: int, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write `images/{train,val}`, `labels/{train,val}` and `data.yaml`, one class "car" for all vehicles.
+
+    Every 12 frames come from another camera, every 36 from another city with other vehicles, light and roads, none of
+    which any scenario has. The last tenth of the cities is for validation.
+
+    Args:
+        output: folder to make.
+        seed: decides everything.
+        frames: pictures in all, rounded up to whole cities; at least 72.
+        workers: processes.
+        progress: called with cities done and cities in all.
+
+    Raises:
+        InputError: `output` is not empty, or too few frames.
+    """
+    of_city = _CITY * FRAMES_OF_CAMERA
+    if frames < 2 * of_city:
+        raise InputError(f"--frames: must be at least {2 * of_city}, not {frames}")
+    cities = -(-frames // of_city)
+    held_out = max(1, cities // 10)
+    with published(output) as folder:
+        for subset in ("train", "val"):
+            (folder / "images" / subset).mkdir(parents=True)
+            (folder / "labels" / subset).mkdir(parents=True)
+        tasks = [
+            _CityTask(folder, seed, city, _CITY, FRAMES_OF_CAMERA, "val" if city >= cities - held_out else "train")
+            for city in range(cities)
+        ]
+        for done, _ in enumerate(in_parallel(_film, tasks, workers), start=1):
+            if progress:
+                progress(done, cities)
+        write_text(
+            folder / "data.yaml",
+            ["# simulated", "train: images/train", "val: images/val", "names:", "  0: car"],
+        )
+
+
+def _film(task: _CityTask) -> int:
+    """Write one city's frames; returns their number."""
+    random = np.random.default_rng([task.seed, 30, task.city])
+    settings = SimulationSettings(
+        layout=("corridor", "crossing", "network")[task.city % 3],
+        seed=_SEEDS + task.seed * 10_000 + task.city,
+        seconds=40.0,
+        cameras=task.cameras,
+    )
+    plan = plan_scenario(settings)
+    bodies: dict[int, Body] = {}
+    for camera in range(task.cameras):
+        stage = Stage(plan.lenses[camera], plan.network, plan.light, plan.city)
+        for frame in range(task.frames):
+            name = f"{task.city:03d}_{camera}_{frame:02d}"
+            _shoot(task, plan, stage, bodies, frame * 40.0 / task.frames, name, random)
+    return task.cameras * task.frames
+
+
+def _shoot(
+    task: _CityTask,
+    plan: Plan,
+    stage: Stage,
+    bodies: dict[int, Body],
+    seconds: float,
+    name: str,
+    random: np.random.Generator,
+) -> None:
+    numbers, poses = plan.traffic.at(seconds)
+    moving = len(plan.vehicles) - len(plan.parked)
+    seen = [*numbers.tolist(), *range(moving, len(plan.vehicles))]
+    placed = np.concatenate([poses, plan.parked])
+    close = [i for i in range(len(seen)) if stage.within(placed[i])]
+    for i in close:
+        if seen[i] not in bodies:
+            bodies[seen[i]] = assemble(plan.vehicles[seen[i]])
+    shot = stage.shoot([bodies[seen[i]] for i in close], placed[close])
+    sensor = Sensor.draw(random)
+    height, width = shot.picture.shape[:2]
+    picture = Exposure(sensor, height, width, int(random.integers(1 << 30))).shoot(shot.picture, 0)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * sensor.quality]
+    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), picture[..., ::-1], quality)
+    keep = (shot.visible >= LEAST_VISIBLE) & (shot.inside >= LEAST_INSIDE) & (shot.box[:, 2:] >= SMALLEST).all(1)
+    left, top, wide, high = (shot.box[keep] / np.array([width, height, width, height])).T
+    rows = np.column_stack([left + wide / 2, top + high / 2, wide, high])
+    lines = ["0 " + " ".join(f"{value:.6f}" for value in row) for row in rows]
+    write_text(task.folder / "labels" / task.subset / f"{name}.txt", lines)

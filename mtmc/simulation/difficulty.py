@@ -1,0 +1,167 @@
+"""python -m mtmc.simulation.difficulty: do simulated vehicles look like vehicles, and are they hard to tell apart?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detection.detections import Detections
+from detection.detector import Detector
+from detection.errors import InputError as DetectionInputError
+from detection.loading import load_detector
+from detection.video import open_video
+from evaluation.cli import run_command
+from evaluation.errors import InputError
+from evaluation.overlap import iou
+from evaluation.ranking import Ranking, find_matches, rank
+
+TALL = 40
+"""Pixels: a detector is asked for vehicles taller than this."""
+UNOCCLUDED = 0.9
+"""Share of the silhouette that must be seen, and of the extent that must lie in the picture, to count as unoccluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a detector found: of unoccluded tall vehicles, of all annotated ones, and how many of its boxes are
+    vehicles."""
+
+    tall: int
+    tall_found: int
+    annotated: int
+    annotated_found: int
+    boxes: int
+    boxes_right: int
+
+    def text(self) -> str:
+        """Three lines for a person."""
+        return (
+            f"recall, unoccluded and taller than {TALL} px: {_share(self.tall_found, self.tall)}\n"
+            f"recall, all annotated: {_share(self.annotated_found, self.annotated)}\n"
+            f"precision: {_share(self.boxes_right, self.boxes)}\n"
+        )
+
+
+def detector_finds(cameras: Sequence[Path], detector: Detector, every: int) -> Found:
+    """Compare a detector's boxes with the vehicles in `gt/visible.txt`, at IoU 0.5.
+
+    Args:
+        cameras: camera folders of a simulated scenario.
+        detector: finds vehicles.
+        every: every how many frames one is looked at.
+    """
+    counts = np.zeros(6, np.int64)
+    for camera in cameras:
+        table = read_visible(camera)
+        for number, frame in open_video(camera / "vdo.avi").frames(step=every):
+            counts += _compare(table[table[:, 0] == number], detector.detect([frame])[0])
+    return Found(*(int(c) for c in counts))
+
+
+def colour_ranking(root: Path) -> Ranking:
+    """Rank a re-id set in VeRi-776's layout by colour alone: histograms of hue, saturation and value, 8 bins each
+    (Hellinger distance)."""
+    query, query_identity, query_camera = _histograms(root / "image_query")
+    gallery, identity, camera = _histograms(root / "image_test")
+    return rank(query, gallery, find_matches(query_identity, identity, query_camera, camera))
+
+
+def look_alikes(path: Path) -> tuple[int, int]:
+    """How many of the vehicles listed in a `simulated_vehicles` file share model and paint with another one, and how
+    many there are."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; simulate the data with python -m mtmc.simulate")
+    rows = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
+    kinds = [(model, paint) for _, _, model, paint in rows]
+    return sum(kinds.count(kind) > 1 for kind in kinds), len(kinds)
+
+
+def read_visible(camera: Path) -> npt.NDArray[np.float64]:
+    """`gt/visible.txt`: (n, 9) float64 frame, id, left, top, width, height, visible, inside, label."""
+    path = camera / "gt" / "visible.txt"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; simulate the scenario with python -m mtmc.simulate")
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    return np.array(rows, np.float64).reshape(-1, 9)
+
+
+def _compare(truth: npt.NDArray[np.float64], found: Detections) -> npt.NDArray[np.int64]:
+    overlap: npt.NDArray[np.bool_] = np.greater_equal(iou(truth[:, None, 2:6], found.box[None].astype(np.float64)), 0.5)
+    hit = np.logical_or.reduce(overlap, axis=1)
+    clear = (truth[:, 6] >= UNOCCLUDED) & (truth[:, 7] >= UNOCCLUDED) & (truth[:, 5] > TALL)
+    annotated = (truth[:, 6] >= 0.35) & (truth[:, 4:6] >= 20).all(1)
+    right: npt.NDArray[np.bool_] = np.logical_or.reduce(overlap, axis=0)
+    return np.array(
+        [clear.sum(), hit[clear].sum(), annotated.sum(), hit[annotated].sum(), len(right), right.sum()], np.int64
+    )
+
+
+def _histograms(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    paths = sorted(folder.glob("*.jpg"))
+    if not paths:
+        raise InputError(f"{folder}: no pictures; make a set with python -m mtmc.simulate --reid --output DIR")
+    rows = []
+    for path in paths:
+        hsv = cv2.cvtColor(np.asarray(cv2.imread(str(path))), cv2.COLOR_BGR2HSV)
+        histogram = cv2.calcHist([hsv], [0, 1, 2], None, [8, 8, 8], [0, 180, 0, 256, 0, 256]).ravel()
+        rows.append(np.sqrt(histogram / histogram.sum()))
+    identity = np.array([int(p.name[:4]) for p in paths], np.int64)
+    camera = np.array([int(p.name[6:9]) for p in paths], np.int64)
+    return np.array(rows, np.float32), identity, camera
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" + (f", {part / whole:.1%}" if whole else "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mtmc.simulation.difficulty", description=__doc__)
+    parser.add_argument(
+        "--scenario", type=Path, help="a simulated scenario's folder, for example DIR/validation/sim-S06"
+    )
+    parser.add_argument("--weights", help="a detector, for example a COCO-trained YOLO11n's file")
+    parser.add_argument(
+        "--image-size", type=int, default=640, help="pixels of the detector's longer side (default 640)"
+    )
+    parser.add_argument("--every", type=int, default=15, help="every how many frames one is looked at (default 15)")
+    parser.add_argument("--reid", type=Path, help="a simulated re-id set's folder")
+    arguments = parser.parse_args(argv)
+    if not arguments.scenario and not arguments.reid:
+        raise InputError("nothing to measure: name --scenario DIR --weights FILE, or --reid DIR, or both")
+    if arguments.scenario:
+        _scenario(arguments.scenario, arguments.weights, arguments.image_size, arguments.every)
+    if arguments.reid:
+        ranking = colour_ranking(arguments.reid)
+        sys.stdout.write(f"re-id set (simulated) {arguments.reid.name}\n")
+        sys.stdout.write(
+            f"mAP of colour histograms: {ranking.mean_average_precision:.1%} over {ranking.queries} queries\n"
+        )
+        sys.stdout.write(
+            f"vehicles with a look-alike: {_share(*look_alikes(arguments.reid / 'simulated_vehicles.txt'))}\n"
+        )
+    return 0
+
+
+def _scenario(folder: Path, weights: str | None, image_size: int, every: int) -> None:
+    cameras = sorted(path.parent for path in folder.glob("*/vdo.avi"))
+    if not cameras:
+        raise InputError(f"--scenario {folder}: holds no <camera>/vdo.avi")
+    sys.stdout.write(f"scenario (simulated) {folder.name}\n")
+    listed = folder.parent.parent / "simulated_vehicles" / f"{folder.name}.txt"
+    sys.stdout.write(f"vehicles with a look-alike: {_share(*look_alikes(listed))}\n")
+    if weights:
+        detector = load_detector(weights, device="cpu", image_size=image_size)
+        sys.stdout.write(f"detector {Path(weights).name}, confidence .25, every {every} frames\n")
+        sys.stdout.write(detector_finds(cameras, detector, every).text())
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main, user_errors=(DetectionInputError,)))
