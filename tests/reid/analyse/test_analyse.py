@@ -243,7 +243,8 @@ def test_the_operations_of_a_network_are_those_that_are_known() -> None:
     # torchvision publishes 4.09 GMAC for ResNet-50 at 224 x 224 with its classifier's 0.002
     plain = ModelConfig(backbone="resnet50", last_stride=2)
     assert forward_flop(plain, (224, 224)) / 2e9 == pytest.approx(4.09, abs=0.01)
-    settings = TrainSettings(model=ModelConfig(backbone="resnet18_ibn_quarter", image_size=(64, 64)))
+    config = ModelConfig(backbone="resnet18_ibn_quarter", pooling="gem", image_size=(64, 64))
+    settings = TrainSettings(model=config)
     whole, part = forward_flop(settings.model, (64, 64)) / 1e9, forward_flop(settings.model, (112, 112)) / 1e9
     budget = training_budget(settings, 1280)
     assert budget.image_gflop == pytest.approx(2 * 3 * whole + 2 * whole + 4 * 3 * part)
