@@ -48,7 +48,7 @@ def embed_tracks(crops: Crops, extractor: CropExtractor, settings: EmbeddingSett
         return TrackFeatures(np.zeros(0, np.int32), np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
     vectors = extractor.embed(used.pictures())
     # A vector that is not finite would spread through the mean; its crop then counts for nothing.
-    finite = np.isfinite(vectors).all(axis=1)
+    finite = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
     weight = np.where(finite, np.maximum(used.quality * (1 - used.occlusion), 1e-3) ** settings.quality_power, 0.0)
     total = np.zeros((len(tracks), vectors.shape[1]))
     np.add.at(total, owner, np.where(finite[:, None], vectors, 0.0) * weight[:, None])
@@ -63,7 +63,8 @@ def _usable(crops: Crops, max_occlusion: float) -> npt.NDArray[np.bool_]:
     """(n,) the crops that are hidden little enough, and the least hidden one of a track that has none such."""
     if not len(crops.track):
         return np.zeros(0, np.bool_)
-    usable: npt.NDArray[np.bool_] = np.less_equal(crops.occlusion, max_occlusion)
+    usable = np.zeros(len(crops), np.bool_)
+    usable[np.flatnonzero(crops.occlusion <= max_occlusion)] = True
     order = np.lexsort((-crops.quality, crops.occlusion, crops.track))
     first = order[np.flatnonzero(np.diff(crops.track[order], prepend=crops.track.min() - 1))]
     has_usable = np.isin(crops.track[first], crops.track[usable])

@@ -27,8 +27,9 @@ def write_video(path: Path, frames: list[np.ndarray], fps: int = FPS, codec: str
 def passing(colour: tuple[int, int, int], first: int) -> tuple[list[np.ndarray], np.ndarray]:
     """Frames in which one box crosses from frame `first` on, and its rows frame, left, top, width, height."""
     frames, rows = [], []
+    noise = np.random.default_rng(0)
     for number in range(1, FRAMES + 1):
-        picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        picture = noise.integers(80, 100, (HEIGHT, WIDTH, 3)).astype(np.uint8)
         left = 10 + 5 * (number - first)
         if number >= first and left + 40 < WIDTH:
             cv2.rectangle(picture, (left, 40), (left + 40, 64), colour, -1)
