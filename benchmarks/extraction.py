@@ -29,6 +29,7 @@ from reid.checkpoint import load_model
 from reid.extractor import Extractor, find_weights
 from reid.models import ReidModel, build_model, normalise
 from reid.settings import ModelConfig
+from reid.views import resize
 
 Crops = Sequence[npt.NDArray[np.uint8]]
 Vectors = npt.NDArray[np.float32]
@@ -42,14 +43,13 @@ def make_crops(count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
 
 
 def plain_torch(model: ReidModel, one_by_one: bool, autocast: bool) -> Callable[[Crops], Vectors]:
-    """What most people write: OpenCV's resize and the model as it was loaded."""
-    height, width = model.config.image_size
+    """What most people write: pictures stacked and the model as it was loaded; resized as the extractor does it."""
 
     def embed(crops: Crops) -> Vectors:
         batches = [[crop] for crop in crops] if one_by_one else [list(crops)]
         found = []
         for batch in batches:
-            pictures = np.stack([cv2.resize(crop, (width, height))[:, :, ::-1] for crop in batch])
+            pictures = np.stack([resize(crop, model.config.image_size)[:, :, ::-1] for crop in batch])
             images = normalise(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()), model.config)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
                 found.append(F.normalize(model.embed(images).float(), dim=1).numpy())
@@ -60,8 +60,7 @@ def plain_torch(model: ReidModel, one_by_one: bool, autocast: bool) -> Callable[
 
 def train_norms(model: ReidModel, crops: Crops) -> None:
     """Give untrained norms the statistics of the crops; otherwise all vectors point the same way."""
-    height, width = model.config.image_size
-    pictures = np.stack([cv2.resize(crop, (width, height)) for crop in crops[:8]])
+    pictures = np.stack([resize(crop, model.config.image_size) for crop in crops[:8]])
     images = normalise(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()), model.config)
     model.train()
     with torch.no_grad():
