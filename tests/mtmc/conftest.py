@@ -19,6 +19,7 @@ def write_video(path: Path, frames: list[np.ndarray], fps: int = FPS, codec: str
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = frames[0].shape[1], frames[0].shape[0]
         stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 2_000_000
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
         container.mux(stream.encode(None))
