@@ -20,8 +20,8 @@ def load_veri(root: Path) -> Dataset:
     """Read VeRi-776 as distributed: `image_{train,query,test}/`, `name_{train,query,test}.txt`, label and index files.
 
     A file's name says identity and camera (`0001_c001_00016450_0.jpg`). Where a name list is missing the folder's
-    sorted content takes its place, with a note. `train_label.xml` and the lists `gt_index.txt` and `jk_index.txt`
-    are held against the names and against the junk rule (same identity, same camera); what deviates is a note.
+    sorted content takes its place, with a note. The label files and the lists `gt_index.txt` and `jk_index.txt` are
+    held against the names and against the junk rule (same identity, same camera); what deviates is a note.
     A simulated set in the same layout (it holds `simulated_vehicles.txt`) is named as such.
 
     Raises:
@@ -38,6 +38,7 @@ def load_veri(root: Path) -> Dataset:
     else:
         notes += count_notes(PUBLISHED, tables, "VeRi-776")
     notes += _label_notes(root / "train_label.xml", train)
+    notes += _label_notes(root / "test_label.xml", gallery)
     notes += _index_notes(root, query, gallery)
     return Dataset("simulated" if simulated else "veri", train, (Split(query, gallery),), tuple(notes))
 
@@ -62,7 +63,7 @@ def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
     )
 
 
-def _label_notes(path: Path, train: ImageTable) -> list[str]:
+def _label_notes(path: Path, table: ImageTable) -> list[str]:
     if not path.is_file():
         return []
     labels = {
@@ -72,15 +73,15 @@ def _label_notes(path: Path, train: ImageTable) -> list[str]:
         )
         for item in read_label_xml(path)
     }
-    names = [Path(p).name for p in train.path]
-    pairs = zip(names, train.identity.tolist(), train.camera.tolist(), strict=True)
+    names = [Path(p).name for p in table.path]
+    pairs = zip(names, table.identity.tolist(), table.camera.tolist(), strict=True)
     wrong = [name for name, identity, camera in pairs if labels.get(name, (identity, camera)) != (identity, camera)]
     unlabelled = sum(name not in labels for name in names)
     notes = []
     if wrong:
         notes.append(f"VeRi-776: {path.name} disagrees with {len(wrong)} file names, first {wrong[0]}")
     if unlabelled:
-        notes.append(f"VeRi-776: {path.name} lacks {unlabelled} of the training images")
+        notes.append(f"VeRi-776: {path.name} lacks {unlabelled} of the {len(names)} images")
     return notes
 
 

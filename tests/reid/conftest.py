@@ -52,11 +52,12 @@ def make_veri(root: Path) -> None:
                     names["query"].append(name)
     for part, listed in names.items():
         write_lines(root / f"name_{part}.txt", listed)
-    items = [
-        f'<Item imageName="{n}" vehicleID="{n[:4]}" cameraID="{n[5:9]}" colorID="1" typeID="4"/>'
-        for n in names["train"]
-    ]
-    write_lines(root / "train_label.xml", label_xml(items), "gb2312")
+    for part in ("train", "test"):
+        items = [
+            f'<Item imageName="{n}" vehicleID="{n[:4]}" cameraID="{n[5:9]}" colorID="1" typeID="4"/>'
+            for n in names[part]
+        ]
+        write_lines(root / f"{part}_label.xml", label_xml(items), "gb2312")
     gallery = names["test"]
     for listing, same_camera in (("gt_index.txt", False), ("jk_index.txt", True)):
         lines = []
