@@ -12,9 +12,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 import yaml
 
@@ -28,8 +31,9 @@ def train(
     *,
     width: float = 0.125,
     depth: float = 0.5,
-    image_size: int = 512,
-    epochs: int = 20,
+    image_size: int = 640,
+    tile: int = 320,
+    epochs: int = 14,
     batch: int = 16,
     seed: int = 0,
     threads: int | None = None,
@@ -46,7 +50,10 @@ def train(
             + classes, anchors).
         width: channels as a fraction of the largest YOLO11's; 0.25 is YOLO11n. Size and time grow with its square.
         depth: repeated blocks as a fraction of the largest YOLO11's.
-        image_size: pixels of the longer side; more finds smaller vehicles, time grows with its square.
+        image_size: pixels of the longer side of a whole picture that the network is made for; more finds smaller
+            vehicles.
+        tile: pixels of the square pieces that it is trained on, cut from pictures of about `image_size`: a fourth of
+            the picture takes a fourth of the time, and pieces around objects hold less empty road.
         epochs: passes over the training pictures.
         batch: pictures a step.
         seed: of weights, order and augmentation.
@@ -57,7 +64,7 @@ def train(
         resume: go on from the last checkpoint in `work`.
 
     Returns:
-        Figures of the best epoch on the validation pictures: precision, recall, map50, map50_95.
+        Figures on the whole validation pictures: precision, recall, map50, map50_95.
 
     Raises:
         InputError: `data` holds no data set, or `resume` finds no checkpoint.
@@ -79,17 +86,20 @@ def train(
         # The library resolves relative paths against a folder of its own settings.
         names = yaml.safe_load(description.read_text())
         names["path"] = str(data.resolve())
-        placed = folder / "data.yaml"
+        placed, pieces = folder / "data.yaml", folder / "tiles.yaml"
         placed.write_text(yaml.safe_dump(names))
+        pieces.write_text(yaml.safe_dump(names | {"path": str(folder / "tiles"), "val": "images/train"}))
+        if not resume:
+            _cut_tiles(data / names["train"], folder / "tiles" / "images" / "train", image_size, tile, seed)
         model = ultralytics.YOLO(
             str(last) if resume else str(_architecture(folder, len(names["names"]), width, depth)), task="detect"
         )
-        model.add_callback("on_train_start", lambda _: torch.set_num_threads(threads or os.cpu_count() or 1))
+        model.add_callback("on_train_start", partial(_settle, threads or os.cpu_count() or 1))
         if resume:
             model.train(resume=True)
         else:
-            model.train(**_recipe(placed, folder, image_size, epochs, batch, seed, workers, device))
-        best = ultralytics.YOLO(str(folder / "run" / "weights" / "best.pt"), task="detect")
+            model.train(**_recipe(pieces, folder, tile, epochs, batch, seed, workers, device))
+        best = ultralytics.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
         figures = best.val(
             data=str(placed),
             imgsz=image_size,
@@ -118,6 +128,44 @@ def _architecture(folder: Path, classes: int, width: float, depth: float) -> Pat
     return path
 
 
+def _settle(threads: int, trainer: Any) -> None:
+    """Channels last makes convolutions of few channels a quarter faster on CPUs."""
+    torch.set_num_threads(threads)
+    trainer.model.to(memory_format=torch.channels_last)
+
+
+def _cut_tiles(images: Path, output: Path, image_size: int, tile: int, seed: int) -> None:
+    """Cut two squares out of each picture, most around an object, about at the scale of `image_size`."""
+    labels = output.parent.parent / "labels" / output.name
+    output.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    for path in sorted(images.glob("*.jpg")):
+        text = (images.parent.parent / "labels" / images.name / f"{path.stem}.txt").read_text()
+        rows = np.array([line.split() for line in text.splitlines()], np.float64).reshape(-1, 5)
+        picture = np.asarray(cv2.imread(str(path)))
+        for piece in range(2):
+            scale = image_size / max(picture.shape[:2]) * float(np.exp(random.uniform(-0.35, 0.3)))
+            shown = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+            size = np.array([shown.shape[1], shown.shape[0]])
+            around = random.uniform(0, 1, 2)
+            if len(rows) and random.random() < 0.85:
+                around = rows[int(random.integers(len(rows))), 1:3]
+            corner = around * size - tile / 2 + random.uniform(-0.35, 0.35, 2) * tile
+            left, top = np.clip(corner, 0, np.maximum(size - tile, 0)).astype(int)
+            cut = shown[top : top + tile, left : left + tile]
+            low = (rows[:, 1:3] - rows[:, 3:5] / 2) * size - [left, top]
+            high = (rows[:, 1:3] + rows[:, 3:5] / 2) * size - [left, top]
+            area = (high - low).prod(1)
+            low, high = np.clip(low, 0, tile), np.clip(high, 0, tile)
+            keep = ((high - low) >= 5).all(1) & ((high - low).prod(1) > 0.3 * area)
+            box = np.hstack([(low + high) / 2, high - low])[keep] / np.tile([cut.shape[1], cut.shape[0]], 2)
+            name = f"{path.stem}_{piece}"
+            cv2.imwrite(str(output / f"{name}.jpg"), cut)
+            lines = [f"{int(c)} " + " ".join(f"{v:.6f}" for v in b) for c, b in zip(rows[keep, 0], box, strict=True)]
+            (labels / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
+
+
 def _recipe(
     data: Path, folder: Path, image_size: int, epochs: int, batch: int, seed: int, workers: int, device: str
 ) -> dict[str, Any]:
@@ -139,9 +187,10 @@ def _recipe(
         "cos_lr": True,
         "warmup_epochs": 1.0,
         "weight_decay": 0.0005,
-        "close_mosaic": max(1, epochs // 5),
-        "scale": 0.4,
+        "mosaic": 0.0,
+        "scale": 0.3,
         "degrees": 2.0,
+        "val": False,
         "hsv_s": 0.5,
         "hsv_v": 0.35,
         "cache": "ram",
@@ -159,8 +208,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="the .onnx file to write")
     parser.add_argument("--width", type=float, default=0.125, help="channels; 0.25 is YOLO11n (default 0.125)")
     parser.add_argument("--depth", type=float, default=0.5, help="blocks; 0.5 is YOLO11n (default 0.5)")
-    parser.add_argument("--image-size", type=int, default=512, help="longer side in pixels (default 512)")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the data (default 20)")
+    parser.add_argument("--image-size", type=int, default=640, help="longer side of a picture (default 640)")
+    parser.add_argument("--tile", type=int, default=320, help="side of the pieces trained on (default 320)")
+    parser.add_argument("--epochs", type=int, default=14, help="passes over the data (default 14)")
     parser.add_argument("--batch", type=int, default=16, help="pictures a step (default 16)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")

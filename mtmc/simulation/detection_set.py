@@ -17,7 +17,6 @@ from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.settings import SimulationSettings
 from mtmc.simulation.stage import Stage
 
-FRAMES_OF_CAMERA = 12
 LEAST_VISIBLE = 0.25
 LEAST_INSIDE = 0.12
 SMALLEST = 9
@@ -33,30 +32,41 @@ class _CityTask:
     folder: Path
     seed: int
     city: int
-    cameras: int
+    width: int
+    height: int
     frames: int
     subset: str
 
 
 def simulate_detection(
-    output: Path, seed: int, frames: int, workers: int, progress: Callable[[int, int], None] | None = None
+    output: Path,
+    seed: int,
+    frames: int,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    width: int = 960,
+    height: int = 540,
+    frames_of_camera: int = 12,
 ) -> None:
     """Write `images/{train,val}`, `labels/{train,val}` and `data.yaml`, one class "car" for all vehicles.
 
-    Every 12 frames come from another camera, every 36 from another city with other vehicles, light and roads, none of
-    which any scenario has. The last tenth of the cities is for validation.
+    Every `frames_of_camera` frames come from another camera, every three cameras from another city with other
+    vehicles, light and roads, none of which any scenario has. The last tenth of the cities is for validation.
 
     Args:
         output: folder to make.
         seed: decides everything.
-        frames: pictures in all, rounded up to whole cities; at least 72.
+        frames: pictures in all, rounded up to whole cities; at least two cities.
         workers: processes.
         progress: called with cities done and cities in all.
+        width, height: of the pictures, in pixels.
+        frames_of_camera: pictures of each camera.
 
     Raises:
         InputError: `output` is not empty, or too few frames.
     """
-    of_city = _CITY * FRAMES_OF_CAMERA
+    of_city = _CITY * frames_of_camera
     if frames < 2 * of_city:
         raise InputError(f"--frames: must be at least {2 * of_city}, not {frames}")
     cities = -(-frames // of_city)
@@ -66,7 +76,9 @@ def simulate_detection(
             (folder / "images" / subset).mkdir(parents=True)
             (folder / "labels" / subset).mkdir(parents=True)
         tasks = [
-            _CityTask(folder, seed, city, _CITY, FRAMES_OF_CAMERA, "val" if city >= cities - held_out else "train")
+            _CityTask(
+                folder, seed, city, width, height, frames_of_camera, "val" if city >= cities - held_out else "train"
+            )
             for city in range(cities)
         ]
         for done, _ in enumerate(in_parallel(_film, tasks, workers), start=1):
@@ -85,16 +97,18 @@ def _film(task: _CityTask) -> int:
         layout=("corridor", "crossing", "network")[task.city % 3],
         seed=_SEEDS + task.seed * 10_000 + task.city,
         seconds=40.0,
-        cameras=task.cameras,
+        cameras=_CITY,
+        width=task.width,
+        height=task.height,
     )
     plan = plan_scenario(settings)
     bodies: dict[int, Body] = {}
-    for camera in range(task.cameras):
+    for camera in range(_CITY):
         stage = Stage(plan.lenses[camera], plan.network, plan.light, plan.city)
         for frame in range(task.frames):
             name = f"{task.city:03d}_{camera}_{frame:02d}"
             _shoot(task, plan, stage, bodies, frame * 40.0 / task.frames, name, random)
-    return task.cameras * task.frames
+    return _CITY * task.frames
 
 
 def _shoot(

@@ -21,7 +21,6 @@ from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.stage import Stage
 from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
-CAMERAS = 20
 _WIDTH, _HEIGHT = 960, 540
 _SNAPSHOTS = 7
 _TOGETHER = 5
@@ -54,13 +53,19 @@ class _Picture:
 @dataclass(frozen=True, slots=True)
 class _CameraTask:
     camera: int
+    cameras: int
     seed: int
     identities: tuple[int, ...]
     vehicles: tuple[Vehicle, ...]
 
 
 def simulate_reid(
-    output: Path, seed: int, identities: int, workers: int, progress: Callable[[int, int], None] | None = None
+    output: Path,
+    seed: int,
+    identities: int,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    cameras: int = 20,
 ) -> None:
     """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
 
@@ -75,6 +80,7 @@ def simulate_reid(
         identities: at least 8.
         workers: processes.
         progress: called with cameras done and cameras in all.
+        cameras: at least 2.
 
     Raises:
         InputError: `output` is not empty, or there are too few identities.
@@ -84,12 +90,12 @@ def simulate_reid(
     random = np.random.default_rng([seed, 10])
     tests = max(2, identities // 4)
     vehicles = population(identities - tests, random) + population(tests, random)
-    seen_by: list[list[int]] = [[] for _ in range(CAMERAS)]
+    seen_by: list[list[int]] = [[] for _ in range(cameras)]
     for number in range(identities):
-        for camera in random.choice(CAMERAS, int(random.integers(4, 7)), replace=False):
+        for camera in random.choice(cameras, min(cameras, int(random.integers(4, 7))), replace=False):
             seen_by[int(camera)].append(number)
     tasks = [
-        _CameraTask(camera, seed, tuple(n + 1 for n in numbers), tuple(vehicles[n] for n in numbers))
+        _CameraTask(camera, cameras, seed, tuple(n + 1 for n in numbers), tuple(vehicles[n] for n in numbers))
         for camera, numbers in enumerate(seen_by)
     ]
     with published(output) as folder:
@@ -153,7 +159,7 @@ def _film(task: _CameraTask) -> list[_Picture]:
     random = np.random.default_rng([task.seed, 12, task.camera])
     city = int(np.random.default_rng([task.seed, 13]).integers(1 << 30))
     layout = np.random.default_rng([task.seed, 14])
-    network = corridor(CAMERAS, layout) if task.camera % 2 else grid(CAMERAS, layout)
+    network = corridor(task.cameras, layout) if task.camera % 2 else grid(task.cameras, layout)
     node = network.junctions[task.camera % len(network.junctions)]
     road = network.roads_at[node][int(random.integers(len(network.roads_at[node])))]
     lens = viewpoint(network, node, road, random, _WIDTH, _HEIGHT, near=bool(random.random() < 0.5))

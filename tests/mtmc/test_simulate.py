@@ -1,0 +1,41 @@
+"""The command line of the simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.cli import run_command
+from mtmc.simulate import main
+
+
+def test_a_scenario_by_name_with_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    arguments = ["--scenario", "sim-S01", "--cameras", "2", "--seconds", "1", "--width", "320", "--height", "180"]
+    assert run_command(main, [*arguments, "--no-video", "--seed", "9", "--workers", "1", "--output", str(output)]) == 0
+    assert capsys.readouterr().out.strip() == str(output)
+    cameras = sorted(p.name for p in (output / "validation" / "sim-S01").iterdir())
+    assert cameras == ["c001", "c002"]
+    assert (output / "cam_framenum" / "sim-S01.txt").read_text() == "c001 10\nc002 10\n"
+    assert not list(output.rglob("vdo.avi"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--scenario", "S06"], "is not simulated; sim-S01, sim-S05, sim-S06 are"),
+        (["--scenario", "sim-S6"], "sim-S06"),
+        (["--scenario", "sim-S06", "--seconds", "-3"], "seconds"),
+        (["--reid", "--identities", "2"], "--identities"),
+        (["--detection", "--frames", "3"], "--frames"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(main, [*arguments, "--output", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len([line for line in error.splitlines() if line.startswith("error:")]) == 1
+    assert not (tmp_path / "out").exists()
