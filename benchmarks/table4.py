@@ -2,9 +2,9 @@
 
     python benchmarks/table4.py --seeds 101 102 103 104 105
 
-Each seed is a corridor like S06 (other road, vehicles, traffic and cameras) that no training used. Detection and tracking
-run once a seed. Printed: IDF1, IDP, IDR of each seed and extractor, mean and standard deviation over the seeds, the paired
-difference with its 95 % interval and p-values (paired t-test, Wilcoxon signed rank), and the paper's figures beside them.
+Each seed is a corridor like S06 (other road, vehicles, traffic and cameras) that no training used. Detection and
+tracking run once a seed. Printed: IDF1, IDP, IDR of each seed and extractor, mean and standard deviation over the
+seeds, the paired difference with its 95 % interval and p-values (t-test, Wilcoxon), and the paper's figures.
 """
 
 from __future__ import annotations
