@@ -83,7 +83,7 @@ class Video(Protocol):
         Args:
             first: the first number wanted, counted from 1.
             last: the last number wanted; reading ends there.
-            step: every how many frames one is wanted. Others are decoded but not converted, which halves their cost.
+            step: every how many frames one is wanted. Others are decoded but not converted.
             wanted: where given, only these numbers, besides the conditions above.
         """
 
@@ -208,7 +208,7 @@ class VideoFile:
         stats = self._stats = VideoStats()
         width, height = self._size
         number = 0
-        # One converter for all frames: a frame's own would set its tables up anew each time, a third of its cost.
+        # One converter for all frames: a frame's own would set its tables up anew each time.
         converter = VideoReformatter()
         with self._open() as container:
             for number, frame in _decode(container, stats):
