@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ class Lens:
         focal: focal length in pixels.
         width, height: picture size in pixels; the principal point is its middle.
         k1, k2: radial distortion.
+        rotation: (3, 3) float64, world to camera axes; follows from the others.
     """
 
     centre: npt.NDArray[np.float64]
@@ -37,17 +38,16 @@ class Lens:
     height: int
     k1: float = 0.0
     k2: float = 0.0
+    rotation: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
-    @property
-    def rotation(self) -> npt.NDArray[np.float64]:
-        """(3, 3) float64, world to camera axes."""
+    def __post_init__(self) -> None:
         forward = np.array(
             [np.cos(self.yaw) * np.cos(self.pitch), np.sin(self.yaw) * np.cos(self.pitch), -np.sin(self.pitch)]
         )
         right = np.array([np.sin(self.yaw), -np.cos(self.yaw), 0.0])
         down = np.cross(forward, right)
         c, s = np.cos(self.roll), np.sin(self.roll)
-        return np.stack([c * right + s * down, c * down - s * right, forward])
+        object.__setattr__(self, "rotation", np.stack([c * right + s * down, c * down - s * right, forward]))
 
     @property
     def intrinsics(self) -> npt.NDArray[np.float64]:

@@ -80,7 +80,7 @@ def simulate(
             _advance(rows, state, path, paths, road, length, wish, now)
             driving[rows] = state.along[rows] - length[rows] < paths.length[path[rows]]
         if step >= begin:
-            rows = np.flatnonzero(driving & (state.along > length))
+            rows = np.flatnonzero(driving & (state.along > length) & (state.along < paths.length[path]))
             vehicles.append(rows)
             poses.append(_poses(state.along[rows], length[rows], path[rows], paths))
             total += len(rows)
