@@ -1,0 +1,91 @@
+"""Training a detector on a handful of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+
+from detection.errors import InputError
+from detection.loading import load_detector
+from detection.train import main, train
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Six pictures of a dark box on noise."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "data"
+    for subset, count in (("train", 4), ("val", 2)):
+        (root / "images" / subset).mkdir(parents=True)
+        (root / "labels" / subset).mkdir(parents=True)
+        for number in range(count):
+            picture = random.integers(150, 255, (96, 160, 3)).astype(np.uint8)
+            left, top = random.integers(5, 100), random.integers(5, 50)
+            picture[top : top + 30, left : left + 50] = 30
+            cv2.imwrite(str(root / "images" / subset / f"{number}.jpg"), picture)
+            line = f"0 {(left + 25) / 160:.4f} {(top + 15) / 96:.4f} {50 / 160:.4f} {30 / 96:.4f}\n"
+            (root / "labels" / subset / f"{number}.txt").write_text(line)
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames:\n  0: car\n")
+    return root
+
+
+def test_training_writes_a_detector_that_runs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, work = tmp_path / "out" / "small.onnx", tmp_path / "work"
+    sizes = [
+        "--width",
+        "0.0625",
+        "--image-size",
+        "160",
+        "--tile",
+        "64",
+        "--epochs",
+        "1",
+        "--batch",
+        "4",
+        "--threads",
+        "1",
+    ]
+    assert main(["--data", str(data), "--output", str(output), "--work", str(work), *sizes]) == 0
+    assert "map50" in capsys.readouterr().out
+    assert [p.name for p in output.parent.iterdir()] == ["small.onnx"]
+    session = onnxruntime.InferenceSession(str(output))
+    result = session.run(None, {session.get_inputs()[0].name: np.zeros((1, 3, 96, 160), np.float32)})[0]
+    assert result.shape[:2] == (1, 5)
+    found = load_detector(output, device="cpu", image_size=160).detect([np.zeros((96, 160, 3), np.uint8)])
+    assert len(found) == 1
+    tiles = sorted((work / "tiles" / "images" / "train").glob("*.jpg"))
+    assert len(tiles) == 8
+    _boxes_are_dark(work / "tiles")
+
+
+def _boxes_are_dark(tiles: Path) -> None:
+    """Each label of a tile marks the dark box, nothing else."""
+    marked = 0
+    for path in (tiles / "images" / "train").glob("*.jpg"):
+        picture = np.asarray(cv2.imread(str(path))).mean(2)
+        height, width = picture.shape
+        for line in (tiles / "labels" / "train" / f"{path.stem}.txt").read_text().splitlines():
+            x, y, w, h = (float(v) for v in line.split()[1:])
+            inside = picture[
+                int((y - h / 2) * height) + 2 : int((y + h / 2) * height) - 1,
+                int((x - w / 2) * width) + 2 : int((x + w / 2) * width) - 1,
+            ]
+            assert inside.mean() < 70
+            marked += 1
+    assert marked >= 4
+
+
+def test_missing_data_and_wrong_output_are_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.yaml"):
+        train(tmp_path / "nothing", tmp_path / "x.onnx")
+    with pytest.raises(InputError, match=r"\.onnx"):
+        train(data, tmp_path / "x.pt")
+
+
+def test_resuming_needs_a_checkpoint(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--resume"):
+        train(data, tmp_path / "x.onnx", work=tmp_path / "work", resume=True)
