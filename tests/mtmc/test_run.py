@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from detection.errors import InputError as DetectionInputError
+from detection.video import open_video
 from evaluation.cli import run_command
 from evaluation.submission import read_submission
 from mtmc.run import main
@@ -65,6 +66,14 @@ def test_every_file_of_a_run_is_there_and_names_what_made_it(
     assert run["configuration"]["association"]
     assert {stage["name"] for stage in run["stages"]} >= {"observe", "associate", "evaluate"}
     assert "c101" in (out / "report.html").read_text()
+
+
+def test_annotated_videos_are_written_on_demand(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
+) -> None:
+    assert command(*from_boxes(make_cityflow(), "--tracks", "tc_ssd512", "--videos", "--mosaic")) == 0
+    for name in ("videos/c101.mp4", "videos/c102.mp4", "mosaic.mp4"):
+        assert open_video(tmp_path / "out" / name).info.frames >= 40
 
 
 def test_a_second_run_reuses_what_is_there(

@@ -1,0 +1,40 @@
+"""The boxes of a run that are scored."""
+
+import numpy as np
+
+from mtmc.clock import Clock
+from mtmc.result import Identities, boxes_of, clip_boxes
+from mtmc.scenario import Camera, Scenario
+from mtmc.tracks import Tracks
+
+
+def identities(camera: list[int], track: list[int], identity: list[int]) -> Identities:
+    return Identities(*(np.array(column, np.int32) for column in (camera, track, identity)))
+
+
+def test_every_box_gets_its_tracks_identity_in_its_camera() -> None:
+    cameras = tuple(Camera(f"c{n}", n, 10.0, 100, 80, 9, Clock.uniform(10)) for n in (41, 42))
+    tracks = [
+        Tracks.of([1, 1, 2], [1, 2, 1], [[0, 0, 10, 10], [5, 0, 10, 10], [50, 0, 10, 10]]),
+        Tracks.of([1, 3], [4, 4], [[0, 0, 20, 20], [30, 0, 20, 20]]),
+    ]
+    boxes = boxes_of(Scenario("x", "", cameras), tracks, identities([1, 0, 0, 1], [3, 1, 2, 1], [7, 7, -1, 8]))
+    assert list(zip(boxes.camera.tolist(), boxes.identity.tolist(), boxes.frame.tolist(), strict=True)) == [
+        (41, 7, 1),
+        (41, 7, 2),
+        (42, 8, 4),
+        (42, 7, 4),
+    ]
+
+
+def test_boxes_end_at_the_picture_and_those_outside_it_are_dropped() -> None:
+    clipped = clip_boxes(np.array([[-5, 70, 20, 20], [200, 0, 10, 10]], np.float32), 100, 80)
+    np.testing.assert_allclose(clipped, [[0, 70, 15, 10], [100, 0, 0, 10]])
+    camera = Camera("c1", 1, 10.0, 100, 80, 9, Clock.uniform(10))
+    tracks = [Tracks.of([1, 1], [1, 2], [[-5, 70, 20, 20], [200, 0, 10, 10]])]
+    assert boxes_of(Scenario("x", "", (camera,)), tracks, identities([0], [1], [1])).frame.tolist() == [1]
+
+
+def test_a_track_that_association_never_saw_has_no_identity() -> None:
+    assert identities([0], [4], [2]).of_tracks(0, np.array([3, 4, 9], np.int32)).tolist() == [-1, 2, -1]
+    assert identities([], [], []).of_tracks(0, np.array([3], np.int32)).tolist() == [-1]
