@@ -71,15 +71,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     aside.replace(path)
 
 
-def read_figures(path: Path) -> dict[str, float]:
-    """The plain figures (`mAP`, `cmc1`, ..., fractions) in a file that `python -m reid.evaluate --output` wrote.
+def read_figures(path: Path) -> tuple[str, dict[str, float]]:
+    """The data set's name and the plain figures (`mAP`, `cmc1`, ..., fractions) that `reid.evaluate --output` wrote.
 
     Raises:
         InputError: no such file, or another kind of file.
     """
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))["plain"]
-        figures = {name: float(value) for name, value in plain.items()}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        figures = {name: float(value) for name, value in content["plain"].items()}
+        dataset = str(content["dataset"])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; write it with python -m reid.evaluate --output") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -87,4 +88,4 @@ def read_figures(path: Path) -> dict[str, float]:
     missing = [name for name in _FIGURES if name not in figures]
     if missing:
         raise InputError(f"{path}: key 'plain' lacks {', '.join(missing)}; write it again with reid.evaluate --output")
-    return figures
+    return dataset, figures

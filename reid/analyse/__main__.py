@@ -100,12 +100,13 @@ def _efficiency(arguments: argparse.Namespace) -> None:
         measure(subject, name, arguments.device, arguments.precision, arguments.threads, arguments.seconds)
         for subject, name in zip(subjects, names, strict=True)
     ]
-    accuracies = {}
+    accuracies: dict[str, tuple[str, float]] = {}
     for text in arguments.figures:
         name, equals, path = text.partition("=")
         if not equals:
             raise InputError(f"--figures {text}: must be NAME=FILE.json")
-        accuracies[name] = read_figures(Path(path))["mAP"]
+        dataset, figures = read_figures(Path(path))
+        accuracies[name] = (dataset, figures["mAP"])
     costs = with_accuracy(costs, accuracies) + (list(PUBLISHED) if arguments.published else [])
     rows = [cost.as_row() for cost in costs]
     save_figure(draw_efficiency(costs), arguments.output / "efficiency.png")

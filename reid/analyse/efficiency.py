@@ -43,6 +43,7 @@ class Cost:
             PyTorch, on the CPU the growth of the process's resident memory from before the network is loaded.
         memory_mb_batch32: the same, 32 at a time.
         mean_average_precision: of the method, in per cent; NaN where not given.
+        data: the data set that the mAP is of.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Cost:
     memory_mb_batch1: float
     memory_mb_batch32: float
     mean_average_precision: float = float("nan")
+    data: str = ""
 
     def as_row(self) -> dict[str, str | float]:
         """For CSV."""
@@ -62,7 +64,7 @@ class Cost:
 
 def _published(method: str, accuracy: float, parameters: float, dims: int, ms: float, memory: float) -> Cost:
     nothing = float("nan")
-    return Cost(method, "paper, RTX 2080, VeRi", parameters, dims, ms, nothing, memory, nothing, accuracy)
+    return Cost(method, "paper, RTX 2080", parameters, dims, ms, nothing, memory, nothing, accuracy, "veri")
 
 
 PUBLISHED = (
@@ -160,13 +162,19 @@ def _peak_memory(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def with_accuracy(costs: Sequence[Cost], accuracies: Mapping[str, float]) -> list[Cost]:
-    """The costs with each method's mAP, a fraction by name, filled in as per cent."""
+def with_accuracy(costs: Sequence[Cost], accuracies: Mapping[str, tuple[str, float]]) -> list[Cost]:
+    """The costs with each method's data set and mAP (a fraction), by name, filled in.
+
+    Raises:
+        InputError: a name that is not among the costs.
+    """
     unknown = accuracies.keys() - {cost.method for cost in costs}
     if unknown:
         raise InputError(f"--figures {sorted(unknown)[0]}: no such network is measured")
     return [
-        dataclasses.replace(c, mean_average_precision=100 * accuracies[c.method]) if c.method in accuracies else c
+        dataclasses.replace(c, data=accuracies[c.method][0], mean_average_precision=100 * accuracies[c.method][1])
+        if c.method in accuracies
+        else c
         for c in costs
     ]
 
@@ -185,13 +193,14 @@ def draw_efficiency(costs: Sequence[Cost]) -> Figure:
     for axis, (title, values) in zip(figure.subplots(2, 2).flat, panels, strict=True):
         bars = axis.bar(range(len(costs)), values, color=measured)
         labels = [
-            f"{v:.3g}" + ("" if np.isnan(c.mean_average_precision) else f"\nmAP {c.mean_average_precision:.1f}")
+            (f"{v:.0f}" if v >= 1000 else f"{v:.3g}")
+            + ("" if np.isnan(c.mean_average_precision) else f"\nmAP {c.mean_average_precision:.1f}\n({c.data})")
             for v, c in zip(values, costs, strict=True)
         ]
         axis.bar_label(bars, labels, fontsize=7)
         axis.set_xticks(range(len(costs)), names, rotation=30, ha="right", fontsize=8)
         axis.set_title(title, fontsize=9)
-        axis.margins(y=0.25)
+        axis.margins(y=0.3)
     figure.suptitle("blue: measured here; grey: the paper's, on an RTX 2080" if "tab:gray" in measured else "")
     figure.tight_layout()
     return figure

@@ -74,15 +74,17 @@ def run_sweep(
 
 
 def read_points(points: Sequence[Point]) -> list[dict[str, str | float]]:
-    """One row a point: label, number of runs, mean and deviation over them of mAP, CMC@1, CMC@5, in per cent.
+    """One row a point: label, data set, number of runs, mean and deviation over them of mAP, CMC@1, CMC@5, in per cent.
 
     Raises:
         InputError: a file that is missing or is no result of `reid.evaluate`.
     """
     rows: list[dict[str, str | float]] = []
     for point in points:
-        figures = np.array([[read_figures(path)[name] for name in FIGURES] for path in point.results])
-        row: dict[str, str | float] = {"label": point.label, "runs": len(figures)}
+        found = [read_figures(path) for path in point.results]
+        figures = np.array([[values[name] for name in FIGURES] for _, values in found])
+        datasets = ", ".join(sorted({dataset for dataset, _ in found}))
+        row: dict[str, str | float] = {"label": point.label, "data": datasets, "runs": len(figures)}
         for column, name in enumerate(FIGURES):
             row[name] = 100 * float(figures[:, column].mean())
             row[f"{name}_std"] = 100 * float(figures[:, column].std(ddof=1)) if len(figures) > 1 else 0.0

@@ -169,7 +169,7 @@ def test_efficiency_measures_a_network_in_a_process_of_its_own(weights: list[Pat
 
 def test_efficiency_mistakes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such network is measured"):
-        with_accuracy(PUBLISHED, {"other": 0.5})
+        with_accuracy(PUBLISHED, {"other": ("veri", 0.5)})
     with pytest.raises(InputError, match="nothing to measure"):
         main(["efficiency", "--output", str(tmp_path)])
     with pytest.raises(InputError, match="neither a file nor a name"):
@@ -178,7 +178,7 @@ def test_efficiency_mistakes(tmp_path: Path) -> None:
 
 def figures_file(path: Path, mean_ap: float) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"plain": {"mAP": mean_ap, "cmc1": 0.9, "cmc5": 0.95, "cmc10": 1.0}}))
+    path.write_text(json.dumps({"dataset": "veri", "plain": {"mAP": mean_ap, "cmc1": 0.9, "cmc5": 0.95, "cmc10": 1.0}}))
     return path
 
 
@@ -200,7 +200,7 @@ def test_sweep_takes_words_too_and_names_wrong_files(tmp_path: Path) -> None:
     results = ["--results", "RMSE", str(a), "--results", "cross entropy", str(b)]
     assert main(["sweep", *results, "--output", str(tmp_path)]) == 0
     assert_picture(tmp_path / "sweep.png")
-    (tmp_path / "bad.json").write_text('{"plain": {"mAP": 1}}')
+    (tmp_path / "bad.json").write_text('{"dataset": "veri", "plain": {"mAP": 1}}')
     for name, said in (("bad.json", "lacks cmc1"), ("absent.json", "no such file")):
         with pytest.raises(InputError, match=said):
             main(["sweep", "--results", "x", str(tmp_path / name), "--output", str(tmp_path)])
