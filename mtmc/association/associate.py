@@ -19,6 +19,7 @@ from mtmc.association.links import Links
 from mtmc.association.matching import best_pairs
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
+from mtmc.association.views import find_view_pairs
 from mtmc.association.zones import TrackEnds, cluster_ends
 
 CHAIN_REACH = 3
@@ -65,9 +66,8 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior = from_links(summaries, links)
     pairs, fixed = _candidates(summaries, table, entries.zone, exits.zone, len(entries.camera), settings)
     vector = _features(summaries, entries, settings)
-    fragment = pairs.link == len(table)
-    overlap = np.concatenate([table.overlap, [False]])[pairs.link]
-    succession = ~overlap & ~fragment
+    kind = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
+    overlap, succession = kind, ~kind & (pairs.link < len(table))
     similarity = _similarity(summaries, vector, vector, pairs)
     evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity)
     learned = learn(summaries, pairs, evidence, fixed, table, prior, entries, exits, settings)
@@ -125,21 +125,20 @@ def _candidates(
     entry_zones: int,
     settings: AssociationSettings,
 ) -> tuple[Pairs, npt.NDArray[np.float64]]:
-    """Pairs of all links, then of fragments (link `len(table)`), and what is fixed of their evidence."""
+    """Pairs of all links, of fragments (link `len(table)`) and of views (links above), and what of them is fixed."""
     linked = find_pairs(summaries, entry_zone, exit_zone, entry_zones, table)
-    if not settings.fragments:
-        return linked, np.zeros(len(linked))
-    broken = find_fragments(summaries)
-    worth = fragment_log_ratio(summaries, broken)
-    likely = worth > -6.0
-    broken, worth = broken[likely], worth[likely]
-    pairs = Pairs(
-        np.concatenate([linked.source, broken.source]),
-        np.concatenate([linked.target, broken.target]),
-        np.concatenate([linked.link, np.full(len(broken), len(table), np.int64)]),
-        np.concatenate([linked.seconds, broken.seconds]),
-    )
-    return pairs, np.concatenate([np.zeros(len(linked)), worth])
+    parts, worth = [linked], [np.zeros(len(linked))]
+    if settings.fragments:
+        broken = find_fragments(summaries)
+        ratio = fragment_log_ratio(summaries, broken)
+        likely = ratio > -6.0
+        parts.append(broken[likely].renumbered(len(table)))
+        worth.append(ratio[likely])
+    if settings.ground:
+        views = find_view_pairs(summaries)
+        parts.append(views.renumbered(len(table) + 1))
+        worth.append(np.zeros(len(views)))
+    return Pairs.concatenate(parts), np.concatenate(worth)
 
 
 def _features(summaries: TrackSummaries, entries: TrackEnds, settings: AssociationSettings) -> npt.NDArray[np.float32]:
@@ -162,16 +161,18 @@ def _similarity(
 def _join(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> npt.NDArray[np.int64]:
     """(n,) successor of each track, -1 where none."""
     pairs, n = learned.pairs, len(summaries)
-    # Parallel pairs are one event told in two ways: their probabilities add.
+    # Parallel pairs are one event told in two ways: their ratios add.
     key = pairs.source * n + pairs.target
     unique, inverse = np.unique(key, return_inverse=True)
-    probability = np.bincount(inverse.reshape(-1), learned.probability, len(unique))
+    ratio = np.bincount(inverse.reshape(-1), np.exp(np.clip(learned.log_ratio, -60.0, 25.0)), len(unique))
     source, target = unique // max(n, 1), unique % max(n, 1)
-    taken = best_pairs(source, target, probability - settings.threshold, n)
+    # The most probable set of chains: each pair against both tracks ending or starting on their own.
+    worth = np.log(np.maximum(ratio, 1e-30)) - np.log(settings.threshold / (1.0 - settings.threshold))
+    taken = best_pairs(source, target, worth, n)
     successor = np.full(n, -1, np.int64)
     gain = np.zeros(n)
     successor[source[taken]] = target[taken]
-    gain[source[taken]] = probability[taken]
+    gain[source[taken]] = worth[taken]
     return cut_clashes(summaries, successor, gain)
 
 

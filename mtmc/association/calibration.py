@@ -37,7 +37,6 @@ def fit_scale(
     prior_deviation: float,
     strength: float,
     limit: float = 6.0,
-    absolute: bool = False,
 ) -> Scale:
     """Fit a rising log-likelihood ratio.
 
@@ -50,7 +49,6 @@ def fit_scale(
         prior_mean: expected value of true pairs, in deviations of false pairs above their mean.
         prior_deviation: expected spread of true pairs, in deviations of false pairs.
         strength: how many true pairs the prior is worth.
-        absolute: `prior_mean` and `prior_deviation` are in units of the value.
         limit: bound of the log ratio on either side: no single value may settle a pair.
     """
     measured = np.flatnonzero(np.isfinite(value))
@@ -62,8 +60,6 @@ def fit_scale(
     mean = float(np.average(value, weights=rest))
     deviation = max(float(np.sqrt(np.average((value - mean) ** 2, weights=rest))), 1e-6)
     z = (value - mean) / deviation
-    if absolute:
-        prior_mean, prior_deviation = (prior_mean - mean) / deviation, prior_deviation / deviation
     total = float(probability.sum()) + strength
     centre = (float(probability @ z) + strength * prior_mean) / total
     apart = strength * (prior_deviation**2 + (prior_mean - centre) ** 2)

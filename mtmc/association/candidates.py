@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -32,6 +33,20 @@ class Pairs:
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Pairs:
         return Pairs(self.source[rows], self.target[rows], self.link[rows], self.seconds[rows])
+
+    def renumbered(self, by: int) -> Pairs:
+        """The pairs with `by` added to the numbers of their links."""
+        return Pairs(self.source, self.target, self.link + by, self.seconds)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Pairs]) -> Pairs:
+        """All pairs of `parts`, in their order."""
+        return cls(
+            np.concatenate([p.source for p in parts]),
+            np.concatenate([p.target for p in parts]),
+            np.concatenate([p.link for p in parts]),
+            np.concatenate([p.seconds for p in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +102,9 @@ def find_pairs(
         pairs = Pairs(source, target, rows[which], starts[position] - time[source])
         found.append(pairs[_possible(summaries, pairs, overlap)])
     if not found:
-        return Pairs(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0))
-    joined = Pairs(*(np.concatenate([getattr(p, name) for p in found]) for name in Pairs.__slots__))
+        none = np.zeros(0, np.int64)
+        return Pairs(none, none, none, np.zeros(0))
+    joined = Pairs.concatenate(found)
     return joined[np.lexsort((joined.link, joined.target, joined.source))]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.association.candidates import LinkTable
-from mtmc.association.geography import expected_travel, usual_speed, view_odds, zone_places
+from mtmc.association.geography import expected_travel, usual_speed, zone_places
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
 from mtmc.association.zones import TrackEnds
@@ -24,6 +24,8 @@ CLEAR_PEAK = 12.0
 """Nats of evidence above which a link counts in a large scenario: about one false link in 160,000 places tried."""
 SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
+RETURN_ODDS = 0.1
+"""How likely a vehicle comes back to the camera that it left, against another one."""
 LINKS_PER_ZONE = 12
 """Most links kept of one zone in a large scenario."""
 GEOGRAPHY_SPREAD = 0.45
@@ -74,11 +76,17 @@ def discover_links(
     none = np.full((len(entries.camera), len(entries.camera)), np.nan)
     tables = [
         _correlate(
-            summaries, exits, exits.zone, summaries.end, entries, (-longest_overlap, longest_travel), lag, False, expected
+            summaries,
+            exits,
+            exits.zone,
+            summaries.end,
+            entries,
+            (-longest_overlap, longest_travel),
+            lag,
+            False,
+            expected,
         ),
-        _correlate(
-            summaries, entries, entries.zone, summaries.start, entries, (0.0, longest_travel), lag, True, none
-        ),
+        _correlate(summaries, entries, entries.zone, summaries.start, entries, (0.0, longest_travel), lag, True, none),
     ]
     found = [np.concatenate([np.asarray(t[k]) for t in tables]) for k in range(len(tables[0]))]
     overlap, source, target, low, high, pairs, score, peak, width, taken = found
@@ -104,13 +112,16 @@ def discover_links(
         high[rows].astype(np.float64),
     )
     seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
-    views = view_odds(summaries, entries, arrive)
-    likely = np.where(table.overlap, _of_links(views, table), _of_links(odds, table))
+    likely = np.where(table.overlap, np.nan, _of_links(odds, table))
     spread = _with_geography(broad_times(table), seconds)
     sure = np.clip((score[rows] - np.where(table.overlap, 8.0, 3.0)) / 8.0, 0.0, 0.9)
     likely = np.where(np.isfinite(likely), likely, 0.3)
+    starts_in = np.where(table.overlap, _camera_of(entries, table.source), _camera_of(exits, table.source))
+    likely = np.where(starts_in == _camera_of(entries, table.target), RETURN_ODDS * likely, likely)
     probability = _shares(table, likely)
-    first = np.maximum(probability, sure * taken[rows] * np.where(table.overlap, likely / (likely + 0.05), 1.0))
+    # What contradicts geography needs more evidence to start with.
+    sure = sure * likely / (likely + 0.05)
+    first = np.maximum(probability, sure * taken[rows])
     return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread)
 
 
@@ -121,6 +132,12 @@ def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[
     result: npt.NDArray[np.float64] = values[
         np.minimum(table.source, len(values) - 1), np.minimum(table.target, values.shape[1] - 1)
     ]
+    return result
+
+
+def _camera_of(ends: TrackEnds, zone: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Camera of each zone; meaningless for numbers of the other kind of zone."""
+    result: npt.NDArray[np.int32] = ends.camera[np.minimum(zone, len(ends.camera) - 1)]
     return result
 
 
@@ -202,17 +219,21 @@ def _correlate(
     bins = int(np.ceil((high - low) / lag))
     middle = low + (np.arange(bins) + 0.5) * lag
     widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
+    calibrated = np.zeros(len(summaries.cameras), np.bool_)
+    calibrated[summaries.camera[np.diff(summaries.ground_first) > 0]] = True
     columns: list[list[npt.NDArray[np.generic]]] = []
     for index in range(len(sources.camera)):
         rows = by_zone[spans[index] : spans[index + 1]]
         camera = sources.camera[index]
         same = entries.camera == camera
         until = summaries.end[rows] if overlap else np.full(len(rows), np.inf)
+        # Calibrated cameras tell by places, not by times, whether they see the same vehicle at once.
+        known_by_place = same | (calibrated[camera] & calibrated[entries.camera]) if overlap else same
         seconds = expected[index]
         bonus = np.zeros((len(same), bins))
         known = np.isfinite(seconds)
         bonus[known] = np.log(0.03 + _geography(middle, seconds[known, None]))
-        least = np.where(same, np.inf if overlap else 0.0, low)
+        least = np.where(known_by_place, np.inf if overlap else 0.0, low)
         count, score, place, width, share = _agreement(
             time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
             least, low, lag, bins, widths, bonus,

@@ -9,15 +9,11 @@ import numpy.typing as npt
 
 from mtmc.association.calibration import fit_scale
 from mtmc.association.candidates import Pairs
-from mtmc.association.ground import closeness, ground_offsets
+from mtmc.association.ground import ground_log_ratio, ground_offsets
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.traits import Trait, label_log_ratio
 from mtmc.association.zones import TrackEnds, standardise
-
-
-USUAL_DISTANCE = 3.0
-"""Metres between two calibrated cameras' ideas of where a vehicle is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +66,7 @@ class Evidence:
         if settings.label:
             terms["label"] = label_log_ratio(self.label[:, 0], self.label[:, 1], probability, labels)
         if settings.ground and np.isfinite(self.spread).any():
-            near = closeness(self.offset, self.spread, probability, self.cameras)
-            scale = fit_scale(near, probability, -np.log(USUAL_DISTANCE), 0.8, strength=40.0, limit=12.0, absolute=True)
-            terms["ground"] = scale.at(near)
+            terms["ground"] = ground_log_ratio(self.offset, self.spread, probability, self.cameras)
         return terms
 
 
@@ -115,7 +109,8 @@ def measure(
     )
     offset = np.full((len(pairs), 2), nan)
     spread = np.full(len(pairs), nan)
-    rows = np.flatnonzero(overlap)
+    # Whenever both are seen at once, also where a succession would join them: one vehicle is in one place.
+    rows = np.flatnonzero((summaries.start[b] <= summaries.end[a]) & (summaries.camera[a] != summaries.camera[b]))
     if len(summaries.ground_place) and len(rows):
         offset[rows], spread[rows] = ground_offsets(summaries, a[rows], b[rows])
     cameras = summaries.camera[a].astype(np.int64) * count + summaries.camera[b]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from mtmc.association.summaries import GROUND_STEP, TrackSummaries
 from mtmc.association.zones import TrackEnds
@@ -17,8 +16,6 @@ DETOUR = 1.1
 """Roads are longer than the straight line."""
 FACING = 2.0
 """How strongly a link is expected to lead the way that vehicles head."""
-BLUR = 12.0
-"""Metres that calibrations are off where views overlap."""
 FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""
 
@@ -45,12 +42,13 @@ def zone_places(summaries: TrackSummaries, ends: TrackEnds, entry: bool) -> Zone
     known = np.flatnonzero(last >= first)
     if len(known) == 0:
         return ZonePlaces(place, heading)
-    first, last = first[known], last[known]
     ground = summaries.ground_place
+    known = known[np.isfinite(ground[(first if entry else last)[known]]).all(1)]
+    first, last = first[known], last[known]
     at = ground[first if entry else last]
     step = ground[np.minimum(first + 3, last)] - at if entry else at - ground[np.maximum(last - 3, first)]
     length = np.linalg.norm(step, axis=1, keepdims=True)
-    step = np.where(length > 1.0, step / np.maximum(length, 1e-9), 0.0)
+    step = np.where(np.nan_to_num(length) > 1.0, step / np.maximum(length, 1e-9), 0.0)
     zone = ends.zone[known]
     for number in np.unique(zone):
         rows = zone == number
@@ -62,15 +60,16 @@ def zone_places(summaries: TrackSummaries, ends: TrackEnds, entry: bool) -> Zone
 
 
 def usual_speed(summaries: TrackSummaries) -> float:
-    """Median speed in metres a second of vehicles that move, over all ground samples."""
+    """Speed in metres a second of free traffic: the upper quartile over all ground samples of vehicles that move."""
     ground = summaries.ground_place
     if len(ground) < 20:
         return USUAL_SPEED
     step = np.linalg.norm(np.diff(ground, axis=0), axis=1) / GROUND_STEP
     border = np.zeros(len(step), np.bool_)
     border[summaries.ground_first[1:-1][(summaries.ground_first[1:-1] > 0)] - 1] = True
+    step, border = step[np.isfinite(step)], border[np.isfinite(step)]
     moving = step[~border & (step > 3.0) & (step < 40.0)]
-    return float(np.median(moving)) if len(moving) >= 20 else USUAL_SPEED
+    return float(np.quantile(moving, 0.75)) if len(moving) >= 20 else USUAL_SPEED
 
 
 def expected_travel(
@@ -88,24 +87,3 @@ def expected_travel(
     into = np.where(target.heading.any(1)[None], (towards * target.heading[None]).sum(2), 0.5)
     odds = np.exp(FACING * near * (out - 1.0) + FACING * near * (into - 1.0) - distance / FAR)
     return DETOUR * distance / speed, odds
-
-
-def view_odds(summaries: TrackSummaries, entries: TrackEnds, arrive: ZonePlaces) -> npt.NDArray[np.float64]:
-    """(z, z) how likely a vehicle that entered at the first zone is seen by its camera when it enters at the second.
-
-    Relative, at most 1: the second zone must lie where vehicles of the first zone's camera are seen. NaN where a
-    camera is not calibrated.
-    """
-    zones = len(entries.camera)
-    odds = np.full((zones, zones), np.nan)
-    counts = np.diff(summaries.ground_first)
-    owner = np.repeat(summaries.camera, counts)
-    known = np.flatnonzero(np.isfinite(arrive.place[:, 0]))
-    for camera in np.unique(entries.camera):
-        seen = summaries.ground_place[owner == camera]
-        if len(seen) == 0 or len(known) == 0:
-            continue
-        distance, _ = cKDTree(seen).query(arrive.place[known])
-        rows = np.flatnonzero(entries.camera == camera)
-        odds[np.ix_(rows, known)] = np.exp(-0.5 * (distance / BLUR) ** 2) + 1e-3
-    return odds

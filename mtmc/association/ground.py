@@ -8,8 +8,15 @@ import numpy.typing as npt
 
 from mtmc.association.summaries import TrackSummaries
 
+MEETING = 25.0
+"""Metres: tracks that are seen at once and farther apart than this on the mean are no pair."""
 FEW = 5.0
 """True pairs that two cameras need before their calibrations' offset counts half."""
+USUAL_ERROR, ERROR_STRENGTH = 2.0, 10.0
+"""Metres (standard deviation on each axis) that two calibrations differ, and how many pairs that is worth."""
+STRAY_SHARE, STRAY_FACTOR = 0.05, 3.0
+"""Share of true pairs whose places are worse than usual, and by what factor."""
+LEAST_LOG_RATIO = -12.0
 
 
 def ground_offsets(
@@ -25,13 +32,16 @@ def ground_offsets(
     return result
 
 
-def closeness(
+def ground_log_ratio(
     offset: npt.NDArray[np.float64],
     spread: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
     cameras: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) minus the log of the distance in metres, less the offset between the two cameras' calibrations.
+    """(m,) log-likelihood ratio that two tracks are on the same spot; 0 where not measured.
+
+    One vehicle: the offset is normal about what the two calibrations differ by, with a spread learned from the run.
+    Two vehicles: anywhere within `MEETING`.
 
     Args:
         offset, spread: of `ground_offsets`.
@@ -39,15 +49,22 @@ def closeness(
         cameras: (m,) one number for each two cameras, from 0.
     """
     known = np.isfinite(spread)
-    result = np.full(len(spread), np.nan)
+    result = np.zeros(len(spread))
     if not known.any():
         return result
-    where, weight, apart = cameras[known], probability[known], offset[known]
+    where, apart = cameras[known], offset[known]
+    weight = probability[known] * (np.linalg.norm(apart, axis=1) < MEETING)
     groups = int(where.max()) + 1
     mass = np.bincount(where, weight, groups) + FEW
     bias = np.stack([np.bincount(where, weight * axis, groups) / mass for axis in apart.T], 1)
-    distance = np.sqrt(((apart - bias[where]) ** 2).sum(1) + spread[known] ** 2)
-    result[known] = -np.log(distance + 0.3)
+    squared = ((apart - bias[where]) ** 2).sum(1) + spread[known] ** 2
+    usual = np.minimum(squared, (STRAY_FACTOR * USUAL_ERROR) ** 2)
+    variance = (float(weight @ usual) / 2 + ERROR_STRENGTH * USUAL_ERROR**2) / (float(weight.sum()) + ERROR_STRENGTH)
+    likelihood = np.zeros(len(squared))
+    for share, scale in ((1 - STRAY_SHARE, 1.0), (STRAY_SHARE, STRAY_FACTOR**2)):
+        likelihood += share * np.exp(-0.5 * squared / (scale * variance)) / (2 * np.pi * scale * variance)
+    by_chance = 1.0 / (np.pi * MEETING**2)
+    result[known] = np.maximum(np.log(np.maximum(likelihood / by_chance, 1e-9)), LEAST_LOG_RATIO)
     return result
 
 
@@ -63,14 +80,19 @@ def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-un
         if stop <= begin:
             continue
         x = y = xx = yy = 0.0
+        n = 0
         for t in range(begin, stop):
             dx = place[first[j] + t - tick[j], 0] - place[first[i] + t - tick[i], 0]
             dy = place[first[j] + t - tick[j], 1] - place[first[i] + t - tick[i], 1]
+            if not np.isfinite(dx + dy):
+                continue
+            n += 1
             x += dx
             y += dy
             xx += dx * dx
             yy += dy * dy
-        n = stop - begin
+        if n == 0:
+            continue
         offset[m, 0] = x / n
         offset[m, 1] = y / n
         spread[m] = np.sqrt(max(xx / n - (x / n) ** 2, 0.0) + max(yy / n - (y / n) ** 2, 0.0))

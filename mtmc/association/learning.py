@@ -16,11 +16,12 @@ from mtmc.association.order import order_density
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import TravelTimes, fit_travel_times
+from mtmc.association.views import view_log_prior
 from mtmc.association.zones import TrackEnds
 
 TIMES_STRENGTH = 1.5
 """How many vehicles the broad travel times of a link are worth against the learned ones."""
-PROBABILITY_STRENGTH = 3.0
+PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
 """Share of its prior that a link never falls below: one vehicle may well do what no other does."""
@@ -37,7 +38,7 @@ class Learned:
     """What a run has taught.
 
     Attributes:
-        pairs: the candidate pairs that are left; link `len(table)` stands for fragments.
+        pairs: the candidate pairs that are left; link `len(table)` stands for fragments, those above for views.
         evidence: their measured values.
         fixed: (m,) log ratios that no round changes (fragments).
         terms: log-likelihood ratios by term, each (m,).
@@ -95,7 +96,7 @@ def learn(
         probability = pair_marginals(pairs.source, pairs.target, np.exp(np.clip(log_ratio, -60, 25)), len(summaries))
         model.learn(pairs, probability)
         if step in (2, 5) and len(pairs) > 100_000:
-            kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link == links))
+            kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
             pairs, evidence, fixed, probability = pairs[kept], evidence[kept], fixed[kept], probability[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
     return Learned(
@@ -186,6 +187,10 @@ class _LinkModel:
         transition = np.zeros(len(pairs))
         travel[real] = np.log(np.maximum(density, 1e-12)) - np.log(arriving[pairs.target[real]])
         transition[real] = np.log(np.maximum(share[link], 1e-9)) - np.log(leaving[pairs.source[real]])
+        views = np.flatnonzero(pairs.link > links)
+        if len(views):
+            shown = pairs[views].renumbered(-links - 1)
+            transition[views] = view_log_prior(shown, probability[views], int(shown.link.max()) + 1)
         return {"travel_time": travel, "transitions": transition, "fragments": np.where(real, 0.0, fixed)}
 
     def _density(

@@ -89,7 +89,7 @@ class TrackSummaries:
         weight: (n,) float32, 0 where the feature is missing.
         ground_first: (n + 1,) int64, rows of `ground_place` that belong to each track (none without calibration).
         ground_tick: (n,) int64, number of the first sample; sample k is at second `(tick + k) * GROUND_STEP`.
-        ground_place: (k, 2) float64, metres.
+        ground_place: (k, 2) float64, metres; NaN where the camera cannot tell (above its horizon).
     """
 
     cameras: tuple[str, ...]

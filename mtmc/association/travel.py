@@ -13,7 +13,9 @@ BINS = 96
 LEAST_BANDWIDTH = 0.12
 """Seconds: clocks and box ends are not surer than that."""
 SPREAD_STRENGTH = 2.0
-"""How many vehicles the usual scatter of travel times, 1 s and 15 %, is worth."""
+"""How many vehicles the usual scatter of travel times is worth."""
+USUAL_LEAST, USUAL_PART = 1.0, 0.15
+"""The usual scatter: seconds, and part of the travel time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def fit_travel_times(
     order = np.lexsort((seconds, link))
     link, seconds, weight = link[order], seconds[order], weight[order]
     bounds = np.searchsorted(link, np.arange(links + 1))
-    first, step, density, bandwidth = _kernel_rows(bounds, seconds, weight, BINS, LEAST_BANDWIDTH, SPREAD_STRENGTH)
+    first, step, density, bandwidth = _kernel_rows(
+        bounds, seconds, weight, BINS, LEAST_BANDWIDTH, SPREAD_STRENGTH, USUAL_LEAST, USUAL_PART
+    )
     peak = np.where(bandwidth > 0, 1.0 / (np.maximum(bandwidth, 1e-9) * np.sqrt(2 * np.pi)), 0.0)
     return TravelTimes(first, step, density, peak)
 
@@ -87,9 +91,11 @@ def _kernel_rows(
     bins: int,
     least: float,
     usual_count: float,
+    usual_least: float,
+    usual_part: float,
 ) -> tuple[npt.NDArray[np.float64], ...]:
     result: tuple[npt.NDArray[np.float64], ...] = _compiled_kernel_rows(
-        bounds, seconds, weight, bins, least, usual_count
+        bounds, seconds, weight, bins, least, usual_count, usual_least, usual_part
     )
     return result
 
@@ -111,7 +117,7 @@ def _compiled_mass(first, step, density, link, seconds):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usual_least, usual_part):  # type: ignore[no-untyped-def]  # pragma: no cover
     links = len(bounds) - 1
     first = np.zeros(links)
     step = np.ones(links)
@@ -156,7 +162,7 @@ def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count):  #
         if 0 < middle < deviation:
             deviation = middle
         # A handful of times says little of how far they scatter: the usual scatter counts as `usual_count` more.
-        usual = 1.0 + 0.15 * abs(mean)
+        usual = usual_least + usual_part * abs(mean)
         deviation = np.sqrt((total * deviation**2 + usual_count * usual**2) / (total + usual_count))
         count = max(total, 1.0)
         h = max(0.9 * deviation * count ** (-0.2), least)
