@@ -1,6 +1,6 @@
 """Simulated association problems as arrays: vehicles on roads, cameras on posts, tracks and features, no pixels.
 
-Not used by the product. Everything is drawn from one seed, and everything that a table says of it must be called simulated.
+Not used by the product. All is drawn from one seed; whatever a table says of it must be called simulated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from mtmc.clock import Clock
 from mtmc.tracks import Tracks
 
 LANE = 3.2
-KINDS = ((4.4, 1.8, 1.5, 2, 0.62), (4.8, 1.9, 1.8, 2, 0.2), (5.8, 2.0, 1.9, 7, 0.1), (9.0, 2.5, 3.2, 7, 0.05), (12.0, 2.5, 3.1, 5, 0.03))
+KINDS = (
+    (4.4, 1.8, 1.5, 2, 0.62),
+    (4.8, 1.9, 1.8, 2, 0.2),
+    (5.8, 2.0, 1.9, 7, 0.1),
+    (9.0, 2.5, 3.2, 7, 0.05),
+    (12.0, 2.5, 3.1, 5, 0.03),
+)
 """Length, width, height in metres, COCO class, share."""
 
 
@@ -99,8 +105,8 @@ def corridor(seed: int, vehicles: int = 110, seconds: float = 200.0, cameras: in
     posts = []
     for node in nodes:
         side, along = rng.choice([-1, 1]), rng.choice([-1, 1])
-        place = node + [along * rng.uniform(12, 24), side * rng.uniform(9, 16)]
-        target = node + [-along * rng.uniform(0, 14), -side * rng.uniform(0, 5)]
+        place = [*node, along * rng.uniform(12, 24), side * rng.uniform(9, 16)]
+        target = [*node, -along * rng.uniform(0, 14), -side * rng.uniform(0, 5)]
         posts.append(Post(tuple(place), tuple(target), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
     return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.75, **options)
 
@@ -112,12 +118,21 @@ def crossing(seed: int, vehicles: int = 90, seconds: float = 200.0, **options: o
     posts = []
     for angle in np.deg2rad([45, 135, 225, 315]) + rng.uniform(-0.2, 0.2, 4):
         out = np.array([np.cos(angle), np.sin(angle)])
-        posts.append(Post(tuple(out * rng.uniform(18, 26)), tuple(-out * rng.uniform(2, 10)), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
+        posts.append(
+            Post(
+                tuple(out * rng.uniform(18, 26)),
+                tuple(-out * rng.uniform(2, 10)),
+                rng.uniform(6, 9),
+                rng.uniform(0.5, 0.8),
+            )
+        )
     posts.append(Post((150.0, 12.0), (128.0, 0.0)))
     return _simulate(rng, nodes, [(0, 1)], posts, vehicles, seconds, through=0.5, **options)
 
 
-def network(seed: int, vehicles: int = 220, seconds: float = 300.0, side: tuple[int, int] = (5, 4), **options: object) -> Problem:
+def network(
+    seed: int, vehicles: int = 220, seconds: float = 300.0, side: tuple[int, int] = (5, 4), **options: object
+) -> Problem:
     """Like S04 and S05: a grid of streets with loops, a camera at every crossing, random ways through it."""
     rng = np.random.default_rng(seed)
     columns, rows = side
@@ -129,7 +144,14 @@ def network(seed: int, vehicles: int = 220, seconds: float = 300.0, side: tuple[
     for node in nodes:
         angle = rng.uniform(0, 2 * np.pi)
         out = np.array([np.cos(angle), np.sin(angle)])
-        posts.append(Post(tuple(node + out * rng.uniform(15, 24)), tuple(node - out * rng.uniform(0, 10)), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
+        posts.append(
+            Post(
+                tuple(node + out * rng.uniform(15, 24)),
+                tuple(node - out * rng.uniform(0, 10)),
+                rng.uniform(6, 9),
+                rng.uniform(0.5, 0.8),
+            )
+        )
     return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.6, **options)
 
 
@@ -137,7 +159,11 @@ LAYOUTS = {"corridor": corridor, "crossing": crossing, "network": network}
 
 
 def _routes(
-    rng: np.random.Generator, nodes: npt.NDArray[np.float64], roads: list[tuple[int, int]], vehicles: int, through: float
+    rng: np.random.Generator,
+    nodes: npt.NDArray[np.float64],
+    roads: list[tuple[int, int]],
+    vehicles: int,
+    through: float,
 ) -> list[npt.NDArray[np.float64]]:
     """Way points of each vehicle: from a point off the network over crossings to a point off the network."""
     around: list[list[int]] = [[] for _ in nodes]
@@ -147,7 +173,9 @@ def _routes(
     stubs: list[list[npt.NDArray[np.float64]]] = []
     for k, node in enumerate(nodes):
         used = [np.arctan2(*(nodes[m] - node)[::-1]) for m in around[k]]
-        free = [a for a in np.deg2rad([0, 90, 180, 270]) if all(abs(np.angle(np.exp(1j * (a - u)))) > 0.7 for u in used)]
+        free = [
+            a for a in np.deg2rad([0, 90, 180, 270]) if all(abs(np.angle(np.exp(1j * (a - u)))) > 0.7 for u in used)
+        ]
         stubs.append([node + 120.0 * np.array([np.cos(a), np.sin(a)]) for a in free])
     open_nodes = [k for k, s in enumerate(stubs) if s]
     ends = np.array([len(around[k]) <= 1 for k in open_nodes])
@@ -310,7 +338,9 @@ def _simulate(
                 if len(run) >= max(2, rate[c] * 0.6):
                     facing = int(np.sign((view[run] * heading[run]).sum(1).mean()))
                     parts[c].append((v, frame[run], box[run], facing))
-    return _tables(rng, posts, maps, parts, kind, rate, offset, seconds, (width, height), calibrated, degraded, appearance)
+    return _tables(
+        rng, posts, maps, parts, kind, rate, offset, seconds, (width, height), calibrated, degraded, appearance
+    )
 
 
 def _tables(
@@ -333,7 +363,9 @@ def _tables(
     models = rng.normal(size=(max(vehicles // 3, 2), d)) / np.sqrt(d)
     own = rng.normal(size=(vehicles, d)) / np.sqrt(d)
     twin = rng.random(vehicles) < look.lookalikes
-    base = np.where(twin[:, None], models[rng.integers(0, len(models), vehicles)], rng.normal(size=(vehicles, d)) / np.sqrt(d))
+    base = np.where(
+        twin[:, None], models[rng.integers(0, len(models), vehicles)], rng.normal(size=(vehicles, d)) / np.sqrt(d)
+    )
     identity = base + look.detail * own
     cameras, truth = [], []
     missed: dict[int, int] = {}
@@ -349,7 +381,14 @@ def _tables(
             for piece in pieces:
                 jitter = rng.normal(0, 0.03 if degraded else 0.005, (len(piece), 4)) * box[piece][:, [2, 3, 2, 3]]
                 label = KINDS[kind[v]][3] if rng.random() > 0.1 else 2
-                tracks.append(Tracks.of(np.full(len(piece), len(tracks) + 1), frame[piece], box[piece] + jitter, label=np.full(len(piece), label)))
+                tracks.append(
+                    Tracks.of(
+                        np.full(len(piece), len(tracks) + 1),
+                        frame[piece],
+                        box[piece] + jitter,
+                        label=np.full(len(piece), label),
+                    )
+                )
                 vehicle.append(v)
                 noise = look.noise * (1.0 + 1.5 * (len(piece) < 1.5 * rate[c])) * rng.normal(size=d) / np.sqrt(d)
                 vectors.append(identity[v] + shift + views[facing + 1] + noise)
@@ -359,7 +398,9 @@ def _tables(
                 length = int(rng.integers(3, 30))
                 begin = int(rng.integers(1, max(int(seconds * rate[c]) - length, 2)))
                 corner = rng.uniform(0.1, 0.8, 2) * shape
-                box = np.column_stack([np.tile(corner, (length, 1)) + rng.normal(0, 2, (length, 2)), np.full((length, 2), 60.0)])
+                box = np.column_stack(
+                    [np.tile(corner, (length, 1)) + rng.normal(0, 2, (length, 2)), np.full((length, 2), 60.0)]
+                )
                 tracks.append(Tracks.of(np.full(length, len(tracks) + 1), begin + np.arange(length), box))
                 vehicle.append(-1)
                 vectors.append(shift + rng.normal(size=d) / np.sqrt(d))

@@ -73,4 +73,4 @@ def _sums(
     weighted = vector[order] * weight[order, None]
     for index in np.flatnonzero(np.diff(bounds)):
         total[index] = weighted[bounds[index] : bounds[index + 1]].sum(0, dtype=np.float64)
-    return total, np.bincount(group, weight, groups)
+    return total, np.asarray(np.bincount(group, weight, groups), np.float64)

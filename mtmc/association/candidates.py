@@ -20,7 +20,7 @@ class Pairs:
         source: (m,) int64, the track that starts first (ties: the smaller index).
         target: (m,) int64, the other track.
         link: (m,) int64, the link that would join them, see `LinkTable`.
-        seconds: (m,) float64, travel time: from the source's exit (succession) or entry (overlap) to the target's entry.
+        seconds: (m,) float64, travel time: from the source's exit (succession) or entry (overlap) on.
     """
 
     source: npt.NDArray[np.int64]
@@ -114,7 +114,7 @@ def _possible(summaries: TrackSummaries, pairs: Pairs, overlap: bool) -> npt.NDA
     ordered = (summaries.start[a] < summaries.start[b]) | ((summaries.start[a] == summaries.start[b]) & (a < b))
     together = summaries.start[b] <= summaries.end[a]
     possible = ordered & ~(together & (summaries.camera[a] == summaries.camera[b]))
-    return possible & together if overlap else possible
+    return np.asarray(possible & together if overlap else possible, np.bool_)
 
 
 def _window_starts(*arguments: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
@@ -127,7 +127,7 @@ def _window_pairs(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.i
     return found
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_counts(zone, time, span, target, low, high, starts, bounds):  # type: ignore[no-untyped-def]  # pragma: no cover
     counts = np.zeros(len(zone), np.int64)
     for i in range(len(zone)):
@@ -138,7 +138,7 @@ def _compiled_counts(zone, time, span, target, low, high, starts, bounds):  # ty
     return counts
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first):  # type: ignore[no-untyped-def]  # pragma: no cover
     source = np.empty(first[-1], np.int64)
     position = np.empty(first[-1], np.int64)

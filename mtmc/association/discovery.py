@@ -232,7 +232,7 @@ def _correlate(
         seconds = expected[index]
         bonus = np.zeros((len(same), bins))
         known = np.isfinite(seconds)
-        bonus[known] = np.log(0.03 + _geography(middle, seconds[known, None]))
+        bonus[known] = np.log(0.03 + _geography(np.asarray(middle, np.float64), seconds[known, None]))
         least = np.where(known_by_place, np.inf if overlap else 0.0, low)
         count, score, place, width, share = _agreement(
             time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
@@ -262,7 +262,7 @@ def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
     return found
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
     time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, bonus
 ):
@@ -305,7 +305,6 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
             reach = widths[w]
             hit_out = np.zeros(bins + 1)
             hit_in = np.zeros(bins + 1)
-            last_in = np.full(m, -1)
             # A window starting at bin k holds the lags of bins k .. k + reach - 1.
             for i in range(n):
                 covered = 0

@@ -83,7 +83,7 @@ def expected_travel(
     distance = np.linalg.norm(way, axis=2)
     towards = way / np.maximum(distance, 1e-9)[..., None]
     near = np.clip(distance / 20.0, 0.0, 1.0)
-    out = np.where(source.heading.any(1)[:, None], (towards * source.heading[:, None]).sum(2), 0.5)
-    into = np.where(target.heading.any(1)[None], (towards * target.heading[None]).sum(2), 0.5)
+    out = np.where(source.heading.any(1, keepdims=True), (towards * source.heading[:, None]).sum(2), 0.5)
+    into = np.where(target.heading.any(1, keepdims=True).T, (towards * target.heading[None]).sum(2), 0.5)
     odds = np.exp(FACING * near * (out - 1.0) + FACING * near * (into - 1.0) - distance / FAR)
     return DETOUR * distance / speed, odds

@@ -68,7 +68,7 @@ def ground_log_ratio(
     return result
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-untyped-def]  # pragma: no cover
     offset = np.full((len(source), 2), np.nan)
     spread = np.full(len(source), np.nan)

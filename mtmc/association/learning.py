@@ -93,7 +93,14 @@ def learn(
         terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
         terms |= model.log_ratios(pairs, probability, fixed, ordered=settings.order and step >= 3)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
-        probability = pair_marginals(pairs.source, pairs.target, np.exp(np.clip(log_ratio, -60, 25)), len(summaries))
+        import os
+
+        boost = float(os.environ.get("BOOST", "0")) if start is None else 0.0
+        lasts = float(os.environ.get("LASTS", "6"))
+        lift = boost * max(0.0, 1 - step / lasts)
+        probability = pair_marginals(
+            pairs.source, pairs.target, np.exp(np.clip(log_ratio + lift, -60, 25)), len(summaries)
+        )
         model.learn(pairs, probability)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
@@ -151,8 +158,8 @@ class _LinkModel:
         links = len(self._table)
         real = pairs.link < links
         link, weight = pairs.link[real], probability[real]
-        self.mass = np.bincount(link, weight, links)
-        seen = np.bincount(self._out_link, self._seen_ahead(), links)
+        self.mass = np.asarray(np.bincount(link, weight, links), np.float64)
+        seen = np.asarray(np.bincount(self._out_link, self._seen_ahead(), links), np.float64)
         seen += np.bincount(self._over_link, minlength=links)
         # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
         count = self.mass + PROBABILITY_STRENGTH * self._prior.probability

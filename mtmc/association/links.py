@@ -59,8 +59,7 @@ class TravelTime(Settings):
         """(k + 1,) bounds of the bins in seconds; a window is a single bin."""
         if self.weights is None or self.first is None or self.step is None:
             return np.array([self.least, self.most], np.float64)
-        result: npt.NDArray[np.float64] = self.first + self.step * np.arange(len(self.weights) + 1)
-        return result
+        return np.asarray(self.first + self.step * np.arange(len(self.weights) + 1), np.float64)
 
     @property
     def mass(self) -> npt.NDArray[np.float64]:
@@ -154,8 +153,10 @@ def _first_error(error: ValidationError) -> str:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        fields = {"zones": Zone, "links": Link}.get(place[0], Links) if len(place) > 1 else Links
-        model = TravelTime if "travel_time" in place else fields
+        parts: dict[str, type[Settings]] = {"zones": Zone, "links": Link}
+        model = parts.get(place[0], Links) if len(place) > 1 else Links
+        if "travel_time" in place:
+            model = TravelTime
         return f"{'.'.join(place)}: unknown key; allowed: {', '.join(model.model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{'.'.join(place)}: {message}" if place else message

@@ -32,7 +32,7 @@ def pair_marginals(
     return probability
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_marginals(source, target, weight, n, sweeps):  # type: ignore[no-untyped-def]  # pragma: no cover
     m = len(weight)
     back = np.ones(m)

@@ -19,7 +19,7 @@ class AssociationSettings(Settings):
     longest_travel: float = Field(
         240.0,
         gt=0.0,
-        description="Longest time in seconds from leaving one camera to entering another. Raising it considers more pairs.",
+        description="Longest time in seconds from leaving one camera to entering another. Raising it considers more.",
     )
     longest_overlap: float = Field(
         15.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +137,7 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
     samples = np.concatenate([part["ground_count"] for part in parts]) if parts else np.zeros(0, np.int64)
     vector, weight = _features(cameras, [part["track"] for part in parts])
 
-    def column(name: str, dtype: npt.DTypeLike, width: int = 0) -> npt.NDArray[np.generic]:
+    def column(name: str, dtype: npt.DTypeLike, width: int = 0) -> npt.NDArray[Any]:
         empty = np.zeros((0, width) if width else 0, dtype)
         return np.concatenate([empty, *(np.asarray(part[name], dtype) for part in parts)])
 
@@ -165,7 +165,7 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
         ground_first=np.concatenate([[0], np.cumsum(samples)]).astype(np.int64),
         ground_tick=column("ground_tick", np.int64),
         ground_place=column("ground_place", np.float64, 2),
-    )  # type: ignore[arg-type]
+    )
 
 
 def _recorded(camera: CameraTracks) -> tuple[float, float]:

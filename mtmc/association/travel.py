@@ -100,7 +100,7 @@ def _kernel_rows(
     return result
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_mass(first, step, density, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
     links, bins = density.shape
     total = np.zeros((links, bins + 1))
@@ -116,7 +116,7 @@ def _compiled_mass(first, step, density, link, seconds):  # type: ignore[no-unty
     return mass
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usual_least, usual_part):  # type: ignore[no-untyped-def]  # pragma: no cover
     links = len(bounds) - 1
     first = np.zeros(links)

@@ -88,6 +88,8 @@ class Trainer:
         self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.teacher = make_teacher(self.student.encoder)
         if run.sync_batch_norm and self.processes.size > 1:
+            if device.type != "cuda":
+                raise InputError("run.sync_batch_norm: torch has it for GPUs only; set it to false on the CPU")
             nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)  # type: ignore[no-untyped-call]
             nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)  # type: ignore[no-untyped-call]
         self.objective = Objective(settings).to(device)
