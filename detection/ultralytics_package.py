@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import PIL.Image
 import torch
 
 # It would otherwise install packages, and check for them over the network, while a program runs.
 _CONTAINMENT = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1", "YOLO_VERBOSE": "false"}
 
+_REPLACED: tuple[tuple[Any, str], ...] = (
+    (PIL.Image, "open"),
+    (cv2, "imread"),
+    (cv2, "imwrite"),
+    (cv2, "imshow"),
+    (torch, "save"),
+)
+
 
 def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     """Import a module of ultralytics, or one that its checkpoints name, and undo what the import does to the process.
 
-    Ultralytics installs packages at run time, writes settings under the home directory and sets the number of threads
-    of OpenMP, torch and OpenCV. Here it installs nothing, and threads stay as they were.
+    Ultralytics installs packages at run time, writes settings under the home directory, sets the number of threads of
+    OpenMP, torch and OpenCV, and replaces functions of Pillow, OpenCV and torch by its own: `PIL.Image.open` of a
+    damaged file then asks for a package that is not there. Here it installs nothing, and the rest stays as it was.
 
     Args:
         name: the module, such as "ultralytics.nn.tasks".
@@ -30,10 +40,13 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     if settings_folder is not None:
         settings_folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("YOLO_CONFIG_DIR", str(settings_folder))
+    originals = [(owner, attribute, getattr(owner, attribute)) for owner, attribute in _REPLACED]
     openmp, torch_threads, cv_threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads(), cv2.getNumThreads()
     try:
         return importlib.import_module(name)
     finally:
+        for owner, attribute, original in originals:
+            setattr(owner, attribute, original)
         if openmp is None:
             os.environ.pop("OMP_NUM_THREADS", None)
         torch.set_num_threads(torch_threads)
