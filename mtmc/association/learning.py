@@ -25,6 +25,8 @@ PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
 """Share of its prior that a link never falls below: one vehicle may well do what no other does."""
+OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
+"""Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 FRESH_SHARE = 0.3
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_LEAVING = 0.05
@@ -93,14 +95,10 @@ def learn(
         terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
         terms |= model.log_ratios(pairs, probability, fixed, ordered=settings.order and step >= 3)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
-        import os
-
-        boost = float(os.environ.get("BOOST", "0")) if start is None else 0.0
-        lasts = float(os.environ.get("LASTS", "6"))
-        lift = boost * max(0.0, 1 - step / lasts)
-        probability = pair_marginals(
-            pairs.source, pairs.target, np.exp(np.clip(log_ratio + lift, -60, 25)), len(summaries)
-        )
+        # Learning starts by believing that vehicles are seen again: from too little belief no link ever grows.
+        lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
+        ratio = np.exp(np.clip(log_ratio + lift, -60.0, 25.0))
+        probability = pair_marginals(pairs.source, pairs.target, ratio, len(summaries))
         model.learn(pairs, probability)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
