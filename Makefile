@@ -21,8 +21,9 @@ types: $(VENV)/.dev
 tests: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# The locks name every package, so nothing is resolved: --no-deps keeps opencv-python, which needs system libraries
-# for windows, from replacing opencv-python-headless.
+# The locks name every package, so nothing is resolved: --no-deps keeps out openvino-telemetry, which reports use over the
+# network from a forked process, and opencv-python, which needs system libraries
+# for windows and would replace opencv-python-headless.
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
