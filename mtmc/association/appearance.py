@@ -9,6 +9,8 @@ from mtmc.association.zones import TrackEnds
 
 VIEW_STRENGTH = 10.0
 """Tracks that a view (one entry zone of a camera) needs before its own mean counts as much as its camera's."""
+CHAIN_REACH = 3
+"""Tracks before and after that lend their features to a chain's."""
 BLOCK = 200_000
 """Pairs whose vectors are held at once."""
 
@@ -59,6 +61,31 @@ def similarities(
         rows = slice(begin, begin + BLOCK)
         result[rows] = np.einsum("md,md->m", a[source[rows]], b[target[rows]], dtype=np.float32)
     return result
+
+
+def chain_features(
+    vector: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], successor: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Features of each track averaged with those before it, and with those after it, in its chain; both (n, d).
+
+    Args:
+        vector: (n, d) features, zeros where missing.
+        weight: (n,) their weights.
+        successor: (n,) next track of each chain, -1 at its end.
+    """
+    predecessor = np.full(len(successor), -1, np.int64)
+    joined = np.flatnonzero(successor >= 0)
+    predecessor[successor[joined]] = joined
+    sums = []
+    for step in (predecessor, successor):
+        total = vector * weight[:, None]
+        at = step
+        for _ in range(CHAIN_REACH):
+            here = np.flatnonzero(at >= 0)
+            total[here] += vector[at[here]] * weight[at[here], None]
+            at = np.where(at >= 0, step[np.maximum(at, 0)], -1)
+        sums.append(normalised(total))
+    return sums[0], sums[1]
 
 
 def _sums(

@@ -1,0 +1,154 @@
+"""Local moves on identities: merges, splits and swaps of tails, each taken only where the whole evidence rises."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.chains import renumbered
+from mtmc.association.summaries import TrackSummaries
+
+UNRELATED = -3.0
+"""Nats that a track costs in an identity where no candidate pair ties it to an earlier track."""
+SECOND_WAY = -4.0
+"""Nats for a second successor of one track: a vehicle leaves a place once."""
+APART = -6.0
+"""Pairs with less ground evidence than this never share an identity."""
+PASSES = 3
+
+
+class Moves:
+    """Identities as sets of tracks, and the evidence of a set: each track's best tie to an earlier one of it."""
+
+    def __init__(
+        self,
+        summaries: TrackSummaries,
+        source: npt.NDArray[np.int64],
+        target: npt.NDArray[np.int64],
+        worth: npt.NDArray[np.float64],
+        ground: npt.NDArray[np.float64],
+    ) -> None:
+        """Take pairs and their evidence.
+
+        Args:
+            summaries: the tracks.
+            source, target: (m,) pairs of tracks, the source starts first; each pair once.
+            worth: (m,) log of the odds that the target goes on from the source, less the decision threshold.
+            ground: (m,) the part of it that comes from places on the ground.
+        """
+        useful = np.flatnonzero((worth > UNRELATED) | (ground < APART))
+        self._source, self._target, self._worth = source[useful], target[useful], worth[useful]
+        self._summaries = summaries
+        self._ties: list[dict[int, float]] = [{} for _ in range(len(summaries))]
+        self._apart: list[set[int]] = [set() for _ in range(len(summaries))]
+        for i, j, w, g in zip(
+            self._source.tolist(), self._target.tolist(), self._worth.tolist(), ground[useful].tolist(), strict=True
+        ):
+            if g < APART:
+                self._apart[i].add(j)
+                self._apart[j].add(i)
+            elif w > UNRELATED:
+                self._ties[j][i] = w
+        self._rank = np.empty(len(summaries), np.int64)
+        self._rank[np.lexsort((np.arange(len(summaries)), summaries.start))] = np.arange(len(summaries))
+
+    def improve(self, identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(n,) identities after moves until none helps (or a few passes); deterministic.
+
+        Args:
+            identity: (n,) starting identities, from 0; no clashes.
+        """
+        members: dict[int, list[int]] = {}
+        for track in np.argsort(self._rank).tolist():
+            members.setdefault(int(identity[track]), []).append(track)
+        owner = identity.astype(np.int64).copy()
+        order = np.lexsort((self._target, self._source, -self._worth))
+        order = order[self._worth[order] > 0]
+        fresh = int(identity.max(initial=-1)) + 1
+        for _ in range(PASSES):
+            moved = False
+            for pair in order[owner[self._source[order]] != owner[self._target[order]]].tolist():
+                i, j = int(self._source[pair]), int(self._target[pair])
+                if owner[i] == owner[j]:
+                    continue
+                pieces = self._rejoined(members[int(owner[i])], members[int(owner[j])], i, j)
+                if pieces is None:
+                    continue
+                moved = True
+                numbers = [int(owner[i]), int(owner[j]), fresh, fresh + 1][: max(2, len(pieces))]
+                fresh += 2
+                for number, piece in zip(numbers, [*pieces, []], strict=False):
+                    members[number] = piece
+                    owner[piece] = number
+            for number in sorted(members):
+                tail = self._weak_tail(members[number])
+                if tail:
+                    moved = True
+                    members[number] = [t for t in members[number] if t not in tail]
+                    members[fresh] = [t for t in tail]
+                    owner[members[fresh]] = fresh
+                    fresh += 1
+            if not moved:
+                break
+        return renumbered(owner)
+
+    def evidence(self, tracks: list[int]) -> float:
+        """Nats for these tracks (in order of start) being one vehicle against each being alone; -inf for a clash."""
+        camera, start, end = self._summaries.camera, self._summaries.start, self._summaries.end
+        total = 0.0
+        left: set[int] = set()
+        for place, track in enumerate(tracks):
+            earlier = tracks[:place]
+            ties = self._ties[track]
+            best, parent = UNRELATED, -1
+            for other in earlier:
+                if other in self._apart[track] or (camera[other] == camera[track] and start[track] <= end[other]):
+                    return -np.inf
+                worth = ties.get(other, UNRELATED)
+                if other in left and end[other] < start[track]:
+                    worth += SECOND_WAY
+                if worth > best:
+                    best, parent = worth, other
+            if place:
+                total += best
+                if parent >= 0 and end[parent] < start[track]:
+                    left.add(parent)
+        return total
+
+    def _rejoined(self, first: list[int], second: list[int], i: int, j: int) -> list[list[int]] | None:
+        """The best way to bring tracks i and j of two identities together, None where all stay worse than now."""
+        now = self.evidence(first) + self.evidence(second)
+        merged = self._sorted(first + second)
+        choices = [[merged]]
+        # Or cut both at the pair and swap the tails.
+        head, tail = self._cut(first, i, after=True)
+        other_head, other_tail = self._cut(second, j, after=False)
+        if tail or other_head:
+            joined = self._sorted(head + other_tail)
+            rest = [other_head, tail] if other_head and tail else [other_head or tail]
+            choices.append([joined, *rest])
+            if other_head and tail:
+                choices.append([joined, self._sorted(other_head + tail)])
+        best, chosen = now + 1e-9, None
+        for choice in choices:
+            value = sum(self.evidence(piece) for piece in choice)
+            if value > best:
+                best, chosen = value, choice
+        return chosen
+
+    def _cut(self, tracks: list[int], at: int, after: bool) -> tuple[list[int], list[int]]:
+        """Tracks up to and from a place: after track `at`, or before it."""
+        place = tracks.index(at) + (1 if after else 0)
+        return tracks[:place], tracks[place:]
+
+    def _weak_tail(self, tracks: list[int]) -> list[int]:
+        """The tail whose cutting off raises the evidence most, empty where none does."""
+        best, chosen = self.evidence(tracks) + 1e-9, 0
+        for place in range(1, len(tracks)):
+            value = self.evidence(tracks[:place]) + self.evidence(tracks[place:])
+            if value > best:
+                best, chosen = value, place
+        return tracks[chosen:] if chosen else []
+
+    def _sorted(self, tracks: list[int]) -> list[int]:
+        return sorted(tracks, key=lambda track: int(self._rank[track]))
