@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import torch
@@ -21,19 +22,24 @@ def make_teacher(student: AnyModule) -> AnyModule:
 class MovingAverage:
     """`teacher <- momentum * teacher + (1 - momentum) * student`, parameters and buffers, in one fused operation.
 
-    Where the teacher runs (SSBVER) it runs in train mode: its batch norms then also take in the statistics of its own
-    batches, which hold global views only, while the student's mix in the local ones.
-
     Args:
         student: module whose parameters change.
         teacher: module of the same tensors, changed in place by `update`.
         momentum: lambda; constant.
+        observers: parts of the teacher that run, in train mode, and so gather the statistics of their batch norms
+            themselves. Those running statistics are left alone: the teacher of SSBVER sees global views only, the
+            student's statistics are half of local ones, and an average would mix them in (the more, the lower the
+            momentum).
     """
 
-    def __init__(self, student: nn.Module, teacher: nn.Module, momentum: float) -> None:
+    def __init__(
+        self, student: nn.Module, teacher: nn.Module, momentum: float, observers: Iterable[nn.Module] = ()
+    ) -> None:
         source, target = _tensors(student), _tensors(teacher)
         if source.keys() != target.keys():
             raise ValueError(f"teacher and student differ in {sorted(source.keys() ^ target.keys())[:3]}")
+        own = {id(buffer) for module in observers for buffer in _running_statistics(module)}
+        source = {name: value for name, value in source.items() if id(target[name]) not in own}
         averaged = [name for name, value in source.items() if value.is_floating_point()]
         counted = [name for name, value in source.items() if not value.is_floating_point()]
         self._source = [source[name] for name in averaged]
@@ -47,6 +53,12 @@ class MovingAverage:
         torch._foreach_lerp_(self._target, self._source, 1.0 - self.momentum)
         if self._counted:
             torch._foreach_copy_([t for t, _ in self._counted], [s for _, s in self._counted])
+
+
+def _running_statistics(module: nn.Module) -> Iterator[torch.Tensor]:
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            yield from part.buffers(recurse=False)
 
 
 def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:

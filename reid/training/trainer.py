@@ -33,8 +33,18 @@ log = logging.getLogger(__name__)
 
 Validate = Callable[[ReidModel], dict[str, float]]
 
-# Changing these between two parts of a run changes nothing that is computed.
-_FREE_TO_CHANGE = ("output", "log_every", "save_every", "validate_every", "tensorboard", "storage")
+# What may change between two parts of a run: nothing that says what is computed (device, threads: only its rounding).
+_FREE_TO_CHANGE = (
+    "output",
+    "log_every",
+    "save_every",
+    "validate_every",
+    "tensorboard",
+    "storage",
+    "device",
+    "threads",
+    "compile",
+)
 
 
 class Trainer:
@@ -93,7 +103,13 @@ class Trainer:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)  # type: ignore[no-untyped-call]
             nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)  # type: ignore[no-untyped-call]
         self.objective = Objective(settings).to(device)
-        self.average = MovingAverage(self.student.encoder, self.teacher, settings.teacher.momentum)
+        running = [p for p in (self.teacher.model.backbone, self.teacher.projection) if p is not None]
+        self.average = MovingAverage(
+            self.student.encoder,
+            self.teacher,
+            settings.teacher.momentum,
+            observers=running if settings.self_supervised else (),
+        )
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
         self.optimiser = make_optimiser(settings.optimiser, self.parameters)
         if run.compile:

@@ -97,6 +97,30 @@ def test_teachers_norms_see_global_views_only(table: ImageTable, tiny_settings: 
     assert not torch.equal(statistics[0][1], start)  # train mode: it does take in its own batch
 
 
+def test_averaging_mixes_no_local_view_into_the_teachers_norms(
+    table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture
+) -> None:
+    statistics = []
+    for fill in (0, 255):
+        still = {"warmup_epochs": 0, "learning_rate": 1e-12}  # weights stay: only statistics move
+        trainer = make_trainer(table, tiny_settings(optimiser=still, teacher={"momentum": 0.5}))
+        for step in range(3):
+            batch: Batch = trainer.maker[step]
+            trainer.train_step(batch._replace(local_views=torch.full_like(batch.local_views, fill)))
+        statistics.append(trainer.teacher.model.state_dict())
+    for name, value in statistics[0].items():
+        if "running" in name:
+            torch.testing.assert_close(value, statistics[1][name], msg=name)
+
+
+def test_the_baselines_norms_are_averaged(table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture) -> None:
+    trainer = make_trainer(table, tiny_settings(ssbver=False, teacher={"momentum": 0.75}))
+    norms = [e.model.backbone.bn1 for e in (trainer.student.encoder, trainer.teacher)]
+    start = norms[1].running_mean.clone()
+    trainer.train_step(trainer.maker[0])
+    torch.testing.assert_close(norms[1].running_mean, 0.75 * start + 0.25 * norms[0].running_mean)
+
+
 @pytest.mark.parametrize("ssbver", [True, False])
 def test_resumes_to_the_same_weights_bit_for_bit(
     tmp_path: Path, table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, ssbver: bool
