@@ -85,7 +85,7 @@ class Moves:
                 if tail:
                     moved = True
                     members[number] = [t for t in members[number] if t not in tail]
-                    members[fresh] = [t for t in tail]
+                    members[fresh] = list(tail)
                     owner[members[fresh]] = fresh
                     fresh += 1
             if not moved:

@@ -73,7 +73,7 @@ def _overlap(
     return result
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _compiled_overlap(source, target, bounds, neighbour, weight):  # type: ignore[no-untyped-def]  # pragma: no cover
     result = np.zeros(len(source))
     for m in range(len(source)):
