@@ -152,6 +152,8 @@ def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin:
         batch_size=None,
         sampler=range(first, last),
         num_workers=workers,
+        # Not forked from this process: its threads (OpenVINO's, OpenMP's) do not survive a fork.
+        multiprocessing_context="forkserver" if workers else None,
         pin_memory=pin,
         prefetch_factor=4 if workers else None,
     )
