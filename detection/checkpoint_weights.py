@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 # Goes into keys; raise it when exports change.
-_VERSION = 1
+_VERSION = 2
 _TASKS = ("detect", "segment", "pose")
 
 
@@ -116,23 +116,28 @@ def _facts_of(modules: Any, path: Path) -> WeightFacts:
 
 
 def _export(modules: torch.nn.Module, size: tuple[int, int]) -> Any:
-    import openvino
     import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.passes import ConstantFolding, Manager
 
     from detection.torch_network import FirstOutput
 
     network = FirstOutput(modules)
     example = torch.zeros(1, 3, *size)
-    with torch.no_grad():
-        network(example)
-        traced: Any = _trace(network, example)
-    return openvino.convert_model(traced, input=[1, 3, *size], example_input=example)
-
-
-def _trace(network: torch.nn.Module, example: torch.Tensor) -> Any:
-    import torch
-
-    with warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         # Tracing is deprecated in favour of `torch.export`, which OpenVINO reads but ultralytics' heads do not survive.
         warnings.simplefilter("ignore")
-        return torch.jit.trace(network, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        network(example)
+        traced: Any = torch.jit.trace(network, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        # Not `openvino.convert_model`: it reports its use over the network, and forks this process to do so.
+        reader = FrontEndManager().load_by_framework("pytorch")
+        # The decoder must live as long as the conversion: OpenVINO holds no reference to it.
+        decoder = TorchScriptPythonDecoder(traced, example_input=(example,))
+        model = reader.convert(reader.load(decoder))
+    model.reshape({model.input(0): [1, 3, *size]})
+    # With the size known, what the trace computes from sizes is constant; quantisation needs to see it so.
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(model)
+    return model

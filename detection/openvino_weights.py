@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 from detection.errors import InputError
 from detection.letterbox import Letterbox
@@ -131,10 +133,22 @@ def require_quantiser(calibration: Sequence[Path]) -> None:
         raise InputError("precision int8: needs videos to calibrate on; name some, or give an int8 network")
 
 
+def _nncf() -> Any:
+    """The package nncf; it reports its use over the network unless the package for that is not found."""
+    reporting = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = cast(ModuleType, None)
+    try:
+        return importlib.import_module("nncf")
+    finally:
+        if reporting is None:
+            del sys.modules["openvino_telemetry"]
+        else:
+            sys.modules["openvino_telemetry"] = reporting
+
+
 def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
     require_quantiser(calibration)
-    import nncf
-
+    nncf = _nncf()
     pictures = []
     for path in calibration:
         video = open_video(path, threads=1)
