@@ -42,6 +42,7 @@ class LinkPrior:
         sure: (l,) how much of the travel times that learning starts from lies in the peak, not spread as `times`.
         peak: travel times that most events agree on.
         times: broad travel times that back up the learned ones where few vehicles were seen.
+        chance: travel times of pairs that have nothing to do with each other; None where a person vouches for the links.
     """
 
     probability: npt.NDArray[np.float64]
@@ -49,6 +50,7 @@ class LinkPrior:
     sure: npt.NDArray[np.float64]
     peak: TravelTimes
     times: TravelTimes
+    chance: TravelTimes | None
 
 
 def discover_links(
@@ -113,7 +115,8 @@ def discover_links(
     )
     seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
     likely = np.where(table.overlap, np.nan, _of_links(odds, table))
-    spread = _with_geography(broad_times(table), seconds)
+    chance = broad_times(table)
+    spread = _with_geography(chance, seconds)
     sure = np.clip((score[rows] - np.where(table.overlap, 8.0, 3.0)) / 8.0, 0.0, 0.9)
     likely = np.where(np.isfinite(likely), likely, 0.3)
     starts_in = np.where(table.overlap, _camera_of(entries, table.source), _camera_of(exits, table.source))
@@ -122,7 +125,7 @@ def discover_links(
     # What contradicts geography needs more evidence to start with.
     sure = sure * likely / (likely + 0.05)
     first = np.maximum(probability, sure * taken[rows])
-    return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread)
+    return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread, chance)
 
 
 def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[np.float64]:

@@ -101,7 +101,7 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
         density[row] = 0.95 * np.diff(np.interp(bounds, edges[row], total)) / step[row] + 0.05 / (BINS * step[row])
     times = TravelTimes(table.low.copy(), step, density, np.zeros(len(edges)))
     share = np.array([link.share for link in links.links], np.float64)
-    return ends["entry"], ends["exit"], table, LinkPrior(share, share, np.zeros(len(edges)), times, times)
+    return ends["entry"], ends["exit"], table, LinkPrior(share, share, np.zeros(len(edges)), times, times, None)
 
 
 def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: dict[str, int]) -> TrackEnds:

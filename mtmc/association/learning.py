@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma
+from scipy.special import digamma, expit
 
 from mtmc.association.candidates import LinkTable, Pairs
 from mtmc.association.discovery import LinkPrior
@@ -29,6 +29,10 @@ OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 FRESH_SHARE = 0.3
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
+LEAST_PATTERN = 2.0
+"""Nats that the travel times of a link must agree better than chance to count half."""
+PRIOR_PATTERN = 20.0
+"""Nats that a link which geography makes certain needs less."""
 LEAST_LEAVING = 0.05
 """Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
 NEGLIGIBLE = 1e-4
@@ -90,7 +94,7 @@ def learn(
     terms: dict[str, npt.NDArray[np.float64]] = {}
     log_ratio = np.zeros(len(pairs))
     if start is not None:
-        model.learn(pairs, probability)
+        model.learn(pairs, probability, settled=True)
     for step in range(settings.rounds):
         terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
         terms |= model.log_ratios(pairs, probability, fixed, ordered=settings.order and step >= 3)
@@ -99,7 +103,7 @@ def learn(
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
         ratio = np.exp(np.clip(log_ratio + lift, -60.0, 25.0))
         probability = pair_marginals(pairs.source, pairs.target, ratio, len(summaries))
-        model.learn(pairs, probability)
+        model.learn(pairs, probability, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
             pairs, evidence, fixed, probability = pairs[kept], evidence[kept], fixed[kept], probability[kept]
@@ -151,8 +155,8 @@ class _LinkModel:
         """The learned travel times (the starting ones before anything was learned)."""
         return self._times
 
-    def learn(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> None:
-        """Shares and travel times from the pairs' probabilities."""
+    def learn(self, pairs: Pairs, probability: npt.NDArray[np.float64], settled: bool) -> None:
+        """Shares and travel times from the pairs' probabilities; once settled, links without a pattern fade."""
         links = len(self._table)
         real = pairs.link < links
         link, weight = pairs.link[real], probability[real]
@@ -166,6 +170,24 @@ class _LinkModel:
         worth = weight > 1e-3
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
         self._learned = True
+        if settled and self._prior.chance is not None:
+            pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
+            floor = np.minimum(self.share, LEAST_SHARE * self._prior.probability)
+            self.share = floor + (self.share - floor) * expit(pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability)
+
+    def _pattern(
+        self,
+        link: npt.NDArray[np.int64],
+        seconds: npt.NDArray[np.float64],
+        weight: npt.NDArray[np.float64],
+        chance: TravelTimes,
+    ) -> npt.NDArray[np.float64]:
+        """(l,) nats by which a link's travel times agree with each other better than with chance.
+
+        Vehicles that leave the network and others that enter it can be paired at any time; that is no link.
+        """
+        better = self._density(link, seconds, weight) / np.maximum(chance.at(link, seconds), 1e-9)
+        return np.bincount(link, weight * np.log(np.maximum(better, 1e-3)), len(self._table))
 
     def log_ratios(
         self, pairs: Pairs, probability: npt.NDArray[np.float64], fixed: npt.NDArray[np.float64], ordered: bool
