@@ -72,13 +72,13 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior = _discover(summaries, settings)
     else:
         entries, exits, table, prior = from_links(summaries, links)
-    pairs, fixed = _candidates(summaries, table, entries, exits, settings)
+    pairs = _candidates(summaries, table, entries, exits, settings)
     vector = _vectors(summaries, entries, settings)
     similarity = _similarity(summaries, vector, vector, pairs)
     overlap = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
     succession = ~overlap & (pairs.link < len(table))
     evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity)
-    learned = learn(summaries, pairs, evidence, fixed, table, prior, entries, exits, settings)
+    learned = learn(summaries, pairs, evidence, table, prior, entries, exits, settings)
     ties = _tie(summaries, learned, settings)
     successor = chain(summaries, ties)
     if settings.appearance and vector.shape[1] and (settings.chain_features or settings.reranking):
@@ -92,9 +92,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
                 gated = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
                 similarity = rerank(learned.pairs.source, learned.pairs.target, similarity, gated, len(summaries))
             evidence = replace(learned.evidence, similarity=similarity)
-            learned = learn(
-                summaries, learned.pairs, evidence, learned.fixed, table, prior, entries, exits, short, learned
-            )
+            learned = learn(summaries, learned.pairs, evidence, table, prior, entries, exits, short, learned)
             ties = _tie(summaries, learned, settings)
             successor = chain(summaries, ties)
     identity = identify(summaries, ties, successor, settings.local_moves) + 1
@@ -126,21 +124,17 @@ def _candidates(
     entries: TrackEnds,
     exits: TrackEnds,
     settings: AssociationSettings,
-) -> tuple[Pairs, npt.NDArray[np.float64]]:
-    """Pairs of all links, of fragments (link `len(table)`) and of views (links above), and what of them is fixed."""
+) -> Pairs:
+    """Pairs of all links, of fragments (link `len(table)`) and of views (links above)."""
     linked = find_pairs(summaries, entries.zone, exits.zone, len(entries.camera), table)
-    parts, worth = [linked], [np.zeros(len(linked))]
+    parts = [linked]
     if settings.fragments:
         broken = find_fragments(summaries)
-        ratio = fragment_log_ratio(summaries, broken)
-        likely = ratio > UNLIKELY_FRAGMENT
+        likely = fragment_log_ratio(summaries, broken, np.zeros(len(broken))) > UNLIKELY_FRAGMENT
         parts.append(broken[likely].renumbered(len(table)))
-        worth.append(ratio[likely])
     if settings.ground:
-        views = find_view_pairs(summaries)
-        parts.append(views.renumbered(len(table) + 1))
-        worth.append(np.zeros(len(views)))
-    return Pairs.concatenate(parts), np.concatenate(worth)
+        parts.append(find_view_pairs(summaries).renumbered(len(table) + 1))
+    return Pairs.concatenate(parts)
 
 
 def _vectors(summaries: TrackSummaries, entries: TrackEnds, settings: AssociationSettings) -> npt.NDArray[np.float32]:

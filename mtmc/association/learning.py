@@ -11,6 +11,7 @@ from scipy.special import digamma, expit
 from mtmc.association.candidates import LinkTable, Pairs
 from mtmc.association.discovery import LinkPrior
 from mtmc.association.evidence import Evidence
+from mtmc.association.fragments import fragment_log_ratio
 from mtmc.association.marginals import pair_marginals
 from mtmc.association.order import order_density
 from mtmc.association.settings import AssociationSettings
@@ -33,6 +34,8 @@ LEAST_PATTERN = 2.0
 """Nats that the travel times of a link must agree better than chance to count half."""
 PRIOR_PATTERN = 20.0
 """Nats that a link which geography makes certain needs less."""
+USUAL_BREAKS = 0.05
+"""Share of tracks that break off, before the run has told."""
 LEAST_LEAVING = 0.05
 """Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
 NEGLIGIBLE = 1e-4
@@ -46,7 +49,6 @@ class Learned:
     Attributes:
         pairs: the candidate pairs that are left; link `len(table)` stands for fragments, those above for views.
         evidence: their measured values.
-        fixed: (m,) log ratios that no round changes (fragments).
         terms: log-likelihood ratios by term, each (m,).
         log_ratio: (m,) their sum.
         probability: (m,) marginal probability of each pair.
@@ -57,7 +59,6 @@ class Learned:
 
     pairs: Pairs
     evidence: Evidence
-    fixed: npt.NDArray[np.float64]
     terms: dict[str, npt.NDArray[np.float64]]
     log_ratio: npt.NDArray[np.float64]
     probability: npt.NDArray[np.float64]
@@ -70,7 +71,6 @@ def learn(
     summaries: TrackSummaries,
     pairs: Pairs,
     evidence: Evidence,
-    fixed: npt.NDArray[np.float64],
     table: LinkTable,
     prior: LinkPrior,
     entries: TrackEnds,
@@ -82,7 +82,7 @@ def learn(
 
     Args:
         summaries: the tracks.
-        pairs, evidence, fixed: candidates, see `Learned`.
+        pairs, evidence: candidates, see `Learned`.
         table, prior: the links and what is believed of them beforehand.
         entries, exits: the tracks' ends.
         settings: switches and the number of rounds.
@@ -97,7 +97,7 @@ def learn(
         model.learn(pairs, probability, settled=True)
     for step in range(settings.rounds):
         terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
-        terms |= model.log_ratios(pairs, probability, fixed, ordered=settings.order and step >= 3)
+        terms |= model.log_ratios(pairs, probability, ordered=settings.order and step >= 3)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
         # Learning starts by believing that vehicles are seen again: from too little belief no link ever grows.
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
@@ -106,11 +106,9 @@ def learn(
         model.learn(pairs, probability, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
-            pairs, evidence, fixed, probability = pairs[kept], evidence[kept], fixed[kept], probability[kept]
+            pairs, evidence, probability = pairs[kept], evidence[kept], probability[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
-    return Learned(
-        pairs, evidence, fixed, terms, log_ratio, probability, model.mass, model.share, model.blended_times()
-    )
+    return Learned(pairs, evidence, terms, log_ratio, probability, model.mass, model.share, model.blended_times())
 
 
 class _LinkModel:
@@ -128,6 +126,7 @@ class _LinkModel:
         self._table = table
         self._prior = prior
         self._settings = settings
+        self._summaries = summaries
         self._n = len(summaries)
         self._entry_zone = entries.zone
         self._end = summaries.end
@@ -173,7 +172,9 @@ class _LinkModel:
         if settled and self._prior.chance is not None:
             pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
             floor = np.minimum(self.share, LEAST_SHARE * self._prior.probability)
-            self.share = floor + (self.share - floor) * expit(pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability)
+            self.share = floor + (self.share - floor) * expit(
+                pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability
+            )
 
     def _pattern(
         self,
@@ -190,7 +191,7 @@ class _LinkModel:
         return np.bincount(link, weight * np.log(np.maximum(better, 1e-3)), len(self._table))
 
     def log_ratios(
-        self, pairs: Pairs, probability: npt.NDArray[np.float64], fixed: npt.NDArray[np.float64], ordered: bool
+        self, pairs: Pairs, probability: npt.NDArray[np.float64], ordered: bool
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Terms of place and time, each (m,): travel time, transitions and, for fragments, place."""
         links = len(self._table)
@@ -218,7 +219,14 @@ class _LinkModel:
         if len(views):
             shown = pairs[views].renumbered(-links - 1)
             transition[views] = view_log_prior(shown, probability[views], int(shown.link.max()) + 1)
-        return {"travel_time": travel, "transitions": transition, "fragments": np.where(real, 0.0, fixed)}
+        pieces = np.zeros(len(pairs))
+        broken = np.flatnonzero(pairs.link == links)
+        if len(broken):
+            chance = probability[broken]
+            # How often tracks break depends on the tracker; the run tells.
+            often = np.log((chance.sum() + 3.0) / (USUAL_BREAKS * self._n + 3.0))
+            pieces[broken] = fragment_log_ratio(self._summaries, pairs[broken], chance) + np.clip(often, -1.0, 1.5)
+        return {"travel_time": travel, "transitions": transition, "fragments": pieces}
 
     def _density(
         self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
