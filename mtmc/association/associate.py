@@ -20,7 +20,7 @@ from mtmc.association.settings import AssociationSettings
 from mtmc.association.solver import Ties, chain, identify, tie
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.views import find_view_pairs
-from mtmc.association.zones import TrackEnds, cluster_ends
+from mtmc.association.zones import RawEnds, TrackEnds, cluster_ends
 
 CHAIN_PASSES = 2
 """How often whole chains are compared and joined anew."""
@@ -110,8 +110,8 @@ def _discover(
 ) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior]:
     """Zones and possible links, from the tracks alone."""
     cameras = len(summaries.cameras)
-    entries = cluster_ends(summaries.camera, summaries.entry, summaries.entry_direction, cameras, settings.zones)
-    exits = cluster_ends(summaries.camera, summaries.exit, summaries.exit_direction, cameras, settings.zones)
+    entries = cluster_ends(RawEnds.entries(summaries), cameras, settings.zones)
+    exits = cluster_ends(RawEnds.exits(summaries), cameras, settings.zones)
     table, prior = discover_links(
         summaries, entries, exits, settings.longest_travel, settings.longest_overlap, settings.candidate_budget
     )
@@ -126,7 +126,7 @@ def _candidates(
     settings: AssociationSettings,
 ) -> Pairs:
     """Pairs of all links, of fragments (link `len(table)`) and of views (links above)."""
-    linked = find_pairs(summaries, entries.zone, exits.zone, len(entries.camera), table)
+    linked = find_pairs(summaries, entries, exits, table)
     parts = [linked]
     if settings.fragments:
         broken = find_fragments(summaries)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from mtmc.association.summaries import TrackSummaries
+from mtmc.association.zones import RawEnds, TrackEnds, describe_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +76,19 @@ class LinkTable:
 
 def find_pairs(
     summaries: TrackSummaries,
-    entry_zone: npt.NDArray[np.int64],
-    exit_zone: npt.NDArray[np.int64],
-    entry_zones: int,
+    entries: TrackEnds,
+    exits: TrackEnds,
     links: LinkTable,
 ) -> Pairs:
     """All pairs of tracks that one of `links` may join.
 
     Two tracks of one camera must not overlap in time. Parallel pairs (one succession, one overlap) may come out.
     """
-    order = np.lexsort((summaries.start, entry_zone))
-    starts = summaries.start[order]
-    bounds = np.searchsorted(entry_zone[order], np.arange(entry_zones + 1))
+    order = np.lexsort((entries.time, entries.zone))
+    starts = entries.time[order]
+    bounds = np.searchsorted(entries.zone[order], np.arange(len(entries.camera) + 1))
     found = []
-    for overlap, zone, time in ((False, exit_zone, summaries.end), (True, entry_zone, summaries.start)):
+    for overlap, zone, time in ((False, exits.zone, exits.time), (True, entries.zone, entries.time)):
         rows = np.flatnonzero(links.overlap == overlap)
         if len(rows) == 0:
             continue
@@ -155,3 +155,10 @@ def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first):
                 which[at] = k
                 at += 1
     return source, position, which
+
+
+def camera_ends(ends: RawEnds, cameras: int) -> TrackEnds:
+    """Ends of which each camera is one zone, with their own times."""
+    zone = ends.camera.astype(np.int64)
+    sorted_in = describe_ends(ends, zone, cameras, np.arange(cameras, dtype=np.int32))
+    return replace(sorted_in, time=ends.time)

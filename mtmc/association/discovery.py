@@ -42,7 +42,8 @@ class LinkPrior:
         sure: (l,) how much of the travel times that learning starts from lies in the peak, not spread as `times`.
         peak: travel times that most events agree on.
         times: broad travel times that back up the learned ones where few vehicles were seen.
-        chance: travel times of pairs that have nothing to do with each other; None where a person vouches for the links.
+        chance: travel times of pairs that have nothing to do with each other; None where a person vouches for all
+            links.
     """
 
     probability: npt.NDArray[np.float64]
@@ -80,15 +81,13 @@ def discover_links(
         _correlate(
             summaries,
             exits,
-            exits.zone,
-            summaries.end,
             entries,
             (-longest_overlap, longest_travel),
             lag,
             False,
             expected,
         ),
-        _correlate(summaries, entries, entries.zone, summaries.start, entries, (0.0, longest_travel), lag, True, none),
+        _correlate(summaries, entries, entries, (0.0, longest_travel), lag, True, none),
     ]
     found = [np.concatenate([np.asarray(t[k]) for t in tables]) for k in range(len(tables[0]))]
     overlap, source, target, low, high, pairs, score, peak, width, taken = found
@@ -200,8 +199,6 @@ def _peaks(peak: npt.NDArray[np.float64], width: npt.NDArray[np.float64]) -> Tra
 def _correlate(
     summaries: TrackSummaries,
     sources: TrackEnds,
-    zone: npt.NDArray[np.int64],
-    time: npt.NDArray[np.float64],
     entries: TrackEnds,
     window: tuple[float, float],
     lag: float,
@@ -214,8 +211,9 @@ def _correlate(
     travel times (seconds), share of the source's vehicles that take the link if the evidence holds.
     """
     low, high = window
-    order = np.lexsort((summaries.start, entries.zone))
-    starts = summaries.start[order]
+    zone, time = sources.zone, sources.time
+    order = np.lexsort((entries.time, entries.zone))
+    starts = entries.time[order]
     bounds = np.searchsorted(entries.zone[order], np.arange(len(entries.camera) + 1))
     by_zone = np.lexsort((time, zone))
     spans = np.searchsorted(zone[by_zone], np.arange(len(sources.camera) + 1))

@@ -12,7 +12,7 @@ from mtmc.association.discovery import LinkPrior
 from mtmc.association.links import Kind, Link, Links, TravelTime, Zone
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
-from mtmc.association.zones import TrackEnds, describe_ends
+from mtmc.association.zones import RawEnds, TrackEnds, describe_ends
 
 LEAST_VEHICLES = 1.0
 """Learned links that fewer vehicles took are not written."""
@@ -106,8 +106,8 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
 
 def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: dict[str, int]) -> TrackEnds:
     """Each track's end to the zone that holds it; ends outside all go to a last zone of their camera, without links."""
-    place = summaries.entry if kind == "entry" else summaries.exit
-    direction = summaries.entry_direction if kind == "entry" else summaries.exit_direction
+    raw = RawEnds.entries(summaries) if kind == "entry" else RawEnds.exits(summaries)
+    place, direction = raw.place, raw.direction
     zone_camera = np.array([index[z.camera] for z in zones] + list(range(len(summaries.cameras))), np.int32)
     chosen = len(zones) + summaries.camera.astype(np.int64)
     best = np.full(len(summaries), -np.inf)
@@ -121,7 +121,7 @@ def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: 
         better = score > best[rows]
         best[rows[better]] = score[better]
         chosen[rows[better]] = number
-    return describe_ends(summaries.camera, place, direction, chosen, len(zone_camera), zone_camera)
+    return describe_ends(raw, chosen, len(zone_camera), zone_camera)
 
 
 def _distance(points: npt.NDArray[np.float64], polygon: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

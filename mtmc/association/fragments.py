@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.candidates import LinkTable, Pairs, find_pairs
+from mtmc.association.candidates import LinkTable, Pairs, camera_ends, find_pairs
 from mtmc.association.summaries import TrackSummaries
+from mtmc.association.zones import RawEnds
 
 LONGEST_GAP = 8.0
 """Seconds a vehicle may be lost."""
@@ -23,10 +24,12 @@ CELLS = 8
 def find_fragments(summaries: TrackSummaries) -> Pairs:
     """Pairs of one camera of which the second starts within `LONGEST_GAP` after the first has ended; link is 0."""
     cameras = np.arange(len(summaries.cameras), dtype=np.int64)
-    camera = summaries.camera.astype(np.int64)
+    count = len(summaries.cameras)
+    entries = camera_ends(RawEnds.entries(summaries), count)
+    exits = camera_ends(RawEnds.exits(summaries), count)
     window = np.full(len(cameras), LONGEST_GAP)
     table = LinkTable(np.zeros(len(cameras), np.bool_), cameras, cameras, np.zeros(len(cameras)), window)
-    pairs = find_pairs(summaries, camera, camera, len(cameras), table)
+    pairs = find_pairs(summaries, entries, exits, table)
     return Pairs(pairs.source, pairs.target, np.zeros(len(pairs), np.int64), pairs.seconds)
 
 

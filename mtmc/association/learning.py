@@ -129,8 +129,8 @@ class _LinkModel:
         self._summaries = summaries
         self._n = len(summaries)
         self._entry_zone = entries.zone
-        self._end = summaries.end
-        self._start = summaries.start
+        self._end = exits.time
+        self._start = entries.time
         recorded = summaries.recorded
         source_camera = np.where(
             table.overlap, _take(entries.camera, table.source), _take(exits.camera, table.source)
@@ -188,7 +188,8 @@ class _LinkModel:
         Vehicles that leave the network and others that enter it can be paired at any time; that is no link.
         """
         better = self._density(link, seconds, weight) / np.maximum(chance.at(link, seconds), 1e-9)
-        return np.bincount(link, weight * np.log(np.maximum(better, 1e-3)), len(self._table))
+        nats = np.bincount(link, weight * np.log(np.maximum(better, 1e-3)), len(self._table)).astype(np.float64)
+        return np.asarray(nats, np.float64)
 
     def log_ratios(
         self, pairs: Pairs, probability: npt.NDArray[np.float64], ordered: bool

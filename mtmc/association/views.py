@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from mtmc.association.candidates import LinkTable, Pairs, find_pairs
+from mtmc.association.candidates import LinkTable, Pairs, camera_ends, find_pairs
 from mtmc.association.ground import MEETING, ground_offsets
 from mtmc.association.summaries import TrackSummaries
+from mtmc.association.zones import RawEnds
 
 SAMPLE = 400
 """Ground samples of a camera that are compared with other cameras'."""
@@ -22,12 +23,13 @@ def find_view_pairs(summaries: TrackSummaries) -> Pairs:
 
     The link is a number for each ordered two cameras that have such pairs, from 0; seconds count from start to start.
     """
-    cameras = len(summaries.cameras)
     a, b = _meeting_cameras(summaries)
     longest = float((summaries.end - summaries.start).max(initial=0.0))
     table = LinkTable(np.ones(len(a), np.bool_), a, b, np.zeros(len(a)), np.full(len(a), longest))
-    camera = summaries.camera.astype(np.int64)
-    pairs = find_pairs(summaries, camera, camera, cameras, table)
+    count = len(summaries.cameras)
+    entries = camera_ends(RawEnds.entries(summaries), count)
+    exits = camera_ends(RawEnds.exits(summaries), count)
+    pairs = find_pairs(summaries, entries, exits, table)
     offset, _ = ground_offsets(summaries, pairs.source, pairs.target)
     return pairs[np.linalg.norm(np.nan_to_num(offset, nan=np.inf), axis=1) < MEETING]
 

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.special import ndtri
+
+from mtmc.association.summaries import TrackSummaries
 
 DIRECTION_WEIGHT = 0.35
 """How far apart opposite directions are (twice this), in picture sizes: ends of opposite lanes lie close together."""
 REACH = 0.3
 """Mean distance, in picture sizes, up to which two groups of ends are one zone."""
+LEAST_SPEED = 0.3
+"""Boxes a second below which a vehicle stands: nobody knows when it will move on."""
+LONGEST_SHIFT = 1.0
+"""Seconds by which the time at a zone's centre may differ from the track's end."""
 SAMPLE = 500
 """Ends that are clustered; the others go to the nearest zone. Bounds the work of a camera."""
 
@@ -25,6 +32,8 @@ class TrackEnds:
         camera: (z,) int32, the camera of each zone.
         centre: (z, 2) float64, mean place (divided by the picture's size).
         direction: (z, 2) float64, mean direction of motion, of length 1 or 0.
+        time: (n,) float64, second at which each track passes (or would pass) its zone's centre: detectors lose
+            vehicles sooner or later, roads do not move.
         lateral: (n,) float64, place across the zone's direction, standardised within the zone: the lane.
     """
 
@@ -32,29 +41,55 @@ class TrackEnds:
     camera: npt.NDArray[np.int32]
     centre: npt.NDArray[np.float64]
     direction: npt.NDArray[np.float64]
+    time: npt.NDArray[np.float64]
     lateral: npt.NDArray[np.float64]
 
 
-def cluster_ends(
-    camera: npt.NDArray[np.int32],
-    place: npt.NDArray[np.float64],
-    direction: npt.NDArray[np.float64],
-    cameras: int,
-    split: bool = True,
-) -> TrackEnds:
+@dataclass(frozen=True, slots=True)
+class RawEnds:
+    """One end of every track, before zones.
+
+    Attributes:
+        camera: (n,) int32, camera index, ascending.
+        place: (n, 2) float64, divided by the picture's size.
+        direction: (n, 2) float64, unit vectors or zeros.
+        speed: (n, 2) float64, picture sizes a second.
+        reach: (n,) float64, size of the box, in picture sizes.
+        time: (n,) float64, seconds.
+    """
+
+    camera: npt.NDArray[np.int32]
+    place: npt.NDArray[np.float64]
+    direction: npt.NDArray[np.float64]
+    speed: npt.NDArray[np.float64]
+    reach: npt.NDArray[np.float64]
+    time: npt.NDArray[np.float64]
+
+    @classmethod
+    def entries(cls, summaries: TrackSummaries) -> RawEnds:
+        """Where tracks start."""
+        s = summaries
+        return cls(s.camera, s.entry, s.entry_direction, s.entry_speed, s.extent.mean(1), s.start)
+
+    @classmethod
+    def exits(cls, summaries: TrackSummaries) -> RawEnds:
+        """Where tracks end."""
+        s = summaries
+        return cls(s.camera, s.exit, s.exit_direction, s.exit_speed, s.extent.mean(1), s.end)
+
+
+def cluster_ends(ends: RawEnds, cameras: int, split: bool = True) -> TrackEnds:
     """Zones of one kind (entry or exit) by average-linkage clustering of places and directions, camera by camera.
 
     Args:
-        camera: (n,) camera index of each track, ascending.
-        place: (n, 2) places of the ends, divided by the picture's size.
-        direction: (n, 2) unit vectors or zeros.
+        ends: all entries, or all exits.
         cameras: number of cameras.
         split: False makes each camera a single zone.
     """
-    zone = np.zeros(len(camera), np.int64)
+    zone = np.zeros(len(ends.camera), np.int64)
     count = 0
-    bounds = np.searchsorted(camera, np.arange(cameras + 1))
-    points = np.column_stack([place, DIRECTION_WEIGHT * direction])
+    bounds = np.searchsorted(ends.camera, np.arange(cameras + 1))
+    points = np.column_stack([ends.place, DIRECTION_WEIGHT * ends.direction])
     for index in range(cameras):
         a, b = bounds[index], bounds[index + 1]
         if a == b:
@@ -62,18 +97,21 @@ def cluster_ends(
         groups = _groups(points[a:b]) if split else np.zeros(b - a, np.int64)
         zone[a:b] = count + groups
         count += int(groups.max()) + 1
-    return describe_ends(camera, place, direction, zone, count)
+    return describe_ends(ends, zone, count)
 
 
 def describe_ends(
-    camera: npt.NDArray[np.int32],
-    place: npt.NDArray[np.float64],
-    direction: npt.NDArray[np.float64],
-    zone: npt.NDArray[np.int64],
-    count: int,
-    zone_camera: npt.NDArray[np.int32] | None = None,
+    ends: RawEnds, zone: npt.NDArray[np.int64], count: int, zone_camera: npt.NDArray[np.int32] | None = None
 ) -> TrackEnds:
-    """Centres, directions and lanes of `count` zones to which ends were sorted; arguments as in `cluster_ends`."""
+    """Centres, directions, times and lanes of `count` zones to which ends were sorted.
+
+    Args:
+        ends: all entries, or all exits.
+        zone: (n,) in [0, count).
+        count: number of zones.
+        zone_camera: (count,) camera of each zone; None where every zone has an end.
+    """
+    place, direction = ends.place, ends.direction
     size = np.maximum(np.bincount(zone, minlength=count), 1)
     centre = np.stack([np.bincount(zone, p, count) / size for p in place.T], 1)
     mean = np.stack([np.bincount(zone, p, count) / size for p in direction.T], 1)
@@ -83,8 +121,21 @@ def describe_ends(
     offset = ((place - centre[zone]) * across[zone]).sum(1)
     if zone_camera is None:
         zone_camera = np.zeros(count, np.int32)
-        zone_camera[zone] = camera
-    return TrackEnds(zone, zone_camera, centre, mean, standardise(offset, zone, count))
+        zone_camera[zone] = ends.camera
+    lateral = standardise(offset, zone, count)
+    return TrackEnds(zone, zone_camera, centre, mean, _passing_time(ends, centre[zone], mean[zone]), lateral)
+
+
+def _passing_time(
+    ends: RawEnds, centre: npt.NDArray[np.float64], direction: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(n,) second at which each vehicle is level with its zone's centre, at the speed of its track's end."""
+    speed = (ends.speed * direction).sum(1)
+    way = ((centre - ends.place) * direction).sum(1)
+    moving = speed > LEAST_SPEED * ends.reach
+    early = np.where(moving, way / np.where(moving, speed, 1.0), 0.0)
+    result: npt.NDArray[np.float64] = ends.time + np.clip(early, -LONGEST_SHIFT, LONGEST_SHIFT)
+    return result
 
 
 def standardise(values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.float64]:
@@ -95,8 +146,6 @@ def standardise(values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], g
         group: (n,) in [0, groups).
         groups: number of groups.
     """
-    from scipy.special import ndtri
-
     if len(values) == 0:
         return np.zeros(0)
     order = np.lexsort((values, group))
