@@ -6,6 +6,7 @@ import ast
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ def require_precision(precision: str) -> None:
         raise InputError(f"precision {precision}: not on this CPU; use {', '.join(['float32', 'int8', *has])}")
 
 
+@cache
+def openvino_core() -> Any:
+    """The one OpenVINO core of this process, kept until it ends.
+
+    Its CPU plugin gives the calling thread a stack for signals, and takes that memory back with the last core: a signal
+    that arrives afterwards (a child's end, Ctrl-C) would crash the process.
+    """
+    return ov.Core()
+
+
 def read_model(path: Path) -> Any:
     """An OpenVINO model from a `.xml` (with its `.bin` beside it) or an `.onnx`.
 
@@ -43,7 +54,7 @@ def read_model(path: Path) -> Any:
         InputError: the file is damaged or no such network.
     """
     try:
-        return ov.Core().read_model(path)
+        return openvino_core().read_model(path)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else "unreadable"
         raise InputError(f"{path}: not a readable network ({reason[:120]}); export it again") from error
@@ -104,7 +115,7 @@ def _literal(text: object) -> object:
 
 
 def _capabilities() -> frozenset[str]:
-    return frozenset(ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    return frozenset(openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 class OpenVinoNetwork:
@@ -138,7 +149,7 @@ class OpenVinoNetwork:
             # Several processes, one a camera, would be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        self._compiled = ov.Core().compile_model(steps.build(), "CPU", settings)
+        self._compiled = openvino_core().compile_model(steps.build(), "CPU", settings)
         self._streams = streams
 
     @property

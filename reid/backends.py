@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
 import torch
 
 from evaluation.errors import InputError
-from reid.deploy import DeployedModel
+from reid.deploy import DeployedModel, openvino_core
 from reid.models import ReidModel
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -50,7 +49,7 @@ class OpenVinoBackend:
     name = "openvino"
 
     def __init__(self, model: Any | Path, precision: str = "auto", threads: int = 0) -> None:
-        core = ov.Core()
+        core = openvino_core()
         source = str(model) if isinstance(model, Path) else "the model"
         if isinstance(model, Path):
             try:
@@ -116,7 +115,7 @@ class TorchBackend:
 @cache
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 (AVX512-BF16, AMX) and OpenVINO uses that."""
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _cpu_precision(precision: str) -> str:

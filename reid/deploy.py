@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ from reid.models import ReidModel, normalise
 INPUT = "images"
 OUTPUT = "embedding"
 _OPSET = 17
+
+
+@cache
+def openvino_core() -> Any:
+    """The one OpenVINO core of this process, kept until it ends.
+
+    Its CPU plugin gives the calling thread a stack for signals, and takes that memory back with the last core: a signal
+    that arrives afterwards (a child's end, Ctrl-C) would crash the process.
+    """
+    return ov.Core()
 
 
 class DeployedModel(nn.Module):
@@ -40,7 +51,7 @@ def to_openvino(model: ReidModel) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         _write_onnx(model, path)
-        return ov.Core().read_model(path.read_bytes())
+        return openvino_core().read_model(path.read_bytes())
 
 
 def save_openvino(model: Any, path: Path) -> None:
