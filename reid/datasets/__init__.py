@@ -56,7 +56,7 @@ def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options
         root: its folder (for `csv` the file).
         strict: make every deviation from the published data set an error instead of a note.
         options: what the data set's own function takes: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
-            `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`).
+            `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`), `also` (`veri`).
 
     Raises:
         InputError: an unknown name or option, a missing file, a malformed list.

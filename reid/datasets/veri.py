@@ -16,13 +16,18 @@ PUBLISHED: dict[str, tuple[int, int | None]] = {"train": (37_778, 576), "query":
 _NAME = re.compile(r"^(\d+)_c(\d+)_")
 
 
-def load_veri(root: Path) -> Dataset:
+def load_veri(root: Path, *, also: str = "") -> Dataset:
     """Read VeRi-776 as distributed: `image_{train,query,test}/`, `name_{train,query,test}.txt`, label and index files.
 
     A file's name says identity and camera (`0001_c001_00016450_0.jpg`). Where a name list is missing the folder's
     sorted content takes its place, with a note. The label files and the lists `gt_index.txt` and `jk_index.txt` are
     held against the names and against the junk rule (same identity, same camera); what deviates is a note.
     A simulated set in the same layout (it holds `simulated_vehicles.txt`) is named as such.
+
+    Args:
+        root: the folder.
+        also: further folders of the same layout, separated by commas, whose training images join the root's. Their
+            vehicles and cameras count as others than the root's and each other's. The test stays the root's alone.
 
     Raises:
         InputError: a folder or a listed image is missing, or a name does not follow the scheme.
@@ -40,6 +45,8 @@ def load_veri(root: Path) -> Dataset:
     notes += _label_notes(root / "train_label.xml", train)
     notes += _label_notes(root / "test_label.xml", gallery)
     notes += _index_notes(root, query, gallery)
+    for folder in filter(None, map(str.strip, also.split(","))):
+        train = _join(train, _read_part(Path(folder).expanduser(), "train", notes))
     return Dataset("simulated" if simulated else "veri", train, (Split(query, gallery),), tuple(notes))
 
 
@@ -61,6 +68,16 @@ def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
         [int(m.group(1)) for m in matches if m],
         [int(m.group(2)) for m in matches if m],
     )
+
+
+def _join(table: ImageTable, other: ImageTable) -> ImageTable:
+    """Both tables' rows, the other's identities and cameras numbered on from the first's."""
+    if not len(table) or not len(other):
+        return table if len(table) else other
+    identity, camera = (
+        theirs + ours.max() + 1 for ours, theirs in ((table.identity, other.identity), (table.camera, other.camera))
+    )
+    return ImageTable.concatenate([table, ImageTable(other.path, identity, camera)])
 
 
 def _label_notes(path: Path, table: ImageTable) -> list[str]:

@@ -34,6 +34,16 @@ def test_veri_names_give_identity_and_camera(tiny_datasets: Path) -> None:
     assert (dataset.train.identity[0], dataset.train.camera[0]) == (1, 1)
 
 
+def test_veri_joins_the_training_vehicles_of_further_folders(make_dataset: MakeDataset, tiny_datasets: Path) -> None:
+    root = make_dataset("veri")
+    alone, joined = load_dataset("veri", root), load_dataset("veri", root, also=f"{root}, {tiny_datasets / 'veri'}")
+    assert (len(joined.train), joined.train.identities, joined.train.cameras) == (144, 24, 9)
+    assert joined.query.path.tolist() == alone.query.path.tolist()
+    assert not set(joined.train.identity[48:]) & set(joined.train.identity[:48])
+    with pytest.raises(InputError, match=r"nowhere.*image_train"):
+        load_dataset("veri", root, also=str(root.parent / "nowhere"))
+
+
 def test_counts_other_than_the_published_are_notes_and_errors_when_strict(tiny_datasets: Path) -> None:
     notes = load_dataset("veri", tiny_datasets / "veri").notes
     assert "VeRi-776 train: 48 images, published are 37778" in notes
