@@ -86,7 +86,7 @@ class Trainer:
             PictureStore(train.path.tolist(), settings.data.cache_gigabytes),
             labels,
             batches,
-            settings.views,
+            settings.views if settings.self_supervised else settings.views.model_copy(update={"local": 0}),
             settings.model.image_size,
             self.processes.rank,
             self.processes.size,
