@@ -23,6 +23,20 @@ class TrackingSettings(Settings):
         description="Boxes of at least this score are associated first, and may start tracks. Raising it leaves fewer"
         " false tracks and starts faint vehicles later.",
     )
+    start_score: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Least score of a box that starts a track; at least high_score. Raising it leaves fewer false "
+        "tracks and starts faint vehicles later.",
+    )
+    nms_iou: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Of two boxes in one frame that overlap by more only the better is tracked. Raising it keeps "
+        "vehicles that hide each other apart, and doubled boxes of one vehicle.",
+    )
     low_score: float = Field(
         0.1,
         ge=0,

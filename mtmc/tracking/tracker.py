@@ -8,6 +8,7 @@ import numpy as np
 
 from detection.detections import Detections
 from mtmc.clock import Clock
+from mtmc.tracking.distinct import distinct
 from mtmc.tracking.matching import Gates, match_frame
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import HITS, MISSED, Rules, State, advance, predict
@@ -42,7 +43,7 @@ class Tracker:
             direction_weight=s.direction_weight,
         )
         self._rules = Rules(
-            start_score=s.high_score,
+            start_score=max(s.start_score, s.high_score),
             confirm_hits=s.confirm_hits,
             tentative_misses=s.tentative_misses,
             max_lost=s.max_lost,
@@ -54,6 +55,7 @@ class Tracker:
             size_acceleration=s.size_acceleration,
             initial_speed=s.initial_speed,
         )
+        self._max_iou = s.nms_iou
         self._state = State.with_room(64, s.confirm_hits - 1)
         self._living = 0
         self._next_number = 1
@@ -79,6 +81,10 @@ class Tracker:
         self._time = time
         if not math.isfinite(detections.box.sum()):
             detections = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
+        if self._max_iou < 1 and len(detections) > 1:
+            stays = distinct(detections.box, detections.score, detections.box[:, 0].argsort(), self._max_iou)
+            if not stays.all():
+                detections = detections[stays]
         n, m = self._living, len(detections)
         if n + m == 0:
             return Tracks.empty()
