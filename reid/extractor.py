@@ -241,7 +241,11 @@ def _hash_files(*paths: Path) -> str:
 
 
 def _size(crop: Crop) -> tuple[int, ...]:
-    return crop.size if isinstance(crop, Image.Image) else crop.shape
+    if isinstance(crop, Image.Image):
+        return crop.size
+    if isinstance(crop, np.ndarray):
+        return crop.shape
+    raise TypeError(f"crops must be arrays or PIL images, not {type(crop).__name__}; PIL.Image.open reads a file")
 
 
 def _fill(target: npt.NDArray[np.uint8], crop: Crop, colour: Literal["bgr", "rgb"]) -> None:

@@ -49,7 +49,12 @@ class DataSettings(Settings):
         0.0, description="share of the training identities held out; 0: validate on the first split"
     )
     validation_queries: int = Field(0, ge=0, description="at most so many query images in a validation; 0: all")
-    cache_gigabytes: float = Field(4.0, ge=0, description="keep decoded pictures in memory while they fit; 0: never")
+    cache_gigabytes: float = Field(
+        4.0,
+        ge=0,
+        description="keep decoded pictures in memory while they fit: those of validations, and those that are "
+        "trained on where workers is 0; 0: never",
+    )
     workers: int = Field(4, ge=0, description="processes that make batches; 0: the training process itself")
 
 

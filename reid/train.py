@@ -23,6 +23,7 @@ from reid.datasets import load_dataset
 from reid.datasets.holdout import hold_out
 from reid.models import ReidModel
 from reid.settings import TrainSettings
+from reid.training import batches
 from reid.training.distributed import Processes, join_processes, leave_processes
 from reid.training.trainer import Trainer
 from reid.training.validation import Validation
@@ -97,6 +98,8 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     if run.threads:
         torch.set_num_threads(run.threads)
     device = choose_device(run.device, processes)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # what is not told a device, such as the random state, means the current one
     dataset = load_dataset(data.name, data.root, **cast(dict[str, Any], data.options))
     for note in dataset.notes:
         log.warning("%s", note)
@@ -137,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pretrained", help="imagenet, none, or a file with the backbone's weights")
     parser.add_argument("--until", type=int, help="stop after this many steps; the same command goes on from there")
     arguments = parser.parse_args(argv)
+    if arguments.until is not None and arguments.until < 1:
+        raise InputError(f"--until {arguments.until}: must be at least 1")
     settings = read_settings(arguments.config, arguments.set)
     if arguments.pretrained:
         settings = settings.model_copy(update={"pretrained": arguments.pretrained})
@@ -145,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     processes = join_processes()
     level = logging.INFO if processes.first else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    # Each process reads its own share of a batch, and names what it cannot read.
+    logging.getLogger(batches.__name__).setLevel(logging.INFO)
     try:
         metrics = train(settings, processes, arguments.until)
     finally:

@@ -49,6 +49,8 @@ class PictureStore:
         paths: (n,) files.
         gigabytes: memory that decoded pictures may take; 0 reads each picture from its file every time.
         threads: that decode.
+
+    What is kept stays in this process: a copy in a worker reads the files, or each would hold all pictures again.
     """
 
     def __init__(self, paths: Sequence[str], gigabytes: float = 0.0, threads: int = 2) -> None:
@@ -57,6 +59,9 @@ class PictureStore:
         if gigabytes > 0 and self.paths and self._estimate() <= gigabytes * _GIGABYTE:
             with ThreadPoolExecutor(threads) as pool:
                 self._kept = list(pool.map(_read_or_none, self.paths))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"paths": self.paths, "_kept": [None] * len(self.paths)}
 
     def read(self, row: int) -> Picture:
         """The picture of a row, (h, w, 3) uint8 RGB.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from evaluation.errors import InputError
+
+# The others wait while process 0 validates: a large test set takes longer than torch's ten minutes.
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def join_processes(environment: dict[str, str] | None = None) -> Processes:
         return Processes()
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     rank, size = int(variables["RANK"]), int(variables["WORLD_SIZE"])
-    dist.init_process_group(backend, rank=rank, world_size=size)
+    dist.init_process_group(backend, rank=rank, world_size=size, timeout=_PATIENCE)
     return Processes(rank, int(variables.get("LOCAL_RANK", rank)), size)
 
 

@@ -22,6 +22,7 @@ from reid.models import ReidModel
 from reid.settings import OptimiserSettings, TrainSettings
 from reid.train_log import TrainLog
 from reid.training.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.training.compilation import compile_modules
 from reid.training.distributed import Processes, mean_over_processes, require_same_data
 from reid.training.objective import Losses, Objective, build_student
 from reid.training.sampler import IdentityBatches
@@ -63,7 +64,7 @@ class Trainer:
 
     Raises:
         InputError: no training pictures, fewer identities than a batch takes, processes with different data, weights
-            that do not fit.
+            that do not fit, a compiler that is not there.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Trainer:
         labels = train.classes()
         batches = IdentityBatches(labels, settings.sampler.identities, settings.sampler.images, run.seed)
         self.maker = BatchMaker(
-            PictureStore(train.path.tolist(), settings.data.cache_gigabytes),
+            PictureStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
             labels,
             batches,
             settings.views if settings.self_supervised else settings.views.model_copy(update={"local": 0}),
@@ -113,8 +114,7 @@ class Trainer:
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
         self.optimiser = make_optimiser(settings.optimiser, self.parameters)
         if run.compile:
-            self.student.encoder.model.backbone.compile()
-            self.teacher.model.backbone.compile()
+            compile_modules(self.student.encoder.model.backbone, self.teacher.model.backbone, device=device)
         self._forward: nn.Module = self.student
         if self.processes.size > 1:
             # Buffers are the same in all processes, or (norms of the backbone) those of process 0 are stored.
@@ -188,7 +188,8 @@ class Trainer:
         state = output / "state.safetensors"
         if state.is_file():
             self.resume(state)
-            log.info("resumed at step %d of %d from %s", self.step, self.steps, state)
+            done = self.step == self.steps
+            log.info("%s at step %d of %d from %s", "complete" if done else "resumed", self.step, self.steps, state)
         last = min(self.steps, until or self.steps)
         metrics: dict[str, float] = {}
         run = self.settings.run
@@ -201,7 +202,8 @@ class Trainer:
                 self.damage.add(batch.unreadable)
                 temperature = self.temperature
                 losses, norm = self.train_step(batch)
-                if self.step % run.log_every == 0 or self.step == last:
+                stores = self.step % run.save_every == 0 or self.step == last
+                if stores or self.step % run.log_every == 0:
                     seconds = time.perf_counter() - clock
                     row = self._row(losses, norm, temperature, seconds, self.step - since)
                     if record is not None:
@@ -214,7 +216,7 @@ class Trainer:
                     if record is not None:
                         record.write(self.step, {"epoch": self.epoch, **metrics})
                     clock, since = time.perf_counter(), self.step
-                if self.processes.first and (self.step % run.save_every == 0 or self.step == last):
+                if stores and self.processes.first:
                     self.save(state)
                     self.export(output / "model.safetensors", metrics)
         return metrics
@@ -245,10 +247,11 @@ class Trainer:
         self, losses: Losses, norm: torch.Tensor, temperature: float, seconds: float, steps: int
     ) -> dict[str, float]:
         values = mean_over_processes(torch.stack([value.detach().float() for value in losses])).tolist()
-        if not math.isfinite(values[0]):
+        if not (math.isfinite(values[0]) and math.isfinite(norm)):
             raise InputError(
-                f"the loss is {values[0]} at step {self.step}: lower optimiser.learning_rate, set "
-                "optimiser.clip_gradient=5 or run.precision=float32, and start from the last training state"
+                f"the loss is {values[0]}, its gradient's length {float(norm)} at step {self.step}: lower "
+                "optimiser.learning_rate, set optimiser.clip_gradient=5 or run.precision=float32, and start again with "
+                "another run.output"
             )
         images = steps * self.maker.share * self.processes.size
         return {

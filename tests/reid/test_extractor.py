@@ -109,6 +109,8 @@ def test_one_pixel_empty_and_no_crops(extractor: Extractor) -> None:
 def test_what_is_no_picture_is_refused(extractor: Extractor) -> None:
     with pytest.raises(ValueError, match="must be uint8"):
         extractor.embed([np.zeros((4, 4, 3), np.float32)])
+    with pytest.raises(TypeError, match=r"not str; PIL\.Image\.open reads a file"):
+        extractor.embed(["car.jpg"])
     with pytest.raises(ValueError, match="must be \\(h, w\\)"):
         extractor.embed([np.zeros((4, 4, 2), np.uint8)])
 
@@ -216,3 +218,13 @@ def test_unreadable_files_are_named_and_left_out(tmp_path: Path, extractor: Extr
     assert not embedded.vectors[[5, 40, 70]].any()
     assert sum(seen) == 71
     np.testing.assert_allclose(embedded.vectors[33], extractor.embed([crops[1]], colour="rgb")[0], atol=1e-5)
+
+
+def test_shipped_networks_load_by_name_from_any_folder(
+    tmp_path: Path, crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("baseline", "ssbver"):
+        vectors = reid.Extractor.load(name, "cpu").embed(crops)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert not list(tmp_path.iterdir())

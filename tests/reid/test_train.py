@@ -5,6 +5,7 @@ import pytest
 from evaluation.cli import run_command
 from evaluation.errors import InputError
 from reid.checkpoint import load_model
+from reid.settings import SelfSupervisionSettings
 from reid.train import main, read_settings
 from reid.train_log import read_log
 
@@ -56,6 +57,21 @@ def test_paper_recipe(configs: Path) -> None:
     assert both.data.name == "veri"
 
 
+def test_script_recipe_is_the_paper_with_what_the_script_does_otherwise(configs: Path) -> None:
+    paper = read_settings(configs / "veri_resnet50_ibn_ssbver.yaml")
+    script = read_settings([configs / "veri_resnet50_ibn_ssbver.yaml", configs / "with_script.yaml"])
+    assert (paper.views.recipe, script.views.recipe) == ("paper", "script")
+    assert (paper.model.bottleneck_bias, script.model.bottleneck_bias) == (True, False)
+    assert (paper.loss.classifier_bias, script.loss.classifier_bias) == (True, False)
+    assert (len(paper.ssl.hidden), script.ssl.hidden) == (4, (2048, 2048, 256))
+    assert (paper.optimiser.learning_rate, script.optimiser.learning_rate) == (5e-4, 1e-3)
+    assert script.loss.self_supervision == 0.005
+    heads = {name: read_settings(configs / f"{name}_resnet50_ibn_ssbver.yaml").ssl for name in ("veri", "veriwild")}
+    assert (heads["veri"].outputs, heads["veri"].batch_norm) == (1024, False)
+    assert (heads["veriwild"].outputs, heads["veriwild"].batch_norm) == (16384, True)
+    assert SelfSupervisionSettings().outputs == 65536
+
+
 def test_trains_from_the_command_line_and_goes_on_when_called_again(
     tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +80,8 @@ def test_trains_from_the_command_line_and_goes_on_when_called_again(
     assert main([*command, "--until", "2"]) == 0
     assert main(command) == 0
     assert "mAP" in capsys.readouterr().out
+    with pytest.raises(InputError, match="--until 0: must be at least 1"):
+        main([*command, "--until", "0"])
     rows = read_log(tmp_path / "run" / "log.csv")
     assert [int(row["step"]) for row in rows if row["total"]] == [1, 2, 3]
     _, config = load_model(tmp_path / "run" / "model.safetensors")

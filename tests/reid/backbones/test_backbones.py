@@ -40,3 +40,14 @@ def test_an_unknown_name_gives_near_ones() -> None:
 def test_gem_on_a_network_without_map_is_refused() -> None:
     with pytest.raises(InputError, match="pooling"):
         build_model(ModelConfig(backbone="test_vit", pooling="gem", image_size=(96, 96)))(torch.randn(1, 3, 96, 96))
+
+
+@pytest.mark.parametrize(
+    ("name", "dims"),
+    [("resnet50", 2048), ("resnet50_ibn", 2048), ("vit_base", 768), ("swin_base", 1024), ("convnext_base", 1024)],
+)
+def test_the_papers_networks_take_the_papers_sizes(name: str, dims: int) -> None:
+    with torch.device("meta"):  # shapes without numbers: nothing is computed
+        model = build_model(ModelConfig(backbone=name, image_size=(256, 256))).eval()
+        for size in (256, 112):
+            assert model.embed(torch.empty(2, 3, size, size)).shape == (2, model.dims) == (2, dims)

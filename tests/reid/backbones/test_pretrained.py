@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 
 from evaluation.errors import InputError
@@ -76,3 +77,27 @@ def test_no_internet_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
     with pytest.raises(InputError, match=r"cannot be fetched \(no route to host\).*pretrained=PATH"):
         load_pretrained(build_backbone(ModelConfig(backbone="resnet18_ibn")), "resnet18_ibn", "imagenet")
+
+
+@pytest.mark.parametrize("name", ["resnet18_ibn", "resnet50_ibn"])
+def test_published_ibn_files_load(tmp_path: Path, name: str) -> None:
+    """Their layout: torchvision's names, and in stages 1 to 3 a first norm of two halves, IN and BN."""
+    published = {}
+    for key, value in getattr(torchvision.models, name.removesuffix("_ibn"))(weights=None).state_dict().items():
+        value = torch.randn_like(value) if value.is_floating_point() else value
+        stage, _, rest = key.partition(".")
+        _, _, tensor = rest.partition(".bn1.")
+        if stage in ("layer1", "layer2", "layer3") and tensor:
+            parent, half = key.removesuffix(tensor), len(value) // 2 if value.ndim else 0
+            if tensor in ("weight", "bias"):
+                published[f"{parent}IN.{tensor}"] = value[:half]
+            published[f"{parent}BN.{tensor}"] = value[half:] if value.ndim else value
+        else:
+            published[key] = value
+    torch.save(published, tmp_path / f"{name}_a.pth")
+    target = build_backbone(ModelConfig(backbone=name))
+    load_pretrained(target, name, str(tmp_path / f"{name}_a.pth"))
+    assert published.keys() - target.state_dict().keys() == {"fc.weight", "fc.bias"}
+    for key, value in target.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            assert torch.equal(value, published[key]), key

@@ -1,4 +1,5 @@
 import logging
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +108,10 @@ def test_large_sets_are_not_kept_in_memory(tmp_path: Path, write_pictures: Pictu
     assert kept.read(0).shape == (20, 20, 3)
     with pytest.raises(InputError):
         read.read(0)
+
+
+def test_a_copy_for_a_worker_takes_no_pictures_along(tmp_path: Path, write_pictures: Pictures) -> None:
+    kept = PictureStore(write_pictures(tmp_path, side=200).path.tolist(), 1.0)
+    copied = pickle.dumps(kept)
+    assert len(copied) < kept.read(0).nbytes
+    assert np.array_equal(pickle.loads(copied).read(3), kept.read(3))

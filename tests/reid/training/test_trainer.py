@@ -241,6 +241,17 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_mend(
         trainer.run(tmp_path / "run")
 
 
+def test_a_gradient_that_is_no_number_is_never_stored(
+    tmp_path: Path, table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture
+) -> None:
+    run = {**tiny_settings().run.model_dump(), "log_every": 100, "save_every": 1}
+    trainer = make_trainer(table, tiny_settings(run=run))
+    trainer.student.classifier.bias.register_hook(lambda gradient: torch.full_like(gradient, torch.inf))
+    with pytest.raises(InputError, match="length inf at step 1"):
+        trainer.run(tmp_path / "run")
+    assert not (tmp_path / "run" / "state.safetensors").exists()
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_optimisers_and_layouts(
