@@ -173,11 +173,18 @@ def _print(rows: Sequence[dict[str, str | float]] | Sequence[dict[str, object]])
     for column in rows[0]:
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        table.add_row(*map(_shown, row.values()))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160  # a file or a pipe has room
     console.print(table)
+
+
+def _shown(value: object) -> str:
+    """For a table: four digits, nothing for what was not measured."""
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -125,7 +125,8 @@ def draw_distances(names: Sequence[str], found: Sequence[PairDistances], title: 
             axis.axvline(mean, color=colour, linestyle="--", linewidth=1)
         axis.set_title(name)
         axis.set_xlabel("Euclidean distance")
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper left")
     axes[0].set_ylabel("density of pairs")
+    axes[0].set_ylim(top=1.25 * axes[0].get_ylim()[1])  # room for the legends, in all panels
     figure.suptitle(title)
     return figure

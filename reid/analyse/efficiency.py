@@ -58,8 +58,9 @@ class Cost:
     data: str = ""
 
     def as_row(self) -> dict[str, str | float]:
-        """For CSV."""
-        return dataclasses.asdict(self)
+        """For CSV: the attributes by their names, the accuracy as `mAP`."""
+        row = dataclasses.asdict(self)
+        return {("mAP" if key == "mean_average_precision" else key): value for key, value in row.items()}
 
 
 def _published(method: str, accuracy: float, parameters: float, dims: int, ms: float, memory: float) -> Cost:

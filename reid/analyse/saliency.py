@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
+from evaluation.errors import InputError
 from reid.images import Picture
 from reid.models import ReidModel, normalise
 from reid.views import resize
@@ -40,11 +41,17 @@ def pair_saliency(model: ReidModel, query: Picture, gallery: Picture) -> Salienc
     Args:
         model: f is its L2-normalised embedding; left in evaluation mode.
         query: (h, w, 3) uint8 RGB of any size; resized to the network's input.
-        gallery: likewise.
+        gallery: likewise, another picture.
+
+    Raises:
+        InputError: both are the same picture: no change of a pixel makes two equal vectors more similar, so that the
+            gradient is zero and what is drawn of it would be rounding errors.
     """
     model.eval()
     device = next(model.parameters()).device
     pair = np.stack([resize(picture, model.config.image_size) for picture in (query, gallery)])
+    if np.array_equal(pair[0], pair[1]):
+        raise InputError("--query and --gallery show the same picture, whose saliency is zero; give two pictures")
     images = torch.from_numpy(pair).permute(0, 3, 1, 2).float().to(device).requires_grad_()
     vectors = F.normalize(model.embed(normalise(images, model.config)), dim=1)
     similarity = (vectors[0] * vectors[1]).sum()

@@ -120,6 +120,8 @@ def test_saliency_command_shows_two_models(tiny_datasets: Path, weights: list[Pa
     assert_picture(tmp_path / "saliency.png")
     assert len(read_csv(tmp_path / "saliency.csv")) == 2 * 2 * 32 * 40
     assert [row["weights"] for row in read_csv(tmp_path / "similarity.csv")] == ["baseline", "ssbver"]
+    with pytest.raises(InputError, match="show the same picture"):
+        main(["saliency", "--weights", names[0], *pair[:3], pair[1], "--output", str(tmp_path)])
     with pytest.raises(InputError, match=r"absent\.jpg"):
         main(["saliency", "--weights", names[0], "--query", "absent.jpg", *pair[2:], "--output", str(tmp_path)])
 
@@ -163,7 +165,7 @@ def test_efficiency_measures_a_network_in_a_process_of_its_own(weights: list[Pat
     assert float(measured["parameters"]) == pytest.approx(parameters, rel=1e-4)
     assert float(measured["ms_batch1"]) > 0 and float(measured["ms_batch32"]) > 0
     assert 0 < float(measured["memory_mb_batch1"]) <= float(measured["memory_mb_batch32"]) < 1000
-    assert float(measured["mean_average_precision"]) == pytest.approx(61)
+    assert float(measured["mAP"]) == pytest.approx(61)
     assert rows[7]["source"].startswith("paper")
 
 
