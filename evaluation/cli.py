@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 
 from evaluation.errors import InputError
+
+# What the place that a person gave for the results can be: taken, not theirs, read only, full.
+_OUTPUT_PROBLEMS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+    }
+)
 
 
 def run_command(
@@ -21,7 +36,8 @@ def run_command(
         user_errors: further exception types whose text is meant for the person, besides `InputError`.
 
     Returns:
-        The exit status. Any other exception passes through: Python prints its traceback and exits with 1.
+        The exit status. A file or folder that cannot be used, or a full disk, is a person's mistake, too. Any other
+        exception passes through: Python prints its traceback and exits with 1.
     """
     persons: tuple[type[Exception], ...] = (InputError, *user_errors)
     try:
@@ -29,6 +45,12 @@ def run_command(
     except persons as error:
         line = " ".join(str(error).split())
         sys.stderr.write(f"error: {line}\n")
+        return 2
+    except OSError as error:
+        if error.errno not in _OUTPUT_PROBLEMS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {where}{error.strerror}; nothing can be read or written there\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -45,7 +45,10 @@ def dataset_of(arguments: argparse.Namespace) -> Dataset:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--option {text}: must be key=value, for example holdout=0.2")
-        options[key] = yaml.safe_load(value)
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--option {text}: the value is no YAML ({error})") from error
     if arguments.size:
         options["size"] = arguments.size
     return load_dataset(arguments.dataset, arguments.data_root, strict=arguments.strict, **options)

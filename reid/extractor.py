@@ -85,6 +85,8 @@ class Extractor:
             InputError: no such file or name, a damaged file, a device or precision that does not exist.
         """
         path = find_weights(weights)
+        if threads < 0:
+            raise InputError(f"threads must be at least 0 (all cores), not {threads}")
         if precision not in PRECISIONS:
             raise InputError(f"precision {precision!r} is unknown; there are {', '.join(PRECISIONS)}")
         device = choose_device(device)
@@ -215,7 +217,9 @@ def choose_device(device: str) -> str:
     try:
         kind = torch.device(device)
     except RuntimeError:
-        raise InputError(f"device {device!r} is unknown; there are auto, cpu, cuda, cuda:<number>") from None
+        kind = None
+    if kind is None or kind.type not in ("cpu", "cuda"):
+        raise InputError(f"device {device!r} is unknown; there are auto, cpu, cuda, cuda:<number>")
     if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
         raise InputError(f"device {device!r}: this machine has {torch.cuda.device_count()} GPUs; use cpu")
     return device

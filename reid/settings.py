@@ -45,7 +45,7 @@ class DataSettings(Settings):
     options: dict[str, bool | int | float | str] = Field(
         {}, description="of the data set's own reader, e.g. size: large"
     )
-    validation: Fraction = Field(
+    validation: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0, description="share of the training identities held out; 0: validate on the first split"
     )
     validation_queries: int = Field(0, ge=0, description="at most so many query images in a validation; 0: all")

@@ -78,6 +78,8 @@ def _distances(arguments: argparse.Namespace) -> None:
 
 
 def _curves(arguments: argparse.Namespace) -> None:
+    if arguments.smooth < 1:
+        raise InputError(f"--smooth {arguments.smooth}: must be at least 1, which changes nothing")
     names = short_names(arguments.runs)
     curves = [read_curves(run) for run in arguments.runs]
     save_figure(draw_curves(names, curves, arguments.smooth), arguments.output / "curves.png")
@@ -149,6 +151,8 @@ def _train_points(arguments: argparse.Namespace) -> list[Point]:
 
 
 def _hours(arguments: argparse.Namespace) -> None:
+    if not (arguments.peak_tflops > 0 and arguments.utilisation > 0):
+        raise InputError("--peak-tflops and --utilisation must be above 0")
     rows = []
     for config in arguments.config:
         settings = train.read_settings(config, arguments.set)

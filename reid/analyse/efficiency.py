@@ -17,6 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from evaluation.errors import InputError
+from evaluation.settings import validate
 from reid.checkpoint import load_model, save_model
 from reid.deploy import save_openvino, to_openvino
 from reid.extractor import Extractor, choose_device, find_weights
@@ -115,7 +116,9 @@ def measure(
     model = (
         load_model(find_weights(subject.weights))[0]
         if subject.weights
-        else build_model(ModelConfig(backbone=subject.backbone, image_size=subject.image_size))
+        else build_model(
+            validate(ModelConfig, {"backbone": subject.backbone, "image_size": subject.image_size}, "efficiency")
+        )
     )
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     with tempfile.TemporaryDirectory() as folder:

@@ -46,7 +46,14 @@ class TimmBackbone(nn.Module):
         self.name = name
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.network(images)
+        try:
+            features: torch.Tensor = self.network(images)
+        except AssertionError as error:  # how timm refuses a size that its patches do not divide
+            size = f"{images.shape[2]} x {images.shape[3]}"
+            raise InputError(
+                f"model.backbone: {self.name} takes no pictures of {size} ({error}); change model.image_size or "
+                "views.local_size"
+            ) from error
         if self.as_map and features.ndim != 4:
             raise InputError(f"model.pooling: {self.name} gives no feature map; use avg, which is its own pooling")
         return features.permute(0, 3, 1, 2) if self.turn else features

@@ -70,13 +70,26 @@ def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options
             near = difflib.get_close_matches(option, allowed, n=1, cutoff=0.0)
             hint = f"nearest is {near[0]!r} of {', '.join(allowed)}" if near else "it has none"
             raise InputError(f"data set {name!r} has no option {option!r}; {hint}")
+        _require_kind(name, option, options[option], allowed[option])
     dataset = DATASETS[name](Path(root).expanduser(), **options)
     if strict and dataset.notes:
         raise InputError(f"{root} is not {name} as published: {'; '.join(dataset.notes)}")
     return dataset
 
 
-def dataset_options(name: str) -> tuple[str, ...]:
-    """The names of the options that `load_dataset(name, root, ...)` takes."""
+def dataset_options(name: str) -> dict[str, object]:
+    """The options that `load_dataset(name, root, ...)` takes, with their defaults."""
     parameters = inspect.signature(DATASETS[name]).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _require_kind(name: str, option: str, value: object, default: object) -> None:
+    """Refuse a value of another kind than the option's default, and a negative number."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        right = isinstance(default, bool) and isinstance(value, bool)
+    elif isinstance(default, int | float):
+        right = isinstance(value, int if isinstance(default, int) else int | float) and value >= 0
+    else:
+        right = isinstance(value, type(default))
+    if not right:
+        raise InputError(f"data set {name!r}: option {option!r} is {value!r}; give a value like {default!r}")

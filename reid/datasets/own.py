@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
     path = require(root, "data.csv", "CSV data set") if root.is_dir() else root
     if not path.is_file():
         raise InputError(f"CSV data set: {path} is not there; give a CSV file with the columns path, identity, camera")
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no CSV file in UTF-8 ({error.reason}); store it as such") from error
+    with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
         for column in ("path", "identity"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,22 @@ def test_a_persons_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixtur
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         _raising(ZeroDivisionError())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("")
+
+    def main(argv: Sequence[str] | None) -> int:
+        (tmp_path / "taken" / "results").mkdir()
+        return 0
+
+    assert run_command(main, []) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'taken' / 'results'}: Not a directory")
+    assert error.count("\n") == 1
+    assert _raising(OSError(errno.ENOSPC, "No space left on device")) == 2
+    with pytest.raises(BrokenPipeError):
+        _raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
 
 
 def test_an_interruption_is_not_a_fault(capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,5 +130,11 @@ def test_mistakes_are_told(tiny_datasets: Path, checkpoint: Path) -> None:
         main(["--weights", str(checkpoint), *data, "--option", "holdout=0.2"])
     with pytest.raises(InputError, match="must be key=value"):
         main(["--weights", str(checkpoint), *data, "--option", "holdout"])
+    with pytest.raises(InputError, match="the value is no YAML"):
+        main(["--weights", str(checkpoint), *data, "--option", "holdout=[1"])
+    with pytest.raises(InputError, match="threads must be at least 0"):
+        main(["--weights", str(checkpoint), *data, "--threads", "-1"])
+    with pytest.raises(InputError, match="device 'meta' is unknown"):
+        main(["--weights", str(checkpoint), *data, "--device", "meta"])
     with pytest.raises(InputError, match="not veri as published"):
         main(["--weights", str(checkpoint), *data, "--strict"])

@@ -106,6 +106,7 @@ def test_validation_identities_are_not_trained_on(tmp_path: Path, configs: Path,
     [
         ("model.bakbone=resnet50", r"unknown key 'model\.bakbone'.*backbone"),
         ("optimiser.name=sgd", r"key 'optimiser\.name'.*'adam' or 'adamw'"),
+        ("data.validation=1.0", r"key 'data\.validation'.*less than 1"),
         ("teacher.momentum=1.5", r"key 'teacher\.momentum'.*less than 1"),
         ("model.backbone=resnet51_ibn", r"no network is called resnet51_ibn.*resnet50_ibn"),
         ("sampler.identities=64", r"a batch takes 64 identities, the training data have 8"),

@@ -139,6 +139,8 @@ def test_curves_command_reads_training_logs(tmp_path: Path) -> None:
     rows = read_csv(tmp_path / "out" / "curves.csv")
     assert len(rows) == 40
     assert float(rows[1]["classification"]) == 2.5
+    with pytest.raises(InputError, match="--smooth 0: must be at least 1"):
+        main(["curves", "--runs", *runs, "--smooth", "0", "--output", str(tmp_path)])
     with pytest.raises(InputError, match="no such log"):
         main(["curves", "--runs", str(tmp_path / "nowhere"), "--output", str(tmp_path)])
     (tmp_path / "log.csv").write_text("step,epoch\n1,0.1\n")
@@ -174,6 +176,8 @@ def test_efficiency_mistakes(tmp_path: Path) -> None:
         with_accuracy(PUBLISHED, {"other": ("veri", 0.5)})
     with pytest.raises(InputError, match="nothing to measure"):
         main(["efficiency", "--output", str(tmp_path)])
+    with pytest.raises(InputError, match=r"efficiency: key 'image_size\.0'"):
+        main(["efficiency", "--backbone", "resnet18", "--image-size", "0", "9", "--output", str(tmp_path)])
     with pytest.raises(InputError, match="neither a file nor a name"):
         main(["efficiency", "--weights", "nothing", "--device", "cpu", "--output", str(tmp_path)])
 
@@ -257,6 +261,12 @@ def test_the_operations_of_a_network_are_those_that_are_known() -> None:
     assert training_budget(baseline).image_gflop == pytest.approx(6 * whole)
     with pytest.raises(InputError, match="give --images"):
         training_budget(settings.model_copy(update={"data": DataSettings(name="folder")}))
+
+
+def test_hours_need_a_speed(repository: Path, tmp_path: Path) -> None:
+    config = str(repository / "configs" / "reid" / "sim_small_baseline.yaml")
+    with pytest.raises(InputError, match="must be above 0"):
+        main(["hours", "--config", config, "--peak-tflops", "0", "--output", str(tmp_path)])
 
 
 def test_names_in_legends_are_short_and_different(tmp_path: Path) -> None:

@@ -51,3 +51,8 @@ def test_the_papers_networks_take_the_papers_sizes(name: str, dims: int) -> None
         model = build_model(ModelConfig(backbone=name, image_size=(256, 256))).eval()
         for size in (256, 112):
             assert model.embed(torch.empty(2, 3, size, size)).shape == (2, model.dims) == (2, dims)
+
+
+def test_a_size_that_patches_do_not_divide_is_refused() -> None:
+    with pytest.raises(InputError, match=r"test_vit takes no pictures of 90 x 96.*views\.local_size"):
+        build_model(ModelConfig(backbone="test_vit", image_size=(96, 96)))(torch.randn(1, 3, 90, 96))

@@ -179,7 +179,7 @@ def test_wrong_names_get_the_nearest() -> None:
         load_dataset("veriwild", ".", sise="small")
     with pytest.raises(InputError, match="size 'huge' is unknown"):
         load_dataset("veriwild", ".", size="huge")
-    assert dataset_options("vehicleid") == ("size", "draws", "seed")
+    assert dataset_options("vehicleid") == {"size": "small", "draws": 10, "seed": 0}
 
 
 def test_hold_out_tests_only_what_can_be_found() -> None:
@@ -203,3 +203,26 @@ def test_tables_slice_and_join() -> None:
     assert (joined.identities, joined.cameras) == (2, 0)
     with pytest.raises(ValueError, match="differ in length"):
         ImageTable(table.path, table.identity[:2], table.camera)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("vehicleid", "draws", "ten"),
+        ("vehicleid", "draws", 2.5),
+        ("vehicleid", "seed", -1),
+        ("vehicleid", "size", 800),
+        ("cityflow", "synthetic", 1),
+        ("folder", "holdout", "half"),
+        ("folder", "holdout", True),
+    ],
+)
+def test_options_of_a_wrong_kind_are_named(tiny_datasets: Path, name: str, option: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"option '{option}' is .*give a value like"):
+        load_dataset(name, tiny_datasets / name, **{option: value})
+
+
+def test_a_csv_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match=r"data\.csv: no CSV file in UTF-8"):
+        load_dataset("csv", tmp_path)
