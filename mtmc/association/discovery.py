@@ -8,11 +8,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.candidates import LinkTable
+from mtmc.association.candidates import LinkTable, camera_ends
 from mtmc.association.geography import expected_travel, usual_speed, zone_places
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
-from mtmc.association.zones import TrackEnds
+from mtmc.association.zones import RawEnds, TrackEnds
 
 FINE_LAG, COARSE_LAG = 0.1, 0.5
 """Seconds a bin of the lags that are tried, in small and in large scenarios."""
@@ -28,6 +28,8 @@ RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""
 LINKS_PER_ZONE = 12
 """Most links kept of one zone in a large scenario."""
+ZONE_CHOICE = 2.0
+"""Nats that evidence of two whole cameras is worth less for two of their zones: which ones, it does not say."""
 GEOGRAPHY_SPREAD = 0.45
 """Standard deviation of the log of the travel time about what calibration lets expect."""
 
@@ -90,6 +92,7 @@ def discover_links(
         _correlate(summaries, entries, entries, (0.0, longest_travel), lag, True, none),
     ]
     found = [np.concatenate([np.asarray(t[k]) for t in tables]) for k in range(len(tables[0]))]
+    _lean_on_cameras(summaries, entries, exits, found, (-longest_overlap, longest_travel), lag, expected)
     overlap, source, target, low, high, pairs, score, peak, width, taken = found
     keep = pairs > 0
     if int(pairs.sum()) > budget:
@@ -125,6 +128,42 @@ def discover_links(
     sure = sure * likely / (likely + 0.05)
     first = np.maximum(probability, sure * taken[rows])
     return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread, chance)
+
+
+def _lean_on_cameras(
+    summaries: TrackSummaries,
+    entries: TrackEnds,
+    exits: TrackEnds,
+    columns: list[npt.NDArray[np.generic]],
+    window: tuple[float, float],
+    lag: float,
+    expected: npt.NDArray[np.float64],
+) -> None:
+    """Where the events of two whole cameras agree more clearly than those of two of their zones, the zones' columns
+    (of `_correlate`) take the cameras' evidence and travel time, in place.
+
+    Few vehicles, spread over lanes and turns, leave each zone with one or two events; together they show the link.
+    """
+    count = len(summaries.cameras)
+    coming = camera_ends(RawEnds.entries(summaries), count)
+    going = camera_ends(RawEnds.exits(summaries), count)
+    unknown = np.full((count, count), np.nan)
+    overlap, source, target, _, _, _, score, peak, width, taken = columns
+    for over, ends, starts in ((False, going, exits), (True, coming, entries)):
+        whole = _correlate(summaries, ends, coming, window if not over else (0.0, window[1]), lag, over, unknown)
+        rows = np.flatnonzero(overlap == over)
+        pair = starts.camera[source[rows].astype(np.int64)].astype(np.int64) * count
+        pair += entries.camera[target[rows].astype(np.int64)]
+        clear = np.asarray(whole[6], np.float64)[pair] - ZONE_CHOICE
+        if not over:
+            seconds = expected[source[rows].astype(np.int64), target[rows].astype(np.int64)]
+            fits = np.log(0.03 + _geography(np.asarray(whole[7], np.float64)[pair], seconds))
+            clear += np.where(np.isfinite(seconds), fits, 0.0)
+        better = clear > score[rows].astype(np.float64)
+        rows, pair = rows[better], pair[better]
+        score[rows] = clear[better]
+        for mine, theirs in ((peak, whole[7]), (width, whole[8]), (taken, whole[9])):
+            mine[rows] = theirs[pair]
 
 
 def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[np.float64]:

@@ -22,6 +22,8 @@ from mtmc.association.zones import TrackEnds
 
 TIMES_STRENGTH = 1.5
 """How many vehicles the broad travel times of a link are worth against the learned ones."""
+POOL_STRENGTH = 2.0
+"""Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
 PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
@@ -136,6 +138,10 @@ class _LinkModel:
             table.overlap, _take(entries.camera, table.source), _take(exits.camera, table.source)
         ).astype(np.int64)
         self._source_window = recorded[source_camera]
+        target_camera = _take(entries.camera, table.target)
+        pools = (table.overlap * len(recorded) + source_camera) * len(recorded) + target_camera
+        _, pool = np.unique(pools, return_inverse=True)
+        self._pool = pool.reshape(-1).astype(np.int64)
         self._target_window = recorded[_take(entries.camera, table.target)]
         length = np.maximum(recorded[:, 1] - recorded[:, 0], 1.0)
         self._zone_length = length[entries.camera]
@@ -148,6 +154,8 @@ class _LinkModel:
         self.mass = np.zeros(len(table))
         self.share = prior.first.copy()
         self._times = prior.times
+        self._pool_mass = np.zeros(0)
+        self._pool_times = prior.times
         self._learned = False
 
     def blended_times(self) -> TravelTimes:
@@ -168,6 +176,9 @@ class _LinkModel:
         self.share = np.maximum(share, LEAST_SHARE * self._prior.probability)
         worth = weight > 1e-3
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
+        pools = int(self._pool.max(initial=-1)) + 1
+        self._pool_mass = np.asarray(np.bincount(self._pool[link], weight, pools), np.float64)
+        self._pool_times = fit_travel_times(self._pool[link[worth]], pairs.seconds[real][worth], weight[worth], pools)
         self._learned = True
         if settled and self._prior.chance is not None:
             pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
@@ -239,7 +250,13 @@ class _LinkModel:
         mass, others = self.mass[link], np.maximum(self.mass[link] - probability, 0.0)
         own = probability * self._times.peak[link]
         density = np.maximum(mass * self._times.at(link, seconds) - own, 0.0)
-        broad = TIMES_STRENGTH * self._prior.times.at(link, seconds)
+        # What vehicles between other zones of the same two cameras took backs a link that few take.
+        pool = self._pool[link]
+        pooled = np.maximum(self._pool_mass[pool] - probability, 0.0)
+        common = self._pool_mass[pool] * self._pool_times.at(pool, seconds) - probability * self._pool_times.peak[pool]
+        common = np.maximum(common, 0.0) / np.maximum(pooled, 1e-6)
+        trust = pooled / (pooled + POOL_STRENGTH)
+        broad = TIMES_STRENGTH * ((1 - trust) * self._prior.times.at(link, seconds) + trust * common)
         result: npt.NDArray[np.float64] = (density + broad) / (others + TIMES_STRENGTH)
         return result
 
