@@ -10,12 +10,15 @@ Three ways take turns on the same views (2 global, L local a picture), so that a
     naive   the same mathematics the usual way: one forward per view, a loop over pairs of views, the average as a loop
             over a state dict, one optimiser kernel per parameter.
 
-CPU time is printed beside wall time, medians without the first round. The overhead is (step - bare) / bare.
+CPU time is printed beside wall time, medians without the first round. The overhead is (step - bare) / bare. Images per
+second are counted in pictures, not views; the share of the peak is of `--peak-tflops`, with the operations of
+`reid.analyse hours`. Nothing has been measured on a GPU so far: without one the last line says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +26,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
+from reid.analyse.budget import training_budget
 from reid.models import normalise
 from reid.settings import TrainSettings
 from reid.training.batches import Batch
@@ -53,10 +57,11 @@ class Ways:
         self.student = build_student(settings, identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.teacher = make_teacher(self.student.encoder)
         self.objective = Objective(settings).to(device)
-        self.average = MovingAverage(self.student.encoder, self.teacher, settings.teacher.momentum)
-        parameters = [p for p in self.student.parameters() if p.requires_grad]
-        self.optimiser = make_optimiser(settings.optimiser, parameters)
-        self.plain_optimiser = torch.optim.Adam(parameters, lr=settings.optimiser.learning_rate, foreach=False)
+        running = [part for part in (self.teacher.model.backbone, self.teacher.projection) if part is not None]
+        self.average = MovingAverage(self.student.encoder, self.teacher, settings.teacher.momentum, observers=running)
+        self.parameters = [p for p in self.student.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser(settings.optimiser, self.parameters)
+        self.plain_optimiser = torch.optim.Adam(self.parameters, lr=settings.optimiser.learning_rate, foreach=False)
         self.center = torch.zeros(settings.ssl.outputs, device=device)
 
     def _autocast(self) -> torch.autocast:
@@ -79,6 +84,7 @@ class Ways:
         losses = self.objective(self.student, self.teacher, self.batch, 0.001)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, math.inf)
         self.optimiser.step()
         self.average.update()
 
@@ -140,6 +146,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--peak-tflops", type=float, default=989.0, help="of the GPU in bfloat16 (H100: 989)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -172,8 +179,15 @@ def main() -> None:
         print(f"{name:6s} {wall:8.3f} s wall  {cpu:8.3f} s CPU  {cpu / floor[1]:6.2f} x bare in CPU time")
     index = 0 if device.type == "cuda" else 1
     print(f"overhead of the step: {100 * (medians['step'][index] / floor[index] - 1):.1f} %")
-    if device.type != "cuda":
-        print("on a GPU: not measured")
+    rate = arguments.batch / medians["step"][index]
+    tflops = rate * training_budget(settings, arguments.batch).image_gflop / 1e3
+    unit = "second" if device.type == "cuda" else "CPU second"
+    print(f"training: {rate:.2f} images a {unit}, {tflops:.3f} TFLOP/s", end="")
+    if device.type == "cuda":
+        share = 100 * tflops / arguments.peak_tflops
+        print(f", {share:.1f} % of {arguments.peak_tflops:g} TFLOP/s on {torch.cuda.get_device_name(device)}")
+    else:
+        print("\non a GPU: not measured")
 
 
 if __name__ == "__main__":

@@ -164,41 +164,6 @@ def rank_blocks(distances: Blocks, matches: Matches, *, chunk_bytes: int = 2**28
     return Ranking(average_precision, first_rank)
 
 
-def rank_draws(
-    features: npt.NDArray[np.floating],
-    identity: npt.NDArray[np.integer],
-    *,
-    draws: int = 10,
-    seed: int = 0,
-    cosine: bool = True,
-) -> RepeatedRanking:
-    """VehicleID's protocol: one random image of each vehicle is the gallery, the others are queries; repeated.
-
-    Args:
-        features: (n, d) features of all test images.
-        identity: (n,) their vehicles.
-        draws: how often the gallery is drawn.
-        seed: of the draws.
-        cosine: as in `rank`.
-    """
-    rankings = []
-    for draw_seed in np.random.SeedSequence(seed).spawn(draws):
-        gallery = draw_gallery(identity, np.random.default_rng(draw_seed))
-        is_query = np.ones(len(identity), np.bool_)
-        is_query[gallery] = False
-        matches = find_matches(identity[is_query], identity[gallery])
-        rankings.append(rank(features[is_query], features[gallery], matches, cosine=cosine))
-    return RepeatedRanking(tuple(rankings))
-
-
-def draw_gallery(identity: npt.NDArray[np.integer], generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Rows of one random image of each identity, in the order of the identities."""
-    shuffled = generator.permutation(len(identity))
-    _, first = np.unique(identity[shuffled], return_index=True)
-    rows: npt.NDArray[np.int64] = shuffled[first]
-    return rows
-
-
 def feature_distances(
     query: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating], *, cosine: bool = True
 ) -> Blocks:

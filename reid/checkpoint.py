@@ -116,9 +116,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: damaged, or no checkpoint (a .safetensors file of reid.train): {reason:.120}"
-        ) from error
+        raise InputError(f"{path}: damaged, or no checkpoint (.safetensors, of reid.train): {reason:.120}") from error
     try:
         description = json.loads(header[_HEADER])
     except (KeyError, json.JSONDecodeError) as error:

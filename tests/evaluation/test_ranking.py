@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from evaluation.errors import InputError
-from evaluation.ranking import Matches, Ranking, draw_gallery, find_matches, rank, rank_blocks, rank_draws
+from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 
 
 def _brute_force(distance: np.ndarray, matches: Matches) -> Ranking:
@@ -157,15 +157,16 @@ def test_an_empty_gallery_leaves_every_query_out() -> None:
     assert (ranking.queries, ranking.left_out) == (0, 2)
 
 
-def test_draws_take_one_image_of_each_vehicle_and_repeat() -> None:
-    identity = np.repeat(np.arange(5), [1, 2, 3, 4, 5])
-    rows = draw_gallery(identity, np.random.default_rng(0))
-    assert identity[rows].tolist() == [0, 1, 2, 3, 4]
-    features = np.random.default_rng(1).normal(size=(15, 8))
-    repeated = rank_draws(features, identity, draws=4, seed=3)
-    assert [draw.queries for draw in repeated.draws] == [10, 10, 10, 10]
-    means = [draw.mean_average_precision for draw in repeated.draws]
-    assert repeated.mean_average_precision == (pytest.approx(np.mean(means)), pytest.approx(np.std(means, ddof=1)))
+def test_repeated_draws_have_a_mean_and_a_deviation() -> None:
+    generator = np.random.default_rng(1)
+    identity = np.repeat(np.arange(5), 3)
+    draws = []
+    for _ in range(4):
+        features = generator.normal(size=(15, 8))
+        draws.append(rank(features[5:], features[:5], find_matches(identity[5:], identity[:5])))
+    repeated = RepeatedRanking(tuple(draws))
+    means = [draw.mean_average_precision for draw in draws]
     assert len(set(means)) > 1
-    assert repeated.cmc(1) == rank_draws(features, identity, draws=4, seed=3).cmc(1)
-    assert repeated.cmc(5) == (1.0, 0.0)
+    assert repeated.mean_average_precision == (pytest.approx(np.mean(means)), pytest.approx(np.std(means, ddof=1)))
+    assert repeated.cmc(1)[0] == pytest.approx(np.mean([draw.cmc(1) for draw in draws]))
+    assert RepeatedRanking((draws[0],)).mean_average_precision == (means[0], 0.0)
