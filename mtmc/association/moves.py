@@ -1,4 +1,4 @@
-"""Local moves on identities: merges, splits and swaps of tails, each taken only where the whole evidence rises."""
+"""Local moves on identities: merges (leaving out what is in the way), splits and swaps of tails, each taken only where the whole evidence rises."""
 
 from __future__ import annotations
 
@@ -75,9 +75,10 @@ class Moves:
                 if pieces is None:
                     continue
                 moved = True
-                numbers = [int(owner[i]), int(owner[j]), fresh, fresh + 1][: max(2, len(pieces))]
-                fresh += 2
-                for number, piece in zip(numbers, [*pieces, []], strict=False):
+                numbers = [int(owner[i]), int(owner[j]), *range(fresh, fresh + max(len(pieces) - 2, 0))]
+                fresh += max(len(pieces) - 2, 0)
+                members[numbers[1]] = []
+                for number, piece in zip(numbers, pieces, strict=False):
                     members[number] = piece
                     owner[piece] = number
             for number in sorted(members):
@@ -120,6 +121,9 @@ class Moves:
         now = self.evidence(first) + self.evidence(second)
         merged = self._sorted(first + second)
         choices = [[merged]]
+        left_out = self._in_the_way(merged)
+        if left_out:
+            choices = [[[t for t in merged if t not in left_out], *([t] for t in sorted(left_out))]]
         # Or cut both at the pair and swap the tails.
         head, tail = self._cut(first, i, after=True)
         other_head, other_tail = self._cut(second, j, after=False)
@@ -135,6 +139,32 @@ class Moves:
             if value > best:
                 best, chosen = value, choice
         return chosen
+
+    def _in_the_way(self, tracks: list[int]) -> set[int]:
+        """Of each two tracks (in order of start) that cannot be one vehicle, the one that fewer others speak for.
+
+        A false track, or a second one on the same vehicle, must not keep two halves of an identity apart.
+        """
+        camera, start, end = self._summaries.camera, self._summaries.start, self._summaries.end
+        against = [
+            (a, b)
+            for place, b in enumerate(tracks)
+            for a in tracks[:place]
+            if a in self._apart[b] or (camera[a] == camera[b] and start[b] <= end[a])
+        ]
+        if not against:
+            return set()
+        support = dict.fromkeys(tracks, 0.0)
+        for place, b in enumerate(tracks):
+            for a in tracks[:place]:
+                worth = max(self._ties[b].get(a, 0.0), 0.0)
+                support[a] += worth
+                support[b] += worth
+        out: set[int] = set()
+        for a, b in against:
+            if a not in out and b not in out:
+                out.add(min((a, b), key=lambda t: (support[t], self._summaries.boxes[t], t)))
+        return out
 
     def _cut(self, tracks: list[int], at: int, after: bool) -> tuple[list[int], list[int]]:
         """Tracks up to and from a place: after track `at`, or before it."""
