@@ -104,6 +104,15 @@ def gather(local: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts)
 
 
+def union_over_processes(names: set[str]) -> set[str]:
+    """What any process holds, in all of them."""
+    if not together():
+        return names
+    parts: list[set[str]] = [set() for _ in range(dist.get_world_size())]
+    dist.all_gather_object(parts, names)
+    return set().union(*parts)
+
+
 def require_same_data(fingerprint: bytes, what: str, device: torch.device) -> None:
     """Refuse to train where processes would train on different things.
 

@@ -23,7 +23,7 @@ from reid.settings import OptimiserSettings, TrainSettings
 from reid.train_log import TrainLog
 from reid.training.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
 from reid.training.compilation import compile_modules
-from reid.training.distributed import Processes, mean_over_processes, require_same_data
+from reid.training.distributed import Processes, mean_over_processes, require_same_data, union_over_processes
 from reid.training.objective import Losses, Objective, build_student
 from reid.training.sampler import IdentityBatches
 from reid.training.schedules import learning_rate, teacher_temperature
@@ -216,6 +216,8 @@ class Trainer:
                     if record is not None:
                         record.write(self.step, {"epoch": self.epoch, **metrics})
                     clock, since = time.perf_counter(), self.step
+                if stores:
+                    self.damage.files = union_over_processes(self.damage.files)
                 if stores and self.processes.first:
                     self.save(state)
                     self.export(output / "model.safetensors", metrics)

@@ -226,3 +226,31 @@ def test_a_csv_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=r"data\.csv: no CSV file in UTF-8"):
         load_dataset("csv", tmp_path)
+
+
+def test_a_missing_camera_is_named(make_dataset: MakeDataset) -> None:
+    labels = make_dataset("cityflow") / "train_label.xml"
+    labels.write_bytes(labels.read_bytes().replace(b' cameraID="c002"', b"", 1))
+    with pytest.raises(InputError, match=r"train_label\.xml: item 2 lacks cameraID"):
+        load_dataset("cityflow", labels.parent)
+    info = make_dataset("veriwild") / "train_test_split" / "vehicle_info.txt"
+    lines = info.read_text().splitlines()
+    info.write_text("\n".join([lines[0], *lines[2:]]))
+    with pytest.raises(InputError, match=r"00001/000100 \(and 0 more\) has no row in .*vehicle_info\.txt"):
+        load_dataset("veriwild", info.parents[1])
+    fields = lines[1].split(";")
+    info.write_text("\n".join([lines[0], ";".join([fields[0], "", *fields[2:]]), *lines[2:]]))
+    with pytest.raises(InputError, match=r"vehicle_info\.txt: camera '' is not a number"):
+        load_dataset("veriwild", info.parents[1])
+    root = make_dataset("veri")
+    (root / "name_query.txt").write_text("0009_no_camera.jpg\n")
+    (root / "image_query" / "0009_no_camera.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="the name must begin with identity and camera"):
+        load_dataset("veri", root)
+
+
+def test_a_vehicle_with_a_single_image_is_no_test() -> None:
+    table = ImageTable.of([f"{i}.jpg" for i in range(5)], [1, 2, 2, 3, 3], [1, 1, 2, 1, 2])
+    train, split = hold_out(table, 0.6, seed=0)
+    assert 1 in train.identity
+    assert sorted(set(split.query.identity.tolist())) == [2, 3]

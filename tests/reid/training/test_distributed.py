@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -49,6 +50,8 @@ def _folder(root: Path, write_pictures: Pictures, images: int = 4) -> Path:
 
 def test_two_processes_compute_what_one_does(tmp_path: Path, config: Path, write_pictures: Pictures) -> None:
     root = _folder(tmp_path / "data", write_pictures)
+    for picture in sorted((root / "0").iterdir())[:3]:
+        picture.write_bytes(b"no picture")
     assert main(["--config", str(config), "--output", str(tmp_path / "one"), "--set", f"data.root={root}"]) == 0
     script = Path(__file__).with_name("train_by_rank.py")
     done = _torchrun(script, str(config), str(tmp_path / "two"), str(root))
@@ -58,6 +61,8 @@ def test_two_processes_compute_what_one_does(tmp_path: Path, config: Path, write
     for alone, shared in zip(*logs, strict=True):
         for loss in ("total", "classification", "triplet", "self_supervision", "teacher_entropy", "gradient_norm"):
             assert float(shared[loss]) == pytest.approx(float(alone[loss]), rel=2e-3, abs=1e-4), (loss, alone["step"])
+    counts = [json.loads((tmp_path / n / "model.json").read_text())["data"]["unreadable"] for n in ("one", "two")]
+    assert 1 <= counts[0] == counts[1] <= 3
     # Tensors whose gradient is not zero in exact arithmetic: Adam makes steps of the others out of rounding errors.
     weights = [read_tensors(tmp_path / name / "state.safetensors")[0] for name in ("one", "two")]
     for name in ("student/classifier.weight", "teacher/model.bottleneck.running_mean", "objective/distillation.center"):
