@@ -111,6 +111,11 @@ class SelfSupervisionSettings(Settings):
     """The self-distillation of student and teacher. Used where `loss.self_supervision` is above 0."""
 
     objective: Literal["cross_entropy", "rmse"] = Field("cross_entropy", description="rmse: the variant of Table 6")
+    pairs: Literal["sum", "mean"] = Field(
+        "sum",
+        description="over the 2 (1 + L) pairs of views: equation 4 sums, the script averages, which is lambda_s / 10 "
+        "with four local views",
+    )
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (2048, 2048, 2048, 256),
         min_length=1,

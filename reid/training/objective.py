@@ -101,7 +101,7 @@ class Objective(nn.Module):
         self.settings = settings
         ssl = settings.ssl
         self.distillation = (
-            SelfDistillation(ssl.outputs, ssl.student_temperature, ssl.center_momentum, ssl.objective)
+            SelfDistillation(ssl.outputs, ssl.student_temperature, ssl.center_momentum, ssl.objective, ssl.pairs)
             if settings.self_supervised
             else None
         )

@@ -36,6 +36,7 @@ class SelfDistillation(nn.Module):
         student_temperature: tau_s.
         center_momentum: of the moving average of the teacher's outputs, 0.9 in the paper.
         objective: which of the two.
+        pairs: `sum` over the pairs of views, as in the paper's equation, or their `mean`, as in the authors' script.
 
     The buffer `center` (E,) float32 is part of a training state.
     """
@@ -48,11 +49,13 @@ class SelfDistillation(nn.Module):
         student_temperature: float = 0.1,
         center_momentum: float = 0.9,
         objective: Literal["cross_entropy", "rmse"] = "cross_entropy",
+        pairs: Literal["sum", "mean"] = "sum",
     ) -> None:
         super().__init__()
         self.student_temperature = student_temperature
         self.center_momentum = center_momentum
         self.objective = objective
+        self.pairs = pairs
         self.register_buffer("center", torch.zeros(outputs))
 
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float) -> Distilled:
@@ -72,6 +75,8 @@ class SelfDistillation(nn.Module):
             entropy = _entropy(target).mean()
             diversity = _entropy(target.mean(dim=(0, 1)))
             loss = self._rmse(student, teacher) if self.objective == "rmse" else self._cross_entropy(student, target)
+            if self.pairs == "mean":
+                loss = loss / (len(teacher) * (len(student) - 1))
             self._move_center(teacher)
         return Distilled(loss, entropy, diversity)
 

@@ -33,6 +33,15 @@ def test_sum_over_other_views_only() -> None:
     torch.testing.assert_close(loss(student, teacher, 0.5).loss, expected.mean())
 
 
+def test_mean_of_the_pairs_is_their_sum_over_their_number() -> None:
+    student, teacher = torch.randn(2 + 3, 4, 6), torch.randn(2, 4, 6)
+    added, averaged = (
+        SelfDistillation(6)(student, teacher, 0.1),
+        SelfDistillation(6, pairs="mean")(student, teacher, 0.1),
+    )
+    torch.testing.assert_close(averaged.loss, added.loss / (2 * (1 + 3)))
+
+
 def test_pairs_views_of_the_same_picture() -> None:
     """A picture's loss does not change when another picture of the batch does."""
     student, teacher = torch.randn(3, 2, 6, requires_grad=True), torch.randn(2, 2, 6)
