@@ -96,6 +96,7 @@ def draw_sweep(rows: Sequence[dict[str, str | float]], title: str) -> Figure:
     """mAP over the labels: a line where they are numbers, else bars of mAP and CMC; with deviations."""
     figure = Figure(figsize=(6, 3.6))
     axis = figure.subplots()
+    axis.set_title(", ".join(dict.fromkeys(str(row["data"]) for row in rows)))
     numbers = [_number(str(row["label"])) for row in rows]
     if all(number is not None for number in numbers):
         order = np.argsort(np.array(numbers, float))
@@ -108,6 +109,7 @@ def draw_sweep(rows: Sequence[dict[str, str | float]], title: str) -> Figure:
             linestyle="--",
             capsize=3,
         )
+        axis.set_xticks(x)
         axis.set_xlabel(title)
         axis.set_ylabel("mAP (%)")
         axis.grid(alpha=0.3)
@@ -122,7 +124,7 @@ def draw_sweep(rows: Sequence[dict[str, str | float]], title: str) -> Figure:
     axis.set_ylabel("%")
     axis.margins(y=0.15)
     axis.legend(fontsize=8, ncols=len(FIGURES))
-    axis.set_title(title)
+    axis.set_xlabel(title)
     return figure
 
 

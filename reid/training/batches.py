@@ -113,8 +113,8 @@ class BatchMaker(Dataset[Batch]):
                 f"sampler.identities: {batches.identities} identities cannot be shared evenly by {processes} processes"
             )
         self.store, self.labels, self.batches, self.views, self.size = store, labels, batches, views, size
-        self.share = len_share = batches.identities * batches.images // processes
-        self.first = rank * len_share
+        self.share = batches.identities * batches.images // processes
+        self.first = rank * self.share
 
     def __getitem__(self, number: int) -> Batch:
         rows = self.batches.batch(number)[self.first : self.first + self.share]

@@ -196,7 +196,7 @@ class Trainer:
         loader = iterate_batches(
             self.maker, self.step, last, self.settings.data.workers, pin=self.device.type == "cuda"
         )
-        with _writer(self.processes, output, self.step, run.tensorboard) as record:
+        with _LogOfFirst(self.processes, output, self.step, run.tensorboard) as record:
             clock, since = time.perf_counter(), self.step
             for batch in loader:
                 self.damage.add(batch.unreadable)
@@ -289,7 +289,7 @@ def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
     }
 
 
-class _writer:
+class _LogOfFirst:
     """The log of process 0; None in the others."""
 
     def __init__(self, processes: Processes, output: Path, step: int, tensorboard: bool) -> None:
