@@ -102,7 +102,7 @@ class LossSettings(Settings):
 
     classification: float = Field(1.0, ge=0, description="lambda_c")
     triplet: float = Field(1.0, ge=0, description="lambda_t")
-    self_supervision: float = Field(0.005, ge=0, description="lambda_s (the script's); 0 is the baseline")
+    self_supervision: float = Field(0.005, ge=0, description="lambda_s; 0 is the baseline")
     label_smoothing: float = Field(0.2, ge=0, lt=1, description="epsilon; mass taken from the true class")
     classifier_bias: bool = Field(True, description="B in z = W x + B; the script has none")
 
@@ -113,8 +113,8 @@ class SelfSupervisionSettings(Settings):
     objective: Literal["cross_entropy", "rmse"] = Field("cross_entropy", description="rmse: the variant of Table 6")
     pairs: Literal["sum", "mean"] = Field(
         "sum",
-        description="over the 2 (1 + L) pairs of views: equation 4 sums, the script averages, which is lambda_s / 10 "
-        "with four local views",
+        description="over the 2 (1 + L) pairs of views: equation 4 sums; the script, whose lambda_s is 0.005, averages "
+        "(the same as a sum with 0.0005 and four local views)",
     )
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (2048, 2048, 2048, 256),
