@@ -113,7 +113,13 @@ def _discover(
     entries = cluster_ends(RawEnds.entries(summaries), cameras, settings.zones)
     exits = cluster_ends(RawEnds.exits(summaries), cameras, settings.zones)
     table, prior = discover_links(
-        summaries, entries, exits, settings.longest_travel, settings.longest_overlap, settings.candidate_budget
+        summaries,
+        entries,
+        exits,
+        settings.longest_travel,
+        settings.longest_overlap,
+        settings.candidate_budget,
+        returns=settings.appearance and bool((summaries.weight > 0).any()),
     )
     return entries, exits, table, prior
 

@@ -18,6 +18,8 @@ FACING = 2.0
 """How strongly a link is expected to lead the way that vehicles head."""
 FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""
+GEOGRAPHY_SPREAD = 0.45
+"""Standard deviation of the log of the travel time about what calibration lets expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +89,12 @@ def expected_travel(
     into = np.where(target.heading.any(1, keepdims=True).T, (towards * target.heading[None]).sum(2), 0.5)
     odds = np.exp(FACING * near * (out - 1.0) + FACING * near * (into - 1.0) - distance / FAR)
     return DETOUR * distance / speed, odds
+
+
+def travel_likelihood(lag: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Density, up to a factor, of travel times that should take `seconds`: mostly within half as long again."""
+    deviation = GEOGRAPHY_SPREAD * seconds + 1.5
+    # Waiting makes late arrivals likelier than early ones.
+    deviation = np.where(lag > seconds, 1.5 * deviation, deviation)
+    result: npt.NDArray[np.float64] = np.exp(-0.5 * ((lag - seconds) / deviation) ** 2)
+    return result

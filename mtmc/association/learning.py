@@ -34,6 +34,8 @@ FRESH_SHARE = 0.3
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_PATTERN = 2.0
 """Nats that the travel times of a link must agree better than chance to count half."""
+LEAST_GAIN = 0.5
+"""Nats of each vehicle's time that do not count: choosing the partners that agree best gives as much by chance."""
 PRIOR_PATTERN = 20.0
 """Nats that a link which geography makes certain needs less."""
 USUAL_BREAKS = 0.05
@@ -199,7 +201,8 @@ class _LinkModel:
         Vehicles that leave the network and others that enter it can be paired at any time; that is no link.
         """
         better = self._density(link, seconds, weight) / np.maximum(chance.at(link, seconds), 1e-9)
-        nats = np.bincount(link, weight * np.log(np.maximum(better, 1e-3)), len(self._table)).astype(np.float64)
+        gain = np.log(np.maximum(better, 1e-3)) - LEAST_GAIN
+        nats = np.bincount(link, weight * gain, len(self._table)).astype(np.float64)
         return np.asarray(nats, np.float64)
 
     def log_ratios(
@@ -252,8 +255,8 @@ class _LinkModel:
         density = np.maximum(mass * self._times.at(link, seconds) - own, 0.0)
         # What vehicles between other zones of the same two cameras took backs a link that few take.
         pool = self._pool[link]
-        pooled = np.maximum(self._pool_mass[pool] - probability, 0.0)
-        common = self._pool_mass[pool] * self._pool_times.at(pool, seconds) - probability * self._pool_times.peak[pool]
+        pooled = np.maximum(self._pool_mass[pool] - mass, 0.0)
+        common = self._pool_mass[pool] * self._pool_times.at(pool, seconds) - mass * self._times.at(link, seconds)
         common = np.maximum(common, 0.0) / np.maximum(pooled, 1e-6)
         trust = pooled / (pooled + POOL_STRENGTH)
         broad = TIMES_STRENGTH * ((1 - trust) * self._prior.times.at(link, seconds) + trust * common)

@@ -1,4 +1,7 @@
-"""Local moves on identities: merges (leaving out what is in the way), splits and swaps of tails, each taken only where the whole evidence rises."""
+"""Local moves on identities: merges (leaving out what is in the way), splits and swaps of tails.
+
+Each is taken only where the whole evidence rises.
+"""
 
 from __future__ import annotations
 

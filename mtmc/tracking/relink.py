@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from evaluation.assignment import heaviest_assignment
-from evaluation.overlap import iou
+from evaluation.overlap import iou, overlaps
 from mtmc.clock import Clock
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.segments import FloatArray, IntArray, Segments, centre, size
@@ -75,7 +75,8 @@ def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArra
 
     A moving vehicle's fragments fit when the speed that the gap implies lies between the speeds before and after it
     (which allows for braking and starting while hidden), and sizes agree. Standing ones fit when the boxes overlap,
-    over much longer gaps. Every end gets at most one beginning: the choice with the best sum.
+    over much longer gaps. A track that begins on a vehicle shortly before its old track ends goes on with it too.
+    Every end gets at most one beginning: the choice with the best sum.
 
     Args:
         tracks: sorted by (track, frame).
@@ -90,7 +91,8 @@ def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArra
     ends, starts = Tips.of(tracks, seconds, True), Tips.of(tracks, seconds, False)
     moving = _moving_pairs(ends, starts, settings)
     standing = _standing_pairs(ends, starts, settings)
-    end, start, worth = (np.concatenate(parts) for parts in zip(moving, standing, strict=True))
+    handed_over = _handed_over(tracks, ends, starts, settings)
+    end, start, worth = (np.concatenate(parts) for parts in zip(moving, standing, handed_over, strict=True))
     # A pair may fit both ways; the better one counts.
     order = np.lexsort((-worth, start, end))
     end, start, worth = end[order], start[order], worth[order]
@@ -136,6 +138,33 @@ def _standing_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple
     end, start, overlap = end[fits], start[fits], overlap[fits]
     gap = starts.time[start] - ends.time[end]
     return end, start, overlap * np.exp(-gap / max(settings.parked_gap, 1e-9))
+
+
+def _handed_over(
+    tracks: Tracks, ends: Tips, starts: Tips, settings: RepairSettings
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """The same for tracks that begin while the one before still lasts, on boxes that overlap all the while."""
+    segments = Segments.of(tracks)
+    order = np.argsort(tracks.frame, kind="stable")
+    frame, box, owner = (
+        tracks.frame[order].astype(np.int64),
+        tracks.box[order].astype(np.float64),
+        segments.owner[order],
+    )
+    pairs = overlaps(frame, box, frame, box)
+    a, b = owner[pairs.truth], owner[pairs.predicted]
+    both = ends.time[a] - starts.time[b]
+    later = (starts.time[a] < starts.time[b]) & (ends.time[a] < ends.time[b])
+    near = later & (both >= 0) & (both <= settings.handover)
+    key, which = np.unique(a[near] * max(len(segments), 1) + b[near], return_inverse=True)
+    end, start = key // max(len(segments), 1), key % max(len(segments), 1)
+    total = np.bincount(which.reshape(-1), pairs.iou[near], len(key))
+    # Frames in which only one of them was seen, or in which they lay apart, count as no overlap.
+    first, last = tracks.frame[segments.first[start]], tracks.frame[segments.last[end]]
+    common = np.maximum(last.astype(np.int64) - first + 1, 1)
+    mean = total / common
+    fits = mean >= settings.handover_iou
+    return end[fits], start[fits], mean[fits]
 
 
 def _in_time(end: FloatArray, start: FloatArray, longest: float) -> tuple[IntArray, IntArray]:

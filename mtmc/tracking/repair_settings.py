@@ -58,6 +58,16 @@ class RepairSettings(Settings):
         0.5, gt=0, le=1, description="Overlap of the boxes of a standing vehicle. Raising it joins less."
     )
 
+    handover: float = Field(
+        0.5,
+        ge=0,
+        description="Longest time for which a vehicle's old track and its next one may both last. Raising it joins "
+        "more, also vehicles that pass each other.",
+    )
+    handover_iou: float = Field(
+        0.3, gt=0, le=1, description="Mean overlap of their boxes meanwhile. Raising it joins less."
+    )
+
     min_boxes: int = Field(
         6,
         ge=1,

@@ -78,3 +78,13 @@ def test_tracks_at_the_same_time_are_never_joined() -> None:
 def test_single_boxes_and_single_tracks() -> None:
     assert joined(moving(4, range(3, 4), 0, 0)) == {4: 4}
     assert joined(moving(1, range(1, 11), 0, 10), moving(2, range(13, 14), 120, 0)) == {1: 1, 2: 1}
+
+
+def test_vehicle_whose_next_track_begins_before_the_old_one_ends_keeps_its_number() -> None:
+    parts = moving(1, range(1, 21), 0, 10), moving(2, range(17, 40), 185, 10)
+    assert joined(*parts) == {1: 1, 2: 1}
+    assert joined(*parts, settings=RepairSettings(handover=0)) == {1: 1, 2: 2}
+
+
+def test_vehicle_that_appears_beside_another_is_not_its_next_track() -> None:
+    assert joined(moving(1, range(1, 21), 0, 10), moving(2, range(17, 40), 160, 10, y=180)) == {1: 1, 2: 2}
