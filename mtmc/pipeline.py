@@ -113,7 +113,7 @@ def run(
         given = _among(given, [camera.name for camera in scenario.cameras])
     outcomes = []
     for extraction in extractions:
-        features, keys = _embed(extraction, observations, settings, cache, source.device, log)
+        features, keys = embed_observations(extraction, observations, settings, cache, source.device, log)
         identities, used = _associate(extraction.name, observations, features, keys, given, settings, cache, log)
         with log.timed("evaluate", extraction.name):
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
@@ -126,7 +126,7 @@ def run(
     return RunResult(scenario, observations, outcomes, truth, given is not None, log)
 
 
-def _embed(
+def embed_observations(
     extraction: Extraction,
     observations: Sequence[Observation],
     settings: PipelineSettings,
@@ -188,7 +188,7 @@ def _associate(
     )
     if cache.find("associate", key) is None:
         with log.timed("associate", name, sum(len(np.unique(o.tracks.track)) for o in observations)):
-            summaries = summarise(list(map(_camera_tracks, observations, features)))
+            summaries = summarise(list(map(camera_tracks, observations, features)))
             association = associate(summaries, links, settings.association)
         identity = np.where(association.dropped, -1, association.identity).astype(np.int32)
         with cache.write("associate", key) as folder:
@@ -208,7 +208,7 @@ def _among(links: Links, cameras: Sequence[str]) -> Links:
     return Links(zones=zones, links=tuple(k for k in links.links if {k.source, k.target} <= names))
 
 
-def _camera_tracks(observation: Observation, features: TrackFeatures | None) -> CameraTracks:
+def camera_tracks(observation: Observation, features: TrackFeatures | None) -> CameraTracks:
     camera = observation.camera
     return CameraTracks(
         camera.name,

@@ -1,0 +1,237 @@
+"""What each ingredient of the association is worth, and how far the whole is from a perfect association.
+
+    python benchmarks/ablation.py               # simulated: 3 layouts x 5 seeds, rendered once, kept
+    python benchmarks/ablation.py --no-video    # the same from ground-truth tracks alone, in minutes
+    python benchmarks/ablation.py --layouts --data-root DIR --scenarios R01 R02 --detector yolo11n.pt
+
+Printed, for each layout (or scenario), source of tracks and extractor: the mean IDF1 with everything on, the ceiling
+(IDF1 of the same tracks under their true vehicles: what a perfect association would reach), the share of the ceiling
+that is reached, and the change of IDF1, in points, with each ingredient off. Simulated scenarios have seeds that no
+training and no tuning used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from detection.mot_text import read_mot
+from evaluation.boxes import Boxes
+from evaluation.cli import run_command
+from evaluation.overlap import overlaps
+from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
+from mtmc.cache import Cache
+from mtmc.config import load_config
+from mtmc.find_scenario import find_scenario, known_facts
+from mtmc.observing import Observation, Source, observe_cameras
+from mtmc.pipeline import Extraction, camera_tracks, embed_observations
+from mtmc.result import Identities, boxes_of, ground_truth_of, score_run
+from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
+from mtmc.scenario import Scenario
+from mtmc.scenario_file import ScenarioFacts
+from mtmc.simulated import render_scenario
+from mtmc.simulation.settings import SimulationSettings
+from mtmc.stage_log import StageLog
+
+SWITCHES = tuple(name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool)
+PIXELS_ONLY = {"appearance", "camera_mean", "reranking", "chain_features"}
+CAMERAS = {"corridor": 6, "crossing": 6, "network": 20}
+QUIET = Console(stderr=True, quiet=True)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Tracks of a scenario, and the vehicle of each.
+
+    Attributes:
+        scenario, observations, truth: for scoring.
+        summaries: by extractor.
+        vehicle: (n,) int64, true vehicle of each row of the summaries, -1 where none.
+    """
+
+    scenario: Scenario
+    observations: list[Observation]
+    truth: Boxes
+    summaries: dict[str, TrackSummaries]
+    vehicle: npt.NDArray[np.int64]
+
+    def idf1(self, identity: npt.NDArray[np.integer]) -> float:
+        """The official IDF1 in per cent, of identities (n,); -1 leaves a track out."""
+        rows = next(iter(self.summaries.values()))
+        found = Identities(rows.camera, rows.track, identity.astype(np.int32))
+        boxes = boxes_of(self.scenario, [o.tracks for o in self.observations], found)
+        return 100.0 * score_run(self.scenario, self.truth, boxes).identity.idf1
+
+    def ceiling(self) -> float:
+        """The same for the true vehicles; tracks of none stand alone."""
+        alone = int(self.vehicle.max(initial=0)) + 1 + np.arange(len(self.vehicle))
+        return self.idf1(np.where(self.vehicle >= 0, self.vehicle, alone))
+
+
+def true_vehicles(observation: Observation) -> npt.NDArray[np.int64]:
+    """For each track of a camera, by number: the vehicle that at least half of its boxes lie on (IoU 0.5), else -1.
+
+    Simulated scenarios tell of every vehicle that is seen (`gt/visible.txt`), others of the annotated ones.
+    """
+    camera, tracks = observation.camera, observation.tracks
+    everything = camera.ground_truth.parent / "visible.txt" if camera.ground_truth is not None else Path()
+    if everything.is_file():
+        rows = np.loadtxt(everything, delimiter=",", ndmin=2)
+        frame, number, box = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2:6]
+    elif camera.ground_truth is not None:
+        table = read_mot(camera.ground_truth)
+        frame, number, box = table.frame.astype(np.int64), table.id.astype(np.int64), table.box.astype(np.float64)
+    else:
+        frame, number, box = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4))
+    ids, owner, count = np.unique(tracks.track, return_inverse=True, return_counts=True)
+    pairs = overlaps(frame, box, tracks.frame.astype(np.int64), tracks.box.astype(np.float64)).within(0.5)
+    votes, times = np.unique(
+        np.stack([owner.reshape(-1)[pairs.predicted], number[pairs.truth]]), axis=1, return_counts=True
+    )
+    result = np.full(len(ids), -1, np.int64)
+    order = np.argsort(times, kind="stable")
+    enough = order[times[order] >= 0.5 * count[votes[0, order]]]
+    result[votes[0, enough]] = votes[1, enough]
+    return result
+
+
+def load(
+    scenario: Scenario, source: Source, extractors: list[str], cache: Cache, workers: int, overrides: list[str]
+) -> Problem:
+    """Observe and embed; what is cached is reused."""
+    log, settings = StageLog(QUIET), load_config(None, overrides)
+    scenario, observations = observe_cameras(scenario, source, settings, cache, workers, log, QUIET)
+    summaries = {}
+    for name in extractors:
+        weights = None if name == "none" else WEIGHTS / f"{name}.safetensors"
+        features, _ = embed_observations(Extraction(name, weights), observations, settings, cache, source.device, log)
+        summaries[name] = summarise(list(map(camera_tracks, observations, features)))
+    truth = ground_truth_of(scenario)
+    if truth is None:
+        raise SystemExit(f"{scenario.name} has no ground truth to measure against")
+    return Problem(scenario, observations, truth, summaries, np.concatenate([true_vehicles(o) for o in observations]))
+
+
+def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:
+    """A simulated scenario, rendered where it is not cached."""
+    simulation = SimulationSettings.model_validate(
+        {
+            "layout": layout,
+            "seed": seed,
+            "seconds": arguments.seconds,
+            "cameras": CAMERAS[layout],
+            "video": not arguments.no_video,
+        }
+    )
+    facts = ScenarioFacts(name=f"sim-{layout}-{seed}", split="validation", simulation=simulation)
+    root = render_scenario(facts, cache, arguments.workers, QUIET)
+    return find_scenario(facts.name, facts, None, [root], SCENARIOS)
+
+
+def measure(problem: Problem, extractor: str, ingredients: bool) -> dict[str, float]:
+    """IDF1 of everything on, of the ceiling, and with each switch off."""
+    summaries = problem.summaries[extractor]
+
+    def score(**off: bool) -> float:
+        found = associate(summaries, None, AssociationSettings(**off))
+        return problem.idf1(np.where(found.dropped, -1, found.identity))
+
+    figures = {"everything": score(), "ceiling": problem.ceiling()}
+    for switch in SWITCHES if ingredients else ():
+        if extractor != "none" or switch not in PIXELS_ONLY:
+            figures[switch] = score(**{switch: False})
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layouts", nargs="*", default=list(CAMERAS), choices=list(CAMERAS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104, 105])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--no-video", action="store_true", help="ground-truth tracks only, without appearance")
+    parser.add_argument("--data-root", type=Path, help="of scenarios that are not simulated")
+    parser.add_argument("--scenarios", nargs="*", default=[], help="names under --data-root")
+    parser.add_argument("--detector", default="yolo11n.pt", help="for these scenarios")
+    parser.add_argument("--tracks", nargs="+", default=["gt", "detector"], choices=["gt", "detector"])
+    parser.add_argument("--reid", nargs="+", default=["ssbver", "none"], help="names in weights/, or none")
+    parser.add_argument("--no-ingredients", action="store_true", help="only everything and the ceiling")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    arguments = parser.parse_args(argv)
+    cache, console = Cache(arguments.cache), Console(width=max(Console().width, 120))
+    extractors = ["none"] if arguments.no_video else arguments.reid
+    origins = ["gt"] if arguments.no_video else arguments.tracks
+    cases: list[tuple[str, Scenario, str]] = [
+        (f"simulated {layout}", simulated(layout, seed, arguments, cache), str(SIMULATED_DETECTOR))
+        for layout in arguments.layouts
+        for seed in arguments.seeds
+    ]
+    for name in arguments.scenarios:
+        facts, file = known_facts(name, SCENARIOS)
+        cases.append((name, find_scenario(name, facts, file, [arguments.data_root], SCENARIOS), arguments.detector))
+    figures: defaultdict[tuple[str, str, str], list[dict[str, float]]] = defaultdict(list)
+    for group, scenario, detector in cases:
+        for origin in origins:
+            source = Source(detector, tracks="gt" if origin == "gt" else None)
+            problem = load(scenario, source, extractors, cache, arguments.workers, arguments.set)
+            for extractor in extractors:
+                found = measure(problem, extractor, not arguments.no_ingredients)
+                figures[group, origin, extractor].append(found)
+                share = 100.0 * found["everything"] / max(found["ceiling"], 1e-9)
+                QUIET.quiet = False
+                QUIET.print(
+                    f"{scenario.name}, {origin} tracks, {extractor}: {len(problem.vehicle)} tracks, IDF1 "
+                    f"{found['everything']:.1f} of {found['ceiling']:.1f} ({share:.0f} %)",
+                    highlight=False,
+                )
+                QUIET.quiet = True
+    _print(console, figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({", ".join(key): runs for key, runs in figures.items()}, indent=2) + "\n")
+    return 0
+
+
+def _print(console: Console, figures: dict[tuple[str, str, str], list[dict[str, float]]]) -> None:
+    table = Table(
+        title="IDF1 in per cent; below the line: change in points with one ingredient off", title_justify="left"
+    )
+    table.add_column("")
+    for (group, origin, extractor), runs in figures.items():
+        table.add_column(f"{group}\n{origin} tracks\n{extractor}, n={len(runs)}", justify="right")
+    columns = list(figures.values())
+
+    def mean(runs: list[dict[str, float]], name: str) -> float:
+        return float(np.mean([run[name] for run in runs]))
+
+    table.add_row("everything", *(f"{mean(runs, 'everything'):.2f}" for runs in columns))
+    table.add_row("ceiling", *(f"{mean(runs, 'ceiling'):.2f}" for runs in columns))
+    table.add_row(
+        "share of ceiling",
+        *(f"{100 * mean(runs, 'everything') / max(mean(runs, 'ceiling'), 1e-9):.1f} %" for runs in columns),
+    )
+    table.add_section()
+    for switch in SWITCHES:
+        cells = [
+            f"{mean(runs, switch) - mean(runs, 'everything'):+.2f}" if switch in runs[0] else "" for runs in columns
+        ]
+        if any(cells):
+            table.add_row(f"without {switch}", *cells)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
