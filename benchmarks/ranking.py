@@ -3,7 +3,7 @@
     python benchmarks/ranking.py --queries 10000 --gallery 138517 --dims 2048 [--rerank]
 
 The matrix product alone is timed beside it: ranking cannot be faster than that. Peak memory is that of the whole
-process, with the features.
+process, with the features. Figures at that size: docs/reid.md.
 """
 
 from __future__ import annotations
