@@ -104,12 +104,13 @@ def table_of(title: str, methods: list[str], figures: npt.NDArray[np.float64]) -
     half, p_value = np.zeros(len(FIGURES)), np.full(len(FIGURES), np.nan)
     if several:
         half = stats.t.ppf(0.975, len(difference) - 1) * stats.sem(difference, axis=0)
-        p_value = stats.ttest_1samp(difference, 0.0, axis=0).pvalue
+        varies = difference.std(axis=0) > 1e-9  # equal differences have no test
+        p_value[varies] = stats.ttest_1samp(difference[:, varies], 0.0, axis=0).pvalue
     mean = difference.mean(axis=0)
     table.add_section()
     table.add_row("difference", *(f"{m:+.3f}" for m in mean))
     table.add_row("95 % interval", *(f"{m - h:+.2f} to {m + h:+.2f}" for m, h in zip(mean, half, strict=True)))
-    table.add_row("p", *(f"{p:.3f}" for p in p_value))
+    table.add_row("p", *("-" if np.isnan(p) else f"{p:.3f}" for p in p_value))
     change = 100 * mean / figures[0].mean(axis=0)
     table.add_row("change, %", *(f"{c:+.1f}" for c in change))
     return table
