@@ -6,7 +6,9 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,7 +41,7 @@ class Cache:
         """A fresh folder to fill; it becomes the result when the block ends without an exception."""
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=target.parent))
+        aside = Path(tempfile.mkdtemp(prefix=f".{key}-{_host()}-{os.getpid()}-", dir=target.parent))
         try:
             yield aside
             try:
@@ -51,9 +53,11 @@ class Cache:
             shutil.rmtree(aside, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written."""
+        """Remove what killed processes of this machine left half-written; other runs may be writing just now."""
         for aside in self.root.glob("*/.*-*"):
-            shutil.rmtree(aside, ignore_errors=True)
+            writer = _WRITER.match(aside.name)
+            if writer and writer["host"] == _host() and not _alive(int(writer["process"])):
+                shutil.rmtree(aside, ignore_errors=True)
 
     def file_digest(self, path: Path) -> str:
         """The content's digest; remembered by path, size and time of change, so that a long video is read once."""
@@ -66,6 +70,24 @@ class Cache:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         write_text(remembered, digest)
         return digest
+
+
+_WRITER = re.compile(r"\.+[^-]+-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
+
+
+def _host() -> str:
+    """A short name of this machine: a cache may be shared between several, each with processes of its own."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another person's
+        return True
+    return True
 
 
 def key_of(parts: Mapping[str, Any]) -> str:

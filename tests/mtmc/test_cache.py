@@ -1,5 +1,7 @@
 """Results on disk are there whole or not at all."""
 
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -31,11 +33,28 @@ def test_two_writers_of_one_result_leave_one_whole_result(tmp_path: Path) -> Non
     assert [p.name for p in (tmp_path / "embed").iterdir()] == ["k"]
 
 
+def _begin_and_die(root: Path) -> None:
+    with Cache(root).write("observe", "k1") as folder:
+        (folder / "tracks.txt").write_text("half")
+        os._exit(9)
+
+
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    (tmp_path / "observe" / ".k1-abc").mkdir(parents=True)
+    killed = multiprocessing.get_context("spawn").Process(target=_begin_and_die, args=(tmp_path,))
+    killed.start()
+    killed.join()
     (tmp_path / "observe" / "k2").mkdir()
+    assert len(list((tmp_path / "observe").iterdir())) == 2
     Cache(tmp_path).sweep()
     assert [p.name for p in (tmp_path / "observe").iterdir()] == ["k2"]
+
+
+def test_what_a_living_process_writes_is_not_swept(tmp_path: Path) -> None:
+    with Cache(tmp_path).write("observe", "k1") as folder:
+        (folder / "tracks.txt").write_text("half")
+        Cache(tmp_path).sweep()
+        assert (folder / "tracks.txt").is_file()
+    assert Cache(tmp_path).find("observe", "k1") is not None
 
 
 def test_the_key_follows_values_and_not_their_order() -> None:
