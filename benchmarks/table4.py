@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    console, quiet = Console(), Console(stderr=True)
+    console, quiet = Console(highlight=False), Console(stderr=True)
+    if not console.is_terminal:
+        console.width = 120  # a file or a pipe has room
     extractions = [_extraction(name) for name in arguments.reid]
     settings, cache = load_config(None, arguments.set), Cache(arguments.cache)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
