@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +43,8 @@ def correlate(
     widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
     calibrated = np.zeros(len(summaries.cameras), np.bool_)
     calibrated[summaries.camera[np.diff(summaries.ground_first) > 0]] = True
-    columns: list[list[npt.NDArray[np.generic]]] = []
-    for index in range(len(sources.camera)):
+
+    def row(index: int) -> list[npt.NDArray[np.generic]]:
         rows = by_zone[spans[index] : spans[index + 1]]
         camera = sources.camera[index]
         same = entries.camera == camera
@@ -57,20 +60,22 @@ def correlate(
             time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
             least, low, lag, bins, widths, bonus,
         )  # fmt: skip
-        columns.append(
-            [
-                np.full(len(score), overlap),
-                np.full(len(score), index),
-                np.arange(len(score)),
-                np.where(same, 0.0, low),
-                np.full(len(score), high),
-                count,
-                score,
-                low + place * lag,
-                width * lag,
-                share,
-            ]
-        )
+        return [
+            np.full(len(score), overlap),
+            np.full(len(score), index),
+            np.arange(len(score)),
+            np.where(same, 0.0, low),
+            np.full(len(score), high),
+            count,
+            score,
+            low + place * lag,
+            width * lag,
+            share,
+        ]
+
+    # The compiled part lets other threads run; zones do not depend on each other.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        columns = list(pool.map(row, range(len(sources.camera))))
     if not columns:
         return [np.zeros(0)] * 10
     return [np.concatenate([c[k] for c in columns]) for k in range(10)]
@@ -81,7 +86,7 @@ def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
     return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
     time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, bonus
 ):
@@ -120,7 +125,8 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
                 seen_in[begin] += 1
                 seen_in[stop] -= 1
         from_bin = max(int((least[z] - low) / lag), 0)
-        for w in range(len(widths)):
+        # Less than two events on a side show nothing; only the pairs are counted.
+        for w in range(len(widths) if n > 1 and m > 1 else 1):
             reach = widths[w]
             hit_out = np.zeros(bins + 1)
             hit_in = np.zeros(bins + 1)
