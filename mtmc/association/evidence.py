@@ -15,6 +15,9 @@ from mtmc.association.summaries import TrackSummaries
 from mtmc.association.traits import Trait, label_log_ratio
 from mtmc.association.zones import TrackEnds, standardise
 
+UNLIKE_SHARE = 0.1
+"""Share of true pairs whose similarity says nothing: no view and no crop is common to both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -59,7 +62,9 @@ class Evidence:
         terms: dict[str, npt.NDArray[np.float64]] = {}
         if settings.appearance and np.isfinite(self.similarity).any():
             scale = fit_scale(self.similarity, probability, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
-            terms["appearance"] = scale.at(self.similarity)
+            ratio = scale.at(self.similarity)
+            # Front and rear of a vehicle may look like two: a share of true pairs is as unlike as false ones.
+            terms["appearance"] = np.log((1.0 - UNLIKE_SHARE) * np.exp(ratio) + UNLIKE_SHARE)
         for trait in self.traits:
             if getattr(settings, trait.name):
                 terms[trait.name] = terms.get(trait.name, 0.0) + trait.log_ratio(probability, link)
