@@ -11,13 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 
@@ -33,12 +34,16 @@ def train(
     depth: float = 0.5,
     image_size: int = 640,
     tile: int = 320,
+    whole: bool = False,
     epochs: int = 14,
     batch: int = 16,
+    accumulate: int | None = None,
+    rate: float = 0.002,
     seed: int = 0,
     threads: int | None = None,
     workers: int = 0,
     device: str = "cpu",
+    start: Path | None = None,
     work: Path | None = None,
     resume: bool = False,
 ) -> dict[str, float]:
@@ -54,12 +59,18 @@ def train(
             vehicles.
         tile: pixels of the square pieces that it is trained on, cut from pictures of about `image_size`: a fourth of
             the picture takes a fourth of the time, and pieces around objects hold less empty road.
+        whole: train on nearly whole pictures, two to a square of `image_size`, instead. Tiles cut large vehicles, and
+            a network that saw only tiles takes the cab of a truck for a vehicle of its own.
         epochs: passes over the training pictures.
-        batch: pictures a step.
+        batch: tiles, or pairs of pictures, that go through the network at once.
+        accumulate: as many of them make up one step of the optimiser; None: `batch`.
+        rate: learning rate at its highest.
         seed: of weights, order and augmentation.
         threads: of torch; None: as many as there are cores.
         workers: processes that load pictures; 0 loads them in this one.
         device: "cpu" or a GPU's number.
+        start: a checkpoint of an earlier training (`run/weights/last.pt` in its `work`) whose weights are the first
+            ones; `width` and `depth` are then its own.
         work: where checkpoints are kept; None: a temporary folder.
         resume: go on from the last checkpoint in `work`.
 
@@ -67,7 +78,7 @@ def train(
         Figures on the whole validation pictures: precision, recall, map50, map50_95.
 
     Raises:
-        InputError: `data` holds no data set, or `resume` finds no checkpoint.
+        InputError: `data` holds no data set, or `resume` or `start` finds no checkpoint.
     """
     description = data / "data.yaml"
     if not description.is_file():
@@ -76,6 +87,8 @@ def train(
         )
     if output.suffix != ".onnx":
         raise InputError(f"--output {output}: must end in .onnx")
+    if start is not None and not start.is_file():
+        raise InputError(f"--start {start}: no such file; a training keeps its checkpoint in WORK/run/weights/last.pt")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (work or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,17 +101,22 @@ def train(
         names["path"] = str(data.resolve())
         placed, pieces = folder / "data.yaml", folder / "tiles.yaml"
         placed.write_text(yaml.safe_dump(names))
-        pieces.write_text(yaml.safe_dump(names | {"path": str(folder / "tiles"), "val": "images/train"}))
+        pieces.write_text(yaml.safe_dump(names | {"path": str(folder / "pieces"), "val": "images/train"}))
         if not resume:
-            _cut_tiles(data / names["train"], folder / "tiles" / "images" / "train", image_size, tile, seed)
-        model = ultralytics.YOLO(
-            str(last) if resume else str(_architecture(folder, len(names["names"]), width, depth)), task="detect"
-        )
+            pictures = _Pictures(data / names["train"], np.random.default_rng(seed))
+            cut = _pairs(pictures, image_size) if whole else _tiles(pictures, image_size, tile)
+            _write_pieces(folder / "pieces", cut)
+        first = last if resume else start or _architecture(folder, len(names["names"]), width, depth)
+        model = ultralytics.YOLO(str(first), task="detect")
         model.add_callback("on_train_start", partial(_settle, threads or os.cpu_count() or 1))
         if resume:
             model.train(resume=True)
         else:
-            model.train(**_recipe(pieces, folder, tile, epochs, batch, seed, workers, device))
+            side = image_size if whole else tile
+            recipe = _recipe(pieces, folder, side, epochs, batch, rate, seed, workers, device)
+            # Biases that are learned already are not shaken up.
+            recipe |= {"nbs": accumulate or batch, "warmup_bias_lr": 0.1 if start is None else 0.0}
+            model.train(**recipe)
         best = ultralytics.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
         figures = best.val(
             data=str(placed),
@@ -134,40 +152,102 @@ def _settle(threads: int, trainer: Any) -> None:
     trainer.model.to(memory_format=torch.channels_last)
 
 
-def _cut_tiles(images: Path, output: Path, image_size: int, tile: int, seed: int) -> None:
-    """Cut two squares out of each picture, most around an object, about at the scale of `image_size`."""
-    labels = output.parent.parent / "labels" / output.name
-    output.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(seed)
-    for path in sorted(images.glob("*.jpg")):
-        text = (images.parent.parent / "labels" / images.name / f"{path.stem}.txt").read_text()
+_Piece = tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float64]]
+"""A name, (h, w, 3) pixels, and (n, 5) class, left, top, right, bottom in pixels."""
+
+
+class _Pictures:
+    """The training pictures, by name, with their boxes."""
+
+    def __init__(self, images: Path, random: np.random.Generator) -> None:
+        self.paths = sorted(images.glob("*.jpg"))
+        self.random = random
+        self._labels = images.parent.parent / "labels" / images.name
+
+    def read(self, path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """The picture, and (n, 5) class and centre, size as shares of it."""
+        text = (self._labels / f"{path.stem}.txt").read_text()
         rows = np.array([line.split() for line in text.splitlines()], np.float64).reshape(-1, 5)
-        picture = np.asarray(cv2.imread(str(path)))
+        return np.asarray(cv2.imread(str(path)), np.uint8), rows
+
+    def window(
+        self,
+        picture: npt.NDArray[np.uint8],
+        rows: npt.NDArray[np.float64],
+        scale: float,
+        window: tuple[int, int],
+        around: npt.NDArray[np.float64],
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """A window (width, height) of the scaled picture around a place, and the boxes of which enough is in it."""
+        shown = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        size = np.array([shown.shape[1], shown.shape[0]])
+        corner = around * size - np.array(window) / 2
+        left, top = np.clip(corner, 0, np.maximum(size - window, 0)).astype(int)
+        cut = shown[top : top + window[1], left : left + window[0]]
+        low = (rows[:, 1:3] - rows[:, 3:5] / 2) * size - [left, top]
+        high = (rows[:, 1:3] + rows[:, 3:5] / 2) * size - [left, top]
+        area = (high - low).prod(1)
+        low, high = np.clip(low, 0, window), np.clip(high, 0, window)
+        keep = ((high - low) >= 5).all(1) & ((high - low).prod(1) > 0.3 * area)
+        return cut, np.hstack([rows[keep, :1], low[keep], high[keep]])
+
+
+def _tiles(pictures: _Pictures, image_size: int, tile: int) -> Iterator[_Piece]:
+    """Two squares out of each picture, most around an object, about at the scale of `image_size`."""
+    random = pictures.random
+    for path in pictures.paths:
+        picture, rows = pictures.read(path)
         for piece in range(2):
             scale = image_size / max(picture.shape[:2]) * float(np.exp(random.uniform(-0.35, 0.3)))
-            shown = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-            size = np.array([shown.shape[1], shown.shape[0]])
             around = random.uniform(0, 1, 2)
             if len(rows) and random.random() < 0.85:
                 around = rows[int(random.integers(len(rows))), 1:3]
-            corner = around * size - tile / 2 + random.uniform(-0.35, 0.35, 2) * tile
-            left, top = np.clip(corner, 0, np.maximum(size - tile, 0)).astype(int)
-            cut = shown[top : top + tile, left : left + tile]
-            low = (rows[:, 1:3] - rows[:, 3:5] / 2) * size - [left, top]
-            high = (rows[:, 1:3] + rows[:, 3:5] / 2) * size - [left, top]
-            area = (high - low).prod(1)
-            low, high = np.clip(low, 0, tile), np.clip(high, 0, tile)
-            keep = ((high - low) >= 5).all(1) & ((high - low).prod(1) > 0.3 * area)
-            box = np.hstack([(low + high) / 2, high - low])[keep] / np.tile([cut.shape[1], cut.shape[0]], 2)
-            name = f"{path.stem}_{piece}"
-            cv2.imwrite(str(output / f"{name}.jpg"), cut)
-            lines = [f"{int(c)} " + " ".join(f"{v:.6f}" for v in b) for c, b in zip(rows[keep, 0], box, strict=True)]
-            (labels / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
+            size = np.array(picture.shape[1::-1]) * scale
+            around = around + random.uniform(-0.35, 0.35, 2) * tile / size
+            cut, boxes = pictures.window(picture, rows, scale, (tile, tile), around)
+            yield f"{path.stem}_{piece}", cut, boxes
+
+
+def _pairs(pictures: _Pictures, image_size: int) -> Iterator[_Piece]:
+    """Squares of `image_size` with two pictures each, one above the other, each twice and with another each time."""
+    random, half = pictures.random, image_size // 2
+    for turn in range(2):
+        order = random.permutation(len(pictures.paths))
+        for upper, lower in zip(order[::2], order[1::2], strict=False):
+            piece = np.full((2 * half, image_size, 3), 114, np.uint8)
+            boxes = []
+            for place, which in enumerate((upper, lower)):
+                picture, rows = pictures.read(pictures.paths[int(which)])
+                scale = image_size / max(picture.shape[:2]) * float(np.exp(random.uniform(-0.15, 0.15)))
+                cut, box = pictures.window(picture, rows, scale, (image_size, half), random.uniform(0, 1, 2))
+                piece[place * half : place * half + cut.shape[0], : cut.shape[1]] = cut
+                boxes.append(box + np.array([0, 0, place * half, 0, place * half]))
+            yield f"{turn}_{pictures.paths[int(upper)].stem}", piece, np.concatenate(boxes)
+
+
+def _write_pieces(folder: Path, pieces: Iterable[_Piece]) -> None:
+    """Write pieces as a data set in YOLO's layout."""
+    images, labels = folder / "images" / "train", folder / "labels" / "train"
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(parents=True, exist_ok=True)
+    for name, picture, boxes in pieces:
+        cv2.imwrite(str(images / f"{name}.jpg"), picture)
+        size = np.tile([picture.shape[1], picture.shape[0]], 2)
+        shares = np.hstack([(boxes[:, 1:3] + boxes[:, 3:5]) / 2, boxes[:, 3:5] - boxes[:, 1:3]]) / size
+        lines = [f"{int(c)} " + " ".join(f"{v:.6f}" for v in row) for c, row in zip(boxes[:, 0], shares, strict=True)]
+        (labels / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
 
 
 def _recipe(
-    data: Path, folder: Path, image_size: int, epochs: int, batch: int, seed: int, workers: int, device: str
+    data: Path,
+    folder: Path,
+    image_size: int,
+    epochs: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    workers: int,
+    device: str,
 ) -> dict[str, Any]:
     return {
         "data": str(data),
@@ -182,7 +262,7 @@ def _recipe(
         "exist_ok": True,
         "pretrained": False,
         "optimizer": "AdamW",
-        "lr0": 0.002,
+        "lr0": rate,
         "lrf": 0.02,
         "cos_lr": True,
         "warmup_epochs": 1.0,
@@ -210,12 +290,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--depth", type=float, default=0.5, help="blocks; 0.5 is YOLO11n (default 0.5)")
     parser.add_argument("--image-size", type=int, default=640, help="longer side of a picture (default 640)")
     parser.add_argument("--tile", type=int, default=320, help="side of the pieces trained on (default 320)")
+    parser.add_argument("--whole", action="store_true", help="train on pairs of nearly whole pictures, not on tiles")
     parser.add_argument("--epochs", type=int, default=14, help="passes over the data (default 14)")
     parser.add_argument("--batch", type=int, default=16, help="pictures a step (default 16)")
+    parser.add_argument("--accumulate", type=int, help="pieces that make up one step of the optimiser (default: batch)")
+    parser.add_argument("--rate", type=float, default=0.002, help="highest learning rate (default 0.002)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
     parser.add_argument("--workers", type=int, default=0, help="processes that load pictures (default 0)")
     parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU (default cpu)")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier training to go on from")
     parser.add_argument("--work", type=Path, help="folder for checkpoints (default: temporary)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     arguments = vars(parser.parse_args(argv))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import pytest
 
@@ -57,9 +59,32 @@ def test_training_writes_a_detector_that_runs(data: Path, tmp_path: Path, capsys
     assert result.shape[:2] == (1, 5)
     found = load_detector(output, device="cpu", image_size=160).detect([np.zeros((96, 160, 3), np.uint8)])
     assert len(found) == 1
-    tiles = sorted((work / "tiles" / "images" / "train").glob("*.jpg"))
+    tiles = sorted((work / "pieces" / "images" / "train").glob("*.jpg"))
     assert len(tiles) == 8
-    _boxes_are_dark(work / "tiles")
+    _boxes_are_dark(work / "pieces")
+
+
+def test_training_goes_on_with_whole_pictures_from_a_checkpoint(data: Path, tmp_path: Path) -> None:
+    small = partial(train, data, image_size=160, epochs=1, batch=4, threads=1)
+    small(tmp_path / "first.onnx", width=0.0625, tile=64, work=tmp_path / "first")
+    work, checkpoint = tmp_path / "second", tmp_path / "first" / "run" / "weights" / "last.pt"
+    small(tmp_path / "second.onnx", whole=True, start=checkpoint, rate=1e-7, work=work)
+    pieces = sorted((work / "pieces" / "images" / "train").glob("*.jpg"))
+    # Two pictures to a piece, each picture twice.
+    assert len(pieces) == 4
+    assert {np.asarray(cv2.imread(str(path))).shape for path in pieces} == {(160, 160, 3)}
+    _boxes_are_dark(work / "pieces")
+    # With next to no learning rate the second network is the first.
+    frame = np.random.default_rng(1).uniform(0, 1, (1, 3, 96, 160)).astype(np.float32)
+    one, two = (_answer(tmp_path / name, frame) for name in ("first.onnx", "second.onnx"))
+    np.testing.assert_allclose(one, two, rtol=0.05, atol=0.05)
+    with pytest.raises(InputError, match="--start"):
+        small(tmp_path / "third.onnx", start=tmp_path / "missing.pt")
+
+
+def _answer(network: Path, frame: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(str(network))
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: frame})[0])
 
 
 def _boxes_are_dark(tiles: Path) -> None:
