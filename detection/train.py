@@ -114,8 +114,9 @@ def train(
         else:
             side = image_size if whole else tile
             recipe = _recipe(pieces, folder, side, epochs, batch, rate, seed, workers, device)
-            # Biases that are learned already are not shaken up.
-            recipe |= {"nbs": accumulate or batch, "warmup_bias_lr": 0.1 if start is None else 0.0}
+            # "pretrained" keeps the checkpoint's weights; biases that are learned already are not shaken up.
+            recipe |= {"nbs": accumulate or batch, "pretrained": start is not None}
+            recipe |= {"warmup_bias_lr": 0.1 if start is None else 0.0}
             model.train(**recipe)
         best = ultralytics.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
         figures = best.val(
@@ -260,7 +261,6 @@ def _recipe(
         "project": str(folder),
         "name": "run",
         "exist_ok": True,
-        "pretrained": False,
         "optimizer": "AdamW",
         "lr0": rate,
         "lrf": 0.02,

@@ -11,6 +11,7 @@ from mtmc.clock import Clock
 from mtmc.tracking.duplicates import duplicates, merge
 from mtmc.tracking.gaps import interpolate, smooth, visible_share
 from mtmc.tracking.parked import parked
+from mtmc.tracking.parts import parts
 from mtmc.tracking.relink import relink
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.roi import enlarge, fit_into_roi, inside_roi
@@ -41,7 +42,7 @@ def repair(
     settings: RepairSettings | None = None,
     roi: npt.NDArray[np.uint8] | None = None,
 ) -> Repaired:
-    """Merge duplicates, drop slivers, join fragments, apply the region of interest, drop short tracks, fill gaps.
+    """Merge duplicates, drop parts, drop slivers, join fragments, apply the region of interest, drop short tracks, fill gaps.
 
     Args:
         tracks: of one camera, in any order, each (track, frame) once.
@@ -55,6 +56,8 @@ def repair(
     mapping = {number: number for number in np.unique(rows.track).tolist()}
     if s.merge_duplicates and len(rows):
         rows = _renumber(rows, duplicates(rows, s.duplicate_iou, s.duplicate_share), mapping)
+    if s.drop_parts and len(rows):
+        rows = rows[~parts(rows, s.part_inside, s.part_share, s.part_score)]
     if s.drop_slivers and len(rows) and min(picture) > 0:
         rows = rows[visible_share(rows, picture) >= s.min_visible]
     if s.relink and len(rows):

@@ -27,6 +27,26 @@ class RepairSettings(Settings):
         "merges fewer tracks.",
     )
 
+    drop_parts: bool = Field(True, description="Drop tracks of parts of a vehicle that another track follows whole.")
+    part_inside: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="Share of a part's box that lies within the whole vehicle's. Raising it drops fewer tracks.",
+    )
+    part_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a track's boxes that must lie so. Raising it drops fewer tracks.",
+    )
+    part_score: float = Field(
+        0.9,
+        ge=0,
+        description="Most mean score of a part, as a share of the whole vehicle's. Raising it drops more tracks, also "
+        "vehicles in front of larger ones.",
+    )
+
     drop_slivers: bool = Field(True, description="Drop boxes of which the picture's border hides most.")
     min_visible: float = Field(
         0.35, ge=0, le=1, description="Least visible share of a box at the border. Raising it drops more boxes."
