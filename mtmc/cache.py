@@ -108,19 +108,29 @@ def file_digest(path: Path) -> str:
 
 
 @cache
-def code_version(*packages: str) -> str:
-    """The digest of the source of modules or packages: a stage's results do not outlive the code that made them."""
+def code_version(*packages: str, without: tuple[str, ...] = ()) -> str:
+    """The digest of the source of modules or packages: a stage's results do not outlive the code that made them.
+
+    Args:
+        packages: dotted names.
+        without: dotted names of modules in these packages that have no part in the results.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for name in packages:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"no module named {name}")
-        origin = Path(spec.origin)
-        sources = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
-        for source in sources:
+    left_out = {source for name in without for source in _sources(name)}
+    for source in (source for name in packages for source in _sources(name)):
+        if source not in left_out:
             digest.update(source.name.encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()
+
+
+def _sources(name: str) -> list[Path]:
+    """The files of a module, or of a package with all below it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module named {name}")
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -193,7 +193,8 @@ def _job(
     if detector is not None:
         if camera.video is None:
             raise InputError(f"{camera.name}: has no video; start from boxes with --detections or --tracks")
-        detect = {"code": code_version("detection"), "video": video, "detector": detector_key}
+        code = code_version("detection", without=("detection.train",))
+        detect = {"code": code, "video": video, "detector": detector_key}
         job = replace(job, detect_key=key_of(detect))
         parts["detect"] = detect
     return replace(job, key=key_of(parts))

@@ -23,6 +23,8 @@ _PRIOR = (0.05 / 1.5) ** 2
 # Box sizes per second; what is slower stands. And boxes that it takes to say so.
 _STANDING_SPEED = 0.15
 _STANDING_BOXES = 4
+# Box sizes between a track's end and the beginning that takes it over.
+_TAKE_OVER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArra
 
     A moving vehicle's fragments fit when the speed that the gap implies lies between the speeds before and after it
     (which allows for braking and starting while hidden), and sizes agree. Standing ones fit when the boxes overlap,
-    over much longer gaps. A track that begins on a vehicle shortly before its old track ends goes on with it too.
+    over much longer gaps. A track that begins on a vehicle shortly before its old track ends goes on with it too: the
+    boxes overlap all the while, or the later part of the one fits the earlier part of the other.
     Every end gets at most one beginning: the choice with the best sum.
 
     Args:
@@ -92,7 +95,9 @@ def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArra
     moving = _moving_pairs(ends, starts, settings)
     standing = _standing_pairs(ends, starts, settings)
     handed_over = _handed_over(tracks, ends, starts, settings)
-    end, start, worth = (np.concatenate(parts) for parts in zip(moving, standing, handed_over, strict=True))
+    taken_over = _taken_over(tracks, seconds, ends, starts, settings)
+    kinds = zip(moving, standing, handed_over, taken_over, strict=True)
+    end, start, worth = (np.concatenate(parts) for parts in kinds)
     # A pair may fit both ways; the better one counts.
     order = np.lexsort((-worth, start, end))
     end, start, worth = end[order], start[order], worth[order]
@@ -112,6 +117,14 @@ def relink(tracks: Tracks, clock: Clock, settings: RepairSettings) -> npt.NDArra
 def _moving_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple[IntArray, IntArray, FloatArray]:
     """Ends, beginnings and the worth in (0, 1] of joining them."""
     end, start = _in_time(ends.time, starts.time, settings.max_gap)
+    fits, worth = _goes_on(ends, starts, end, start, settings)
+    return end[fits], start[fits], worth[fits]
+
+
+def _goes_on(
+    ends: Tips, starts: Tips, end: IntArray, start: IntArray, settings: RepairSettings
+) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """Of each end and later beginning: whether the motion goes on, and the worth in (0, 1] of joining them."""
     gap = starts.time[start] - ends.time[end]
     before, after = ends.speed[end], starts.speed[start]
     implied = (starts.place[start] - ends.place[end]) / gap[:, None]
@@ -125,7 +138,7 @@ def _moving_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple[I
     turned = ((before * after).sum(axis=1) < 0) & ~ends.standing[end] & ~starts.standing[start]
     fits = (off <= 1) & (ratio <= 1) & ~turned
     worth = np.exp(-0.5 * (4 * off**2 + ratio**2) - gap / max(settings.max_gap, 1e-9))
-    return end[fits], start[fits], worth[fits]
+    return fits, worth
 
 
 def _standing_pairs(ends: Tips, starts: Tips, settings: RepairSettings) -> tuple[IntArray, IntArray, FloatArray]:
@@ -165,6 +178,46 @@ def _handed_over(
     mean = total / common
     fits = mean >= settings.handover_iou
     return end[fits], start[fits], mean[fits]
+
+
+def _taken_over(
+    tracks: Tracks, seconds: FloatArray, ends: Tips, starts: Tips, settings: RepairSettings
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """The same for tracks of which one begins on a bad box before the other, on other bad boxes, ends: without what
+    they have in common, the motion goes on.
+    """
+    start, end = _in_time(starts.time, ends.time, settings.handover)
+    fits = (starts.time[end] < starts.time[start]) & (ends.time[end] < ends.time[start])
+    apart = np.linalg.norm(starts.place[start] - ends.place[end], axis=1)
+    fits &= apart < _TAKE_OVER * np.maximum(starts.size[start], ends.size[end])
+    end, start = end[fits], start[fits]
+    if len(end) == 0:
+        return end, start, np.zeros(0)
+    segments = Segments.of(tracks)
+    before, rows_before = _rows_of(segments, end)
+    after, rows_after = _rows_of(segments, start)
+    kept = seconds[rows_before] < starts.time[start][before]
+    before, rows_before = before[kept], rows_before[kept]
+    kept = seconds[rows_after] > ends.time[end][after]
+    after, rows_after = after[kept], rows_after[kept]
+    tips_before = Tips.of(_renumbered(tracks, rows_before, before), seconds[rows_before], True)
+    tips_after = Tips.of(_renumbered(tracks, rows_after, after), seconds[rows_after], False)
+    every = np.arange(len(end))
+    fits, worth = _goes_on(tips_before, tips_after, every, every, settings)
+    return end[fits], start[fits], worth[fits]
+
+
+def _rows_of(segments: Segments, which: IntArray) -> tuple[IntArray, IntArray]:
+    """Rows of the given tracks, one after the other, and for each row which of `which` it belongs to."""
+    length = segments.length[which]
+    place = np.repeat(np.arange(len(which)), length)
+    within = np.arange(len(place)) - np.repeat(np.cumsum(length) - length, length)
+    return place, segments.first[which][place] + within
+
+
+def _renumbered(tracks: Tracks, rows: IntArray, number: IntArray) -> Tracks:
+    part = tracks[rows]
+    return Tracks(number.astype(np.int32), part.frame, part.box, part.score, part.label)
 
 
 def _in_time(end: FloatArray, start: FloatArray, longest: float) -> tuple[IntArray, IntArray]:

@@ -42,7 +42,7 @@ def repair(
     settings: RepairSettings | None = None,
     roi: npt.NDArray[np.uint8] | None = None,
 ) -> Repaired:
-    """Merge duplicates, drop parts, drop slivers, join fragments, apply the region of interest, drop short tracks, fill gaps.
+    """Merge duplicates, drop parts and slivers, join fragments, apply the ROI, drop short tracks, fill gaps.
 
     Args:
         tracks: of one camera, in any order, each (track, frame) once.

@@ -97,3 +97,9 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 def test_code_version_differs_between_packages() -> None:
     assert code_version("mtmc.cache") != code_version("mtmc.clock")
     assert code_version("evaluation") == code_version("evaluation")
+
+
+def test_code_version_can_leave_out_what_has_no_part_in_a_result() -> None:
+    whole, part = code_version("detection"), code_version("detection", without=("detection.train",))
+    assert whole != part
+    assert part != code_version("detection", without=("detection.yolo",))

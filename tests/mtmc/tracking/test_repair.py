@@ -169,3 +169,44 @@ def test_repair_is_idempotent_on_clean_tracks() -> None:
     once = repair(clean, TEN_FPS, PICTURE).tracks
     twice = repair(once, TEN_FPS, PICTURE).tracks
     assert (once.track == twice.track).all() and (once.box == twice.box).all()
+
+
+def part_of(whole: Tracks, number: int, score: float, frames: slice = slice(None)) -> Tracks:
+    """The lower left quarter of a vehicle's boxes."""
+    shown = whole[frames]
+    box = shown.box * np.array([1, 1, 0.5, 0.5]) + np.array([0, 30, 0, 0])
+    return Tracks.of(np.full(len(shown), number), shown.frame, box, np.full(len(shown), score))
+
+
+def test_track_of_a_part_of_a_vehicle_is_dropped() -> None:
+    whole = moving(1, range(1, 31), 0, 10)
+    result = run(whole, part_of(whole, 2, 0.5), drop_parts=True)
+    assert result.mapping == {1: 1}
+    assert result.tracks.box == pytest.approx(whole.box)
+
+
+@pytest.mark.parametrize("reason", ["it is seen as well as the other", "it is inside for a third of its life"])
+def test_vehicle_in_front_of_a_larger_one_stays(reason: str) -> None:
+    whole = moving(1, range(1, 31), 0, 10)
+    if "well" in reason:
+        other = part_of(whole, 2, 1.0)
+    else:
+        other = Tracks.concatenate([part_of(whole, 2, 0.5, slice(20, 30)), moving(2, range(31, 51), 300, 30)])
+    assert run(whole, other, drop_parts=True).mapping == {1: 1, 2: 2}
+
+
+def test_track_that_begins_and_ends_on_bad_boxes_is_taken_over() -> None:
+    """The old track drifts off while the new one begins on half of the vehicle; the motion goes on."""
+    vehicle = moving(1, range(1, 41), 0, 10)
+    old, new = vehicle[:22], vehicle[18:]
+    drift = old.box.copy()
+    drift[18:, 1] -= np.array([20, 30, 40, 50])
+    start = new.box.copy()
+    start[:4, 0] += 40
+    start[:4, 2] -= 40
+    old = Tracks.of(old.track, old.frame, drift)
+    new = Tracks.of(np.full(len(new), 2), new.frame, start)
+    assert run(old, new, relink=True).mapping == {1: 1, 2: 1}
+    # A vehicle that begins there but goes another way is another one.
+    away = moving(2, range(19, 41), 180, -12, y=160)
+    assert run(old, away, relink=True).mapping == {1: 1, 2: 2}
