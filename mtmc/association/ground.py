@@ -22,8 +22,9 @@ LEAST_LOG_RATIO = -12.0
 def ground_offsets(
     summaries: TrackSummaries, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean offset (m, 2) in metres of the target from the source over the time that both are seen, and its spread (m,).
+    """Offset (m, 2) in metres of the target from the source over the time that both are seen, and its spread (m,).
 
+    Medians over time: a track that went over to another vehicle for a while still is where it mostly was.
     NaN where a camera is not calibrated or the two are never seen at once.
     """
     result: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] = _compiled_offsets(
@@ -72,6 +73,7 @@ def ground_log_ratio(
 def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-untyped-def]  # pragma: no cover
     offset = np.full((len(source), 2), np.nan)
     spread = np.full(len(source), np.nan)
+    across, along = np.empty(256), np.empty(256)
     for m in range(len(source)):
         i, j = source[m], target[m]
         count_i, count_j = first[i + 1] - first[i], first[j + 1] - first[j]
@@ -79,21 +81,19 @@ def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-un
         stop = min(tick[i] + count_i, tick[j] + count_j)
         if stop <= begin:
             continue
-        x = y = xx = yy = 0.0
         n = 0
         for t in range(begin, stop):
             dx = place[first[j] + t - tick[j], 0] - place[first[i] + t - tick[i], 0]
             dy = place[first[j] + t - tick[j], 1] - place[first[i] + t - tick[i], 1]
-            if not np.isfinite(dx + dy):
-                continue
-            n += 1
-            x += dx
-            y += dy
-            xx += dx * dx
-            yy += dy * dy
+            if np.isfinite(dx + dy):
+                if n == len(across):
+                    across, along = np.append(across, across), np.append(along, along)
+                across[n], along[n] = dx, dy
+                n += 1
         if n == 0:
             continue
-        offset[m, 0] = x / n
-        offset[m, 1] = y / n
-        spread[m] = np.sqrt(max(xx / n - (x / n) ** 2, 0.0) + max(yy / n - (y / n) ** 2, 0.0))
+        offset[m, 0] = np.median(across[:n])
+        offset[m, 1] = np.median(along[:n])
+        # Of a normal spread, the root mean square distance is 1.2 times the median.
+        spread[m] = 1.2 * np.median(np.hypot(across[:n] - offset[m, 0], along[:n] - offset[m, 1]))
     return offset, spread
