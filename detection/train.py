@@ -101,7 +101,8 @@ def train(
         names["path"] = str(data.resolve())
         placed, pieces = folder / "data.yaml", folder / "tiles.yaml"
         placed.write_text(yaml.safe_dump(names))
-        pieces.write_text(yaml.safe_dump(names | {"path": str(folder / "pieces"), "val": "images/train"}))
+        # The library validates after the last epoch whatever it is told; ours is the validation below.
+        pieces.write_text(yaml.safe_dump(names | {"path": str(folder / "pieces"), "val": "one.txt"}))
         if not resume:
             pictures = _Pictures(data / names["train"], np.random.default_rng(seed))
             cut = _pairs(pictures, image_size) if whole else _tiles(pictures, image_size, tile)
@@ -237,6 +238,7 @@ def _write_pieces(folder: Path, pieces: Iterable[_Piece]) -> None:
         shares = np.hstack([(boxes[:, 1:3] + boxes[:, 3:5]) / 2, boxes[:, 3:5] - boxes[:, 1:3]]) / size
         lines = [f"{int(c)} " + " ".join(f"{v:.6f}" for v in row) for c, row in zip(boxes[:, 0], shares, strict=True)]
         (labels / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
+    (folder / "one.txt").write_text(f"{min(images.glob('*.jpg')).resolve()}\n")
 
 
 def _recipe(

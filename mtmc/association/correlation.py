@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.geography import travel_likelihood
+from mtmc.association.geography import compiled_likelihood
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.zones import TrackEnds
 
@@ -39,7 +39,6 @@ def correlate(
     by_zone = np.lexsort((time, zone))
     spans = np.searchsorted(zone[by_zone], np.arange(len(sources.camera) + 1))
     bins = int(np.ceil((high - low) / lag))
-    middle = low + (np.arange(bins) + 0.5) * lag
     widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
     calibrated = np.zeros(len(summaries.cameras), np.bool_)
     calibrated[summaries.camera[np.diff(summaries.ground_first) > 0]] = True
@@ -51,14 +50,10 @@ def correlate(
         until = summaries.end[rows] if overlap else np.full(len(rows), np.inf)
         # Calibrated cameras tell by places, not by times, whether they see the same vehicle at once.
         known_by_place = same | (calibrated[camera] & calibrated[entries.camera]) if overlap else same
-        seconds = expected[index]
-        bonus = np.zeros((len(same), bins))
-        known = np.isfinite(seconds)
-        bonus[known] = np.log(0.03 + travel_likelihood(np.asarray(middle, np.float64), seconds[known, None]))
         least = np.where(known_by_place, np.inf if overlap else 0.0, low)
         count, score, place, width, share = _agreement(
             time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
-            least, low, lag, bins, widths, bonus,
+            least, low, lag, bins, widths, expected[index],
         )  # fmt: skip
         return [
             np.full(len(score), overlap),
@@ -88,7 +83,7 @@ def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
 
 @numba.njit(cache=True, nogil=True)
 def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
-    time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, bonus
+    time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, expected
 ):
     """For one source zone and every target zone: how many events of either side have one of the other at each lag.
 
@@ -106,6 +101,13 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
         a, b = bounds[z], bounds[z + 1]
         m = b - a
         if m == 0 or n == 0 or least[z] == np.inf:
+            continue
+        for i in range(n):
+            begin = a + np.searchsorted(starts[a:b], time[i] + max(low, least[z]))
+            stop = a + np.searchsorted(starts[a:b], min(until[i], time[i] + low + bins * lag), "right")
+            count[z] += max(stop - begin, 0)
+        # Less than two events on a side show nothing; only the pairs are counted.
+        if n < 2 or m < 2 or count[z] < 2:
             continue
         rate_in = m / max(target_clips[z, 1] - target_clips[z, 0], 1.0)
         rate_out = n / max(clip[1] - clip[0], 1.0)
@@ -125,8 +127,7 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
                 seen_in[begin] += 1
                 seen_in[stop] -= 1
         from_bin = max(int((least[z] - low) / lag), 0)
-        # Less than two events on a side show nothing; only the pairs are counted.
-        for w in range(len(widths) if n > 1 and m > 1 else 1):
+        for w in range(len(widths)):
             reach = widths[w]
             hit_out = np.zeros(bins + 1)
             hit_in = np.zeros(bins + 1)
@@ -140,8 +141,6 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
                     at = int((starts[p] - time[i] - low) / lag)
                     if at >= bins:
                         break
-                    if w == 0:
-                        count[z] += 1
                     first = max(at - reach + 1, covered)
                     if at + 1 > first:
                         hit_out[first] += 1
@@ -184,7 +183,10 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
                 total_i = max(ni, ki)
                 nats = total_o * (so * np.log(so / chance_out) + (1 - so) * np.log((1 - so) / (1 - chance_out)))
                 nats += total_i * (si * np.log(si / chance_in) + (1 - si) * np.log((1 - si) / (1 - chance_in)))
-                nats = 0.5 * nats + bonus[z, k + reach // 2]
+                nats *= 0.5
+                if np.isfinite(expected[z]):
+                    middle = low + (k + reach // 2 + 0.5) * lag
+                    nats += np.log(0.03 + compiled_likelihood(middle, expected[z]))
                 if nats > score[z]:
                     score[z] = nats
                     place[z] = k + reach / 2

@@ -24,6 +24,7 @@ SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
 RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""
+LEAST_PEAK = 8.0
 LINKS_PER_ZONE = 12
 """Most links kept of one zone in a large scenario."""
 ZONE_CHOICE = 2.0
@@ -100,7 +101,12 @@ def discover_links(
         starts_in = np.where(overlap, _camera_of(entries, source), _camera_of(exits, source))
         keep &= starts_in != _camera_of(entries, target)
     if int(pairs.sum()) > budget:
-        keep &= score > CLEAR_PEAK
+        reach = np.maximum(2.0 * width, 5.0)
+        near = pairs * np.minimum(2.0 * reach / (high - low), 1.0)
+        best_first = np.argsort(-score, kind="stable")
+        affordable = np.cumsum(near[best_first]) <= budget
+        least = score[best_first[affordable]].min(initial=CLEAR_PEAK)
+        keep &= score > max(least, LEAST_PEAK)
         # The best links of each source zone, by evidence.
         order = np.lexsort((-score, ~keep, source, overlap))
         group = np.stack([overlap[order], source[order]], 1)
@@ -108,7 +114,6 @@ def discover_links(
         begin = np.flatnonzero(new)
         place = np.arange(len(order)) - np.repeat(begin, np.diff(np.append(begin, len(order))))
         keep[order[place >= LINKS_PER_ZONE]] = False
-        reach = np.maximum(2.0 * width, 5.0)
         low, high = np.maximum(low, peak - reach), np.minimum(high, peak + reach)
     rows = np.flatnonzero(keep)
     rows = rows[np.lexsort((target[rows], source[rows], overlap[rows]))]

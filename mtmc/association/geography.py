@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -93,8 +94,16 @@ def expected_travel(
 
 def travel_likelihood(lag: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Density, up to a factor, of travel times that should take `seconds`: mostly within half as long again."""
+    with np.errstate(invalid="ignore"):  # of what is not known, nothing is
+        result: npt.NDArray[np.float64] = compiled_likelihood(lag, seconds)
+    return result
+
+
+@numba.vectorize(["float64(float64, float64)"], cache=True)  # type: ignore[no-untyped-call]
+def compiled_likelihood(lag, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """`travel_likelihood` of one lag, for other compiled code."""
     deviation = GEOGRAPHY_SPREAD * seconds + 1.5
     # Waiting makes late arrivals likelier than early ones.
-    deviation = np.where(lag > seconds, 1.5 * deviation, deviation)
-    result: npt.NDArray[np.float64] = np.exp(-0.5 * ((lag - seconds) / deviation) ** 2)
-    return result
+    if lag > seconds:
+        deviation *= 1.5
+    return np.exp(-0.5 * ((lag - seconds) / deviation) ** 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
@@ -34,6 +34,7 @@ class TravelTimes:
     step: npt.NDArray[np.float64]
     density: npt.NDArray[np.float64]
     peak: npt.NDArray[np.float64]
+    _below: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def at(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Density of each (link, travel time), linear between the middles of bins, 0 outside."""
@@ -49,7 +50,9 @@ class TravelTimes:
 
     def mass_below(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Probability that the travel time of a link is below `seconds`."""
-        value: npt.NDArray[np.float64] = _compiled_mass(self.first, self.step, self.density, link, seconds)
+        if not self._below:  # asked for several times in each round of learning
+            self._below.append(np.cumsum(self.density * self.step[:, None], axis=1))
+        value: npt.NDArray[np.float64] = _compiled_mass(self.first, self.step, self._below[0], link, seconds)
         return value
 
     def quantile(self, share: float) -> npt.NDArray[np.float64]:
@@ -101,18 +104,15 @@ def _kernel_rows(
 
 
 @numba.njit(cache=True)
-def _compiled_mass(first, step, density, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
-    links, bins = density.shape
-    total = np.zeros((links, bins + 1))
-    for row in range(links):
-        for k in range(bins):
-            total[row, k + 1] = total[row, k] + density[row, k] * step[row]
+def _compiled_mass(first, step, below, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    bins = below.shape[1]
     mass = np.empty(len(link))
     for m in range(len(link)):
         row = link[m]
         place = min(max((seconds[m] - first[row]) / step[row], 0.0), float(bins))
         left = min(int(place), bins - 1)
-        mass[m] = total[row, left] + (total[row, left + 1] - total[row, left]) * (place - left)
+        before = below[row, left - 1] if left > 0 else 0.0
+        mass[m] = before + (below[row, left] - before) * (place - left)
     return mass
 
 
