@@ -54,7 +54,7 @@ class RepairSettings(Settings):
 
     relink: bool = Field(True, description="Join fragments of one vehicle that was hidden for a while.")
     max_gap: float = Field(
-        3.0, ge=0, description="Longest time that a moving vehicle may be hidden. Raising it joins more, also wrongly."
+        2.0, ge=0, description="Longest time that a moving vehicle may be hidden. Raising it joins more, also wrongly."
     )
     gap_tolerance: float = Field(
         0.5,
@@ -66,7 +66,7 @@ class RepairSettings(Settings):
         0.3, ge=0, description="By how much that distance grows with each second of the gap. Raising it joins more."
     )
     max_size_ratio: float = Field(
-        1.6, gt=1, description="Largest ratio of the sizes before and after. Raising it joins more, also wrongly."
+        2.0, gt=1, description="Largest ratio of the sizes before and after. Raising it joins more, also wrongly."
     )
     parked_gap: float = Field(
         120.0,
@@ -79,7 +79,7 @@ class RepairSettings(Settings):
     )
 
     handover: float = Field(
-        0.5,
+        0.7,
         ge=0,
         description="Longest time for which a vehicle's old track and its next one may both last. Raising it joins "
         "more, also vehicles that pass each other.",

@@ -62,7 +62,7 @@ class TrackingSettings(Settings):
         "enlarged by this share of their size on every side. Raising it follows faster vehicles at low frame rates.",
     )
     lost_handicap: float = Field(
-        0.1,
+        0.4,
         ge=0,
         description="Overlap that a track must have more than its rivals for each second that it was not seen. Raising "
         "it prefers tracks seen lately.",
@@ -110,7 +110,7 @@ class TrackingSettings(Settings):
         "vehicles, and false boxes.",
     )
     max_lost: float = Field(
-        2.0,
+        0.7,
         ge=0,
         description="Seconds that a track lives on without a box. Raising it bridges longer occlusions, and risks "
         "handing a track to another vehicle.",

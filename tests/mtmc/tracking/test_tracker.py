@@ -60,7 +60,7 @@ def test_rows_come_by_track_and_frame_and_keep_score_and_label() -> None:
 
 
 def test_track_is_found_again_after_being_hidden() -> None:
-    shown = (FRAMES < 12) | (FRAMES > 22)
+    shown = (FRAMES < 12) | (FRAMES > 16)
     path = driving((50, 100), (15, 0), FRAMES)
     tracks = track(boxes_of(path[shown], FRAMES[shown]), TEN_FPS)
     assert np.unique(tracks.track).tolist() == [1]
@@ -134,8 +134,9 @@ def test_recovery_finds_a_vehicle_that_braked_while_hidden() -> None:
     moving, standing = np.arange(1, 11), np.arange(20, 31)
     path = np.concatenate((driving((50, 100), (12, 0), moving), np.tile([[175.0, 100.0]], (11, 1))))
     seen = boxes_of(path, np.concatenate((moving, standing)))
-    assert len(np.unique(track(seen, TEN_FPS).track)) == 2
-    assert len(np.unique(track(seen, TEN_FPS, TrackingSettings(recovery=True)).track)) == 1
+    patient = TrackingSettings(max_lost=2.0)
+    assert len(np.unique(track(seen, TEN_FPS, patient).track)) == 2
+    assert len(np.unique(track(seen, TEN_FPS, patient.model_copy(update={"recovery": True})).track)) == 1
 
 
 def test_reupdate_corrects_the_speed_after_a_gap() -> None:
