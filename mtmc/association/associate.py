@@ -16,6 +16,7 @@ from mtmc.association.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.learning import Learned, learn
 from mtmc.association.links import Links
 from mtmc.association.reranking import rerank
+from mtmc.association.screening import Screen
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.solver import Ties, chain, identify, tie
 from mtmc.association.summaries import TrackSummaries
@@ -68,16 +69,19 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     Raises:
         InputError: `links` has a zone in a camera that the summaries do not have.
     """
+    screen = None
     if links is None:
-        entries, exits, table, prior = _discover(summaries, settings)
+        entries, exits, table, prior, screen = _discover(summaries, settings)
     else:
         entries, exits, table, prior = from_links(summaries, links)
-    pairs = _candidates(summaries, table, entries, exits, settings)
+    pairs = _candidates(summaries, table, entries, exits, settings, screen)
     vector = _vectors(summaries, entries, settings)
     similarity = _similarity(summaries, vector, vector, pairs)
     overlap = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
     succession = ~overlap & (pairs.link < len(table))
     evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity)
+    if screen is not None:
+        evidence = replace(evidence, screened=(screen.least, screen.share))
     learned = learn(summaries, pairs, evidence, table, prior, entries, exits, settings)
     ties = _tie(summaries, learned, settings)
     successor = chain(summaries, ties)
@@ -107,21 +111,28 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
 
 def _discover(
     summaries: TrackSummaries, settings: AssociationSettings
-) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior]:
-    """Zones and possible links, from the tracks alone."""
+) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior, Screen | None]:
+    """Zones and possible links, from the tracks alone, and the screen for their pairs where there are too many."""
     cameras = len(summaries.cameras)
     entries = cluster_ends(RawEnds.entries(summaries), cameras, settings.zones)
     exits = cluster_ends(RawEnds.exits(summaries), cameras, settings.zones)
-    table, prior = discover_links(
+    known = summaries.weight > 0
+    recognised = settings.appearance and bool(known.any())
+
+    def screening(share: float) -> Screen:
+        return Screen.of(_vectors(summaries, entries, settings), known, summaries.camera, share)
+
+    table, prior, screen = discover_links(
         summaries,
         entries,
         exits,
         settings.longest_travel,
         settings.longest_overlap,
         settings.candidate_budget,
-        returns=settings.appearance and bool((summaries.weight > 0).any()),
+        returns=recognised,
+        screening=screening if recognised else None,
     )
-    return entries, exits, table, prior
+    return entries, exits, table, prior, screen
 
 
 def _candidates(
@@ -130,9 +141,10 @@ def _candidates(
     entries: TrackEnds,
     exits: TrackEnds,
     settings: AssociationSettings,
+    screen: Screen | None,
 ) -> Pairs:
     """Pairs of all links, of fragments (link `len(table)`) and of views (links above)."""
-    linked = find_pairs(summaries, entries, exits, table)
+    linked = find_pairs(summaries, entries, exits, table, screen.passes if screen is not None else None)
     parts = [linked]
     if settings.fragments:
         broken = find_fragments(summaries)

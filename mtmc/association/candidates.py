@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -11,6 +12,9 @@ import numpy.typing as npt
 
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.zones import RawEnds, TrackEnds, describe_ends
+
+AT_ONCE = 2_000_000
+"""Pairs that are looked at at a time where most are thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,17 @@ def find_pairs(
     entries: TrackEnds,
     exits: TrackEnds,
     links: LinkTable,
+    passes: Callable[[Pairs], npt.NDArray[np.bool_]] | None = None,
 ) -> Pairs:
     """All pairs of tracks that one of `links` may join.
 
     Two tracks of one camera must not overlap in time. Parallel pairs (one succession, one overlap) may come out.
+
+    Args:
+        summaries: the tracks.
+        entries, exits: their ends in zones.
+        links: what may join them.
+        passes: (m,) bool, which of m pairs are wanted; None: all. The unwanted are never held all at once.
     """
     order = np.lexsort((entries.time, entries.zone))
     starts = entries.time[order]
@@ -97,10 +108,16 @@ def find_pairs(
         span = np.searchsorted(links.source[rows], np.arange(zones + 1))
         arguments = (zone, time, span, links.target[rows], links.low[rows], links.high[rows], starts, bounds)
         first = _window_starts(*arguments)
-        source, position, which = _window_pairs(*arguments, first)
-        target = order[position]
-        pairs = Pairs(source, target, rows[which], starts[position] - time[source])
-        found.append(pairs[_possible(summaries, pairs, overlap)])
+        # Cuts between tracks, so that each part has about so many pairs.
+        parts = max(int(first[-1] // AT_ONCE), 1) if passes is not None else 1
+        cuts = np.unique(np.searchsorted(first, np.linspace(0, first[-1], parts + 1)))
+        cuts[0], cuts[-1] = 0, len(zone)
+        for begin, stop in pairwise(cuts.tolist()):
+            source, position, which = _window_pairs(*arguments, first, begin, stop)
+            target = order[position]
+            pairs = Pairs(source, target, rows[which], starts[position] - time[source])
+            pairs = pairs[_possible(summaries, pairs, overlap)]
+            found.append(pairs if passes is None else pairs[passes(pairs)])
     if not found:
         none = np.zeros(0, np.int64)
         return Pairs(none, none, none, np.zeros(0))
@@ -122,7 +139,7 @@ def _window_starts(*arguments: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _window_pairs(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.int64], ...]:
+def _window_pairs(*arguments: object) -> tuple[npt.NDArray[np.int64], ...]:
     found: tuple[npt.NDArray[np.int64], ...] = _compiled_pairs(*arguments)
     return found
 
@@ -139,12 +156,13 @@ def _compiled_counts(zone, time, span, target, low, high, starts, bounds):  # ty
 
 
 @numba.njit(cache=True)
-def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first):  # type: ignore[no-untyped-def]  # pragma: no cover
-    source = np.empty(first[-1], np.int64)
-    position = np.empty(first[-1], np.int64)
-    which = np.empty(first[-1], np.int64)
-    for i in range(len(zone)):
-        at = first[i]
+def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first, begin_track, stop_track):  # type: ignore[no-untyped-def]  # pragma: no cover
+    count = first[stop_track] - first[begin_track]
+    source = np.empty(count, np.int64)
+    position = np.empty(count, np.int64)
+    which = np.empty(count, np.int64)
+    for i in range(begin_track, stop_track):
+        at = first[i] - first[begin_track]
         for k in range(span[zone[i]], span[zone[i] + 1]):
             a, b = bounds[target[k]], bounds[target[k] + 1]
             begin = a + np.searchsorted(starts[a:b], time[i] + low[k], "left")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.candidates import LinkTable, camera_ends
+from mtmc.association.candidates import LinkTable, camera_ends, find_pairs
 from mtmc.association.correlation import correlate, support
 from mtmc.association.geography import expected_travel, travel_likelihood, usual_speed, zone_places
+from mtmc.association.screening import Screen
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
 from mtmc.association.zones import RawEnds, TrackEnds
@@ -24,9 +26,12 @@ SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
 RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""
-LEAST_PEAK = 8.0
 LINKS_PER_ZONE = 12
 """Most links kept of one zone in a large scenario."""
+SCREENABLE = 60_000_000
+"""Most pairs of which those that look alike are picked out one by one."""
+PASSING = 25
+"""Pairs of each track, on the mean, that pass."""
 ZONE_CHOICE = 2.0
 """Nats that evidence of two whole cameras is worth less for two of their zones."""
 LEAST_OWN = 1.0
@@ -63,7 +68,8 @@ def discover_links(
     longest_overlap: float,
     budget: int,
     returns: bool = True,
-) -> tuple[LinkTable, LinkPrior]:
+    screening: Callable[[float], Screen] | None = None,
+) -> tuple[LinkTable, LinkPrior, Screen | None]:
     """Candidate links with a first idea of their travel times.
 
     Args:
@@ -74,6 +80,10 @@ def discover_links(
             events correlate clearly are kept, with windows around their peaks.
         returns: whether vehicles may come back to the camera that they left. Arrivals follow departures in the rhythm
             of traffic lights, so times alone cannot tell a return; appearance can.
+        screening: makes a screen that lets a share of the pairs pass; None where nothing is known of appearance.
+
+    Returns:
+        The links, what is believed of them, and the screen that their pairs must pass, if any.
     """
     lag = FINE_LAG if len(entries.camera) * max(len(exits.camera), len(entries.camera)) <= FINE_ZONES else COARSE_LAG
     speed = usual_speed(summaries)
@@ -100,13 +110,16 @@ def discover_links(
     if not returns:
         starts_in = np.where(overlap, _camera_of(entries, source), _camera_of(exits, source))
         keep &= starts_in != _camera_of(entries, target)
-    if int(pairs.sum()) > budget:
-        reach = np.maximum(2.0 * width, 5.0)
-        near = pairs * np.minimum(2.0 * reach / (high - low), 1.0)
-        best_first = np.argsort(-score, kind="stable")
-        affordable = np.cumsum(near[best_first]) <= budget
-        least = score[best_first[affordable]].min(initial=CLEAR_PEAK)
-        keep &= score > max(least, LEAST_PEAK)
+    total, screen = int(pairs.sum()), None
+    if budget < total <= SCREENABLE and screening is not None:
+        # Few vehicles between many cameras: times tell little. What looks alike is weighed, on all its links.
+        screen = screening(min(PASSING * len(summaries) / total, 1.0))
+        rows = np.flatnonzero(keep)
+        table = _table(found, rows)
+        kept = find_pairs(summaries, entries, exits, table, screen.passes)
+        keep[rows[np.bincount(kept.link, minlength=len(rows)) == 0]] = False
+    elif total > budget:
+        keep &= score > CLEAR_PEAK
         # The best links of each source zone, by evidence.
         order = np.lexsort((-score, ~keep, source, overlap))
         group = np.stack([overlap[order], source[order]], 1)
@@ -114,16 +127,11 @@ def discover_links(
         begin = np.flatnonzero(new)
         place = np.arange(len(order)) - np.repeat(begin, np.diff(np.append(begin, len(order))))
         keep[order[place >= LINKS_PER_ZONE]] = False
-        low, high = np.maximum(low, peak - reach), np.minimum(high, peak + reach)
+        reach = np.maximum(2.0 * width, 5.0)
+        found[3], found[4] = np.maximum(low, peak - reach), np.minimum(high, peak + reach)
     rows = np.flatnonzero(keep)
     rows = rows[np.lexsort((target[rows], source[rows], overlap[rows]))]
-    table = LinkTable(
-        overlap[rows].astype(np.bool_),
-        source[rows].astype(np.int64),
-        target[rows].astype(np.int64),
-        low[rows].astype(np.float64),
-        high[rows].astype(np.float64),
-    )
+    table = _table(found, rows)
     seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
     likely = np.where(table.overlap, np.nan, _of_links(odds, table))
     chance = broad_times(table)
@@ -139,7 +147,19 @@ def discover_links(
     # What contradicts geography needs more evidence to start with.
     sure = sure * likely / (likely + 0.05)
     first = np.maximum(probability, sure * taken[rows])
-    return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread, chance)
+    return table, LinkPrior(probability, first, sure, _peaks(peak[rows], width[rows]), spread, chance), screen
+
+
+def _table(columns: list[npt.NDArray[np.generic]], rows: npt.NDArray[np.int64]) -> LinkTable:
+    """Links of some rows of the columns of `correlate`."""
+    overlap, source, target, low, high = (column[rows] for column in columns[:5])
+    return LinkTable(
+        overlap.astype(np.bool_),
+        source.astype(np.int64),
+        target.astype(np.int64),
+        low.astype(np.float64),
+        high.astype(np.float64),
+    )
 
 
 def _lean_on_cameras(

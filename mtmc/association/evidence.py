@@ -29,6 +29,8 @@ class Evidence:
         label: (m, 2) int16, classes of both tracks.
         offset, spread: (m, 2) and (m,), of `ground_offsets`, for overlaps.
         cameras: (m,) int64, a number for each two cameras.
+        screened: least similarity of the pairs that were let in, and the share of pairs of unlike vehicles that reach
+            it; None where all were.
     """
 
     similarity: npt.NDArray[np.float64]
@@ -37,11 +39,18 @@ class Evidence:
     offset: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
     cameras: npt.NDArray[np.int64]
+    screened: tuple[float, float] | None = None
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Evidence:
         traits = tuple(Trait(t.name, t.u[rows], t.v[rows], t.prior, t.strength) for t in self.traits)
         return Evidence(
-            self.similarity[rows], traits, self.label[rows], self.offset[rows], self.spread[rows], self.cameras[rows]
+            self.similarity[rows],
+            traits,
+            self.label[rows],
+            self.offset[rows],
+            self.spread[rows],
+            self.cameras[rows],
+            self.screened,
         )
 
     def log_ratios(
@@ -63,6 +72,9 @@ class Evidence:
         if settings.appearance and np.isfinite(self.similarity).any():
             scale = fit_scale(self.similarity, probability, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
             ratio = scale.at(self.similarity)
+            if self.screened is not None:
+                # Learned among look-alikes; that a pair is one of them is evidence already.
+                ratio = ratio - np.where(self.similarity >= self.screened[0], np.log(self.screened[1]), 0.0)
             # Front and rear of a vehicle may look like two: a share of true pairs is as unlike as false ones.
             terms["appearance"] = np.log((1.0 - UNLIKE_SHARE) * np.exp(ratio) + UNLIKE_SHARE)
         for trait in self.traits:

@@ -43,6 +43,14 @@ def test_appearance_resolves_what_times_leave_open(make_road: Make, right_share:
     assert by_both > by_time
 
 
+def test_look_alikes_are_picked_out_where_there_are_too_many_pairs(make_road: Make, right_share: Share) -> None:
+    """Many cameras and few vehicles: no link has a clear travel time, but vehicles can be told by their looks."""
+    road = make_road(seed=5, vehicles=12, cameras=16, scatter=3.0, headway=6.0, pixels=True)
+    few = run(road.cameras, candidate_budget=500)
+    assert len(few.source) < len(run(road.cameras).source)
+    assert right_share(few.identity, road.truth) > 0.9
+
+
 def test_frame_rates_and_clock_offsets_do_not_matter(make_road: Make, right_share: Share) -> None:
     road = make_road(seed=3, vehicles=60, scatter=0.7, rates=(10.0, 8.0, 30.0), offsets=(0.0, 4.5, 1.64))
     assert right_share(run(road.cameras).identity, road.truth) > 0.9
