@@ -94,12 +94,20 @@ def expected_travel(
 
 def travel_likelihood(lag: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Density, up to a factor, of travel times that should take `seconds`: mostly within half as long again."""
-    with np.errstate(invalid="ignore"):  # of what is not known, nothing is
-        result: npt.NDArray[np.float64] = compiled_likelihood(lag, seconds)
+    lag, seconds = np.broadcast_arrays(lag, seconds)
+    result: npt.NDArray[np.float64] = _compiled_each(lag.ravel(), seconds.ravel()).reshape(lag.shape)
     return result
 
 
-@numba.vectorize(["float64(float64, float64)"], cache=True)  # type: ignore[no-untyped-call]
+@numba.njit(cache=True)
+def _compiled_each(lag, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    result = np.empty(len(lag))
+    for i in range(len(lag)):
+        result[i] = compiled_likelihood(lag[i], seconds[i])
+    return result
+
+
+@numba.njit(cache=True)
 def compiled_likelihood(lag, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
     """`travel_likelihood` of one lag, for other compiled code."""
     deviation = GEOGRAPHY_SPREAD * seconds + 1.5

@@ -8,7 +8,6 @@ from pathlib import Path
 from pickle import UnpicklingError  # only its name: how torch refuses a file that holds more than tensors
 
 import safetensors.torch
-import timm
 import torch
 from safetensors import SafetensorError
 from torch import nn
@@ -80,6 +79,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _fetch_imagenet(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
+    import timm  # here, for what it brings along: most runs do without
+
     mend = f"give a file with pretrained=PATH, or pretrained=none to start at random ({name})"
     try:
         if isinstance(backbone, TimmBackbone):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import timm
 import torch
 from torch import nn
 
@@ -60,6 +59,8 @@ class TimmBackbone(nn.Module):
 
 
 def _create(name: str, image_size: tuple[int, int], pretrained: bool, extra: dict[str, Any]) -> nn.Module:
+    import timm  # brings two seconds of other imports along, which most runs do not need
+
     if not timm.is_model(name.split(".")[0]):
         known = [*RESNETS, *ALIASES, *timm.list_models()]
         raise InputError(f"model.backbone: no network is called {name}{nearest(name, known)}")
