@@ -88,7 +88,7 @@ def true_vehicles(observation: Observation) -> npt.NDArray[np.int64]:
     everything = camera.ground_truth.parent / "visible.txt" if camera.ground_truth is not None else Path()
     if everything.is_file():
         text = everything.read_text()
-    rows = np.loadtxt(text.splitlines(), delimiter=",", ndmin=2) if text.strip() else np.zeros((0, 6))
+        rows = np.loadtxt(text.splitlines(), delimiter=",", ndmin=2) if text.strip() else np.zeros((0, 6))
         frame, number, box = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2:6]
     elif camera.ground_truth is not None:
         table = read_mot(camera.ground_truth)
