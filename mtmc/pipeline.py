@@ -18,12 +18,11 @@ from mtmc.association.links import Links, read_links, write_links
 from mtmc.association.summaries import CameraTracks, TrackFeatures, summarise
 from mtmc.cache import Cache, code_version, file_digest, key_of
 from mtmc.config import PipelineSettings
-from mtmc.embed import embed_tracks
+from mtmc.embed import CropExtractor, embed_tracks
 from mtmc.observing import Observation, Source, observe_cameras
 from mtmc.result import Identities, boxes_of, ground_truth_of, rois_of, score_run
 from mtmc.scenario import Scenario
 from mtmc.stage_log import StageLog
-from reid.extractor import Extractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ def embed_observations(
         "device": device,
     }
     keys = [key_of({**parts, "observation": o.key}) for o in observations]
-    extractor: Extractor | None = None
+    extractor: CropExtractor | None = None
     features: list[TrackFeatures | None] = []
     for key, observation in zip(keys, observations, strict=True):
         part = f"{extraction.name} {observation.camera.name}"
@@ -152,6 +151,9 @@ def embed_observations(
         if found is None:
             if extractor is None:
                 with log.timed("embed", f"load {extraction.name}"):
+                    # Here, not above: it brings torch along, and every process that watches a camera imports this.
+                    from reid.extractor import Extractor
+
                     extractor = Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
             crops = observation.crops()
             with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
