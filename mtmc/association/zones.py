@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import ndtri
 
 from mtmc.association.summaries import TrackSummaries
@@ -169,6 +168,8 @@ def _groups(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     sample = points[:: max(1, -(-len(points) // SAMPLE))]
     if len(sample) == 1:
         return np.zeros(len(points), np.int64)
+    from scipy.cluster.hierarchy import fcluster, linkage  # slow to import, and processes that watch cameras do without
+
     found = fcluster(linkage(sample, "average"), REACH, "distance").astype(np.int64) - 1
     size = np.bincount(found)
     centres = np.stack([np.bincount(found, column) / size for column in sample.T], 1)
