@@ -130,7 +130,8 @@ def _discover(
         settings.longest_overlap,
         settings.candidate_budget,
         returns=recognised,
-        screening=screening if recognised else None,
+        # Where few tracks have features, times must tell.
+        screening=screening if recognised and known.mean() > 0.5 and np.ptp(summaries.camera[known]) > 0 else None,
     )
     return entries, exits, table, prior, screen
 

@@ -20,7 +20,7 @@ class Screen:
 
     Attributes:
         vector: (n, d) float32, features of the tracks.
-        known: (n,) bool, which tracks have one; pairs with a track that has none pass.
+        known: (n,) bool, which tracks have one; pairs with a track that has none do not pass.
         least: similarity from which on pairs pass.
         share: of pairs of unlike vehicles that pass.
     """
@@ -50,4 +50,4 @@ class Screen:
         """(m,) which pairs pass."""
         a, b = pairs.source, pairs.target
         alike = similarities(self.vector, self.vector, a, b) >= self.least
-        return np.asarray(alike | ~self.known[a] | ~self.known[b], np.bool_)
+        return np.asarray(alike & self.known[a] & self.known[b], np.bool_)

@@ -36,7 +36,8 @@ class AssociationSettings(Settings):
     candidate_budget: int = Field(
         3_000_000,
         ge=1,
-        description="Most pairs that are weighed. Above it only links with a clear travel-time peak are considered. "
+        description="Most pairs that are weighed. Above it only pairs that look alike, or, without features or with "
+        "yet more pairs, links with a clear travel time. "
         "Raising it costs memory (about 150 bytes a pair).",
     )
     appearance: bool = Field(True, description="Use the tracks' features where there are any.")

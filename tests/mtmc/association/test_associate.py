@@ -51,6 +51,12 @@ def test_look_alikes_are_picked_out_where_there_are_too_many_pairs(make_road: Ma
     assert right_share(few.identity, road.truth) > 0.9
 
 
+def test_features_of_one_camera_alone_pick_out_nothing(make_road: Make) -> None:
+    road = make_road(seed=5, vehicles=12, cameras=4, pixels=True)
+    cameras = [road.cameras[0], *(replace(camera, features=None) for camera in road.cameras[1:])]
+    assert len(run(cameras, candidate_budget=50).identity) == len(road.truth)
+
+
 def test_frame_rates_and_clock_offsets_do_not_matter(make_road: Make, right_share: Share) -> None:
     road = make_road(seed=3, vehicles=60, scatter=0.7, rates=(10.0, 8.0, 30.0), offsets=(0.0, 4.5, 1.64))
     assert right_share(run(road.cameras).identity, road.truth) > 0.9
