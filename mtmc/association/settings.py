@@ -38,7 +38,7 @@ class AssociationSettings(Settings):
         ge=1,
         description="Most pairs that are weighed. Above it only pairs that look alike, or, without features or with "
         "yet more pairs, links with a clear travel time. "
-        "Raising it costs memory (about 150 bytes a pair).",
+        "Raising it costs memory (about 500 bytes a pair).",
     )
     appearance: bool = Field(True, description="Use the tracks' features where there are any.")
     camera_mean: bool = Field(True, description="Take each camera's (and each view's) mean feature off.")
