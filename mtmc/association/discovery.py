@@ -76,8 +76,9 @@ def discover_links(
         summaries: the tracks.
         entries, exits: their ends in zones.
         longest_travel, longest_overlap: the window of travel times is [-longest_overlap, longest_travel] seconds.
-        budget: most pairs in all windows together. Below it every two zones may be linked; above it only those whose
-            events correlate clearly are kept, with windows around their peaks.
+        budget: most pairs in all windows together. Below it every two zones may be linked; above it only those that a
+            screened pair joins or, without a screen, those whose events correlate clearly, with windows around their
+            peaks.
         returns: whether vehicles may come back to the camera that they left. Arrivals follow departures in the rhythm
             of traffic lights, so times alone cannot tell a return; appearance can.
         screening: makes a screen that lets a share of the pairs pass; None where nothing is known of appearance.
