@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
+    extractors = _extractors(arguments.reid)  # before anything is rendered: a slip shall not cost a minute
     cache = Cache(arguments.cache)
     cache.sweep()
     facts, facts_file = known_facts(arguments.scenario, SCENARIOS)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = run(
         scenario,
         source,
-        _extractors(arguments.reid),
+        extractors,
         settings,
         cache,
         links=arguments.links,
