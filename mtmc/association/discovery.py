@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -179,8 +179,8 @@ def _lean_on_cameras(
     Which zones it joins, their own events must tell, at the travel time that all of them together show.
     """
     count = len(summaries.cameras)
-    coming = camera_ends(RawEnds.entries(summaries), count)
-    going = camera_ends(RawEnds.exits(summaries), count)
+    coming = replace(camera_ends(RawEnds.entries(summaries), count), time=entries.time)
+    going = replace(camera_ends(RawEnds.exits(summaries), count), time=exits.time)
     unknown = np.full((count, count), np.nan)
     overlap, source, target, _, _, _, score, peak, width, taken = columns
     for over, ends, starts in ((False, going, exits), (True, coming, entries)):

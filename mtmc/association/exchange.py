@@ -42,7 +42,7 @@ def to_links(
     names: dict[tuple[Kind, int], str] = {}
     zones: list[Zone] = []
     links: list[Link] = []
-    for row in np.flatnonzero(mass >= LEAST_VEHICLES):
+    for row in np.flatnonzero((mass >= LEAST_VEHICLES) & times.density.any(1)):
         kind: Kind = "entry" if table.overlap[row] else "exit"
         ends: list[tuple[Kind, int]] = [(kind, int(table.source[row])), ("entry", int(table.target[row]))]
         for end in ends:

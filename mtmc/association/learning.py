@@ -13,6 +13,7 @@ from mtmc.association.discovery import LinkPrior
 from mtmc.association.evidence import Evidence
 from mtmc.association.fragments import fragment_log_ratio
 from mtmc.association.marginals import pair_marginals
+from mtmc.association.matching import best_pairs
 from mtmc.association.order import order_density
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
@@ -28,6 +29,8 @@ PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
 """Share of its prior that a link never falls below: one vehicle may well do what no other does."""
+HARDNESS = 0.5
+"""How much the single best choice of pairs counts in learning, against all choices by their probability."""
 OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 FRESH_SHARE = 0.3
@@ -94,23 +97,27 @@ def learn(
     """
     links = len(table)
     model = _LinkModel(summaries, table, prior, entries, exits, settings)
-    probability = np.zeros(len(pairs)) if start is None else start.probability
+    belief = probability = np.zeros(len(pairs)) if start is None else start.probability
     terms: dict[str, npt.NDArray[np.float64]] = {}
     log_ratio = np.zeros(len(pairs))
     if start is not None:
         model.learn(pairs, probability, settled=True)
     for step in range(settings.rounds):
-        terms = evidence.log_ratios(probability, pairs.link, summaries.label, settings)
-        terms |= model.log_ratios(pairs, probability, ordered=settings.order and step >= 3)
+        terms = evidence.log_ratios(belief, pairs.link, summaries.label, settings)
+        terms |= model.log_ratios(pairs, belief, ordered=settings.order and step >= 3)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
         # Learning starts by believing that vehicles are seen again: from too little belief no link ever grows.
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
         ratio = np.exp(np.clip(log_ratio + lift, -60.0, 25.0))
         probability = pair_marginals(pairs.source, pairs.target, ratio, len(summaries))
-        model.learn(pairs, probability, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
+        # Whoever leaves at regular distances can be paired with a shift: every pair is a little likely then, and travel
+        # times learned from that are broad, which keeps them so. The best consistent choice breaks the tie.
+        belief = (1.0 - HARDNESS) * probability
+        belief[best_pairs(pairs.source, pairs.target, np.log(ratio), len(summaries))] += HARDNESS
+        model.learn(pairs, belief, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
-            pairs, evidence, probability = pairs[kept], evidence[kept], probability[kept]
+            pairs, evidence, probability, belief = pairs[kept], evidence[kept], probability[kept], belief[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
     return Learned(pairs, evidence, terms, log_ratio, probability, model.mass, model.share, model.blended_times())
 
@@ -177,7 +184,8 @@ class _LinkModel:
         share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
         self.share = np.maximum(share, LEAST_SHARE * self._prior.probability)
         worth = weight > 1e-3
-        self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], weight[worth], links)
+        own = weight[worth] * self._kept(link[worth], pairs.seconds[real][worth])
+        self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
         pools = int(self._pool.max(initial=-1)) + 1
         self._pool_mass = np.asarray(np.bincount(self._pool[link], weight, pools), np.float64)
         self._pool_times = fit_travel_times(self._pool[link[worth]], pairs.seconds[real][worth], weight[worth], pools)
@@ -262,6 +270,14 @@ class _LinkModel:
         broad = TIMES_STRENGTH * ((1 - trust) * self._prior.times.at(link, seconds) + trust * common)
         result: npt.NDArray[np.float64] = (density + broad) / (others + TIMES_STRENGTH)
         return result
+
+    def _kept(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(m,) probability that a true pair's time comes from the link's learned times, not from the broad ones."""
+        if not self._learned:
+            return np.ones(len(link))
+        learned = self.mass[link] * self._times.at(link, seconds)
+        broad = TIMES_STRENGTH * self._prior.times.at(link, seconds)
+        return learned / np.maximum(learned + broad, 1e-12)
 
     def _seen_ahead(self) -> npt.NDArray[np.float64]:
         """Of each (track, link it could take): the probability that the arrival falls into the target's clip."""

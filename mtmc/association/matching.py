@@ -14,7 +14,7 @@ def best_pairs(
     """Maximum-weight bipartite matching on sparse pairs; pairs without positive gain are never taken.
 
     Args:
-        source, target: (m,) track indices in [0, n); pairs must differ.
+        source, target: (m,) track indices in [0, n); of pairs of the same two tracks the best counts.
         gain: (m,) what taking a pair adds.
         n: number of tracks.
 
@@ -24,6 +24,10 @@ def best_pairs(
     useful = np.flatnonzero(gain > 0)
     if len(useful) == 0:
         return useful
+    useful = useful[np.lexsort((-gain[useful], target[useful], source[useful]))]
+    first = np.ones(len(useful), np.bool_)
+    first[1:] = (np.diff(source[useful]) != 0) | (np.diff(target[useful]) != 0)
+    useful = useful[first]
     rows, row = np.unique(source[useful], return_inverse=True)
     columns, column = np.unique(target[useful], return_inverse=True)
     # Each source also has a column of its own, "no successor", with gain 0, so a full matching always exists. SciPy

@@ -14,6 +14,8 @@ from mtmc.tracks import Tracks
 
 GROUND_STEP = 0.5
 """Seconds between the samples of a track's path on the ground; all cameras share the grid."""
+PATH_STEP = 0.2
+"""Least seconds between the samples of a track's path in the picture."""
 
 
 class GroundMap(Protocol):
@@ -87,6 +89,9 @@ class TrackSummaries:
         parked: (n,) bool.
         vector: (n, d) float32, features; zeros where missing; d = 0 without appearance.
         weight: (n,) float32, 0 where the feature is missing.
+        path_first: (n + 1,) int64, rows of `path_time` and `path_place` that belong to each track, at least one.
+        path_time: (s,) float64, seconds, ascending in each track, from its first to its last box.
+        path_place: (s, 2) float32, places at these times.
         ground_first: (n + 1,) int64, rows of `ground_place` that belong to each track (none without calibration).
         ground_tick: (n,) int64, number of the first sample; sample k is at second `(tick + k) * GROUND_STEP`.
         ground_place: (k, 2) float64, metres; NaN where the camera cannot tell (above its horizon).
@@ -112,6 +117,9 @@ class TrackSummaries:
     parked: npt.NDArray[np.bool_]
     vector: npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32]
+    path_first: npt.NDArray[np.int64]
+    path_time: npt.NDArray[np.float64]
+    path_place: npt.NDArray[np.float32]
     ground_first: npt.NDArray[np.int64]
     ground_tick: npt.NDArray[np.int64]
     ground_place: npt.NDArray[np.float64]
@@ -134,7 +142,10 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
     """
     parts = [_summarise_camera(camera) for camera in cameras]
     counts = [len(part["track"]) for part in parts]
-    samples = np.concatenate([part["ground_count"] for part in parts]) if parts else np.zeros(0, np.int64)
+    samples, path_samples = (
+        np.concatenate([np.zeros(0, np.int64), *(part[name].astype(np.int64) for part in parts)])
+        for name in ("ground_count", "path_count")
+    )
     vector, weight = _features(cameras, [part["track"] for part in parts])
 
     def column(name: str, dtype: npt.DTypeLike, width: int = 0) -> npt.NDArray[Any]:
@@ -162,6 +173,9 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
         parked=column("parked", np.bool_),
         vector=vector,
         weight=weight,
+        path_first=np.concatenate([[0], np.cumsum(path_samples)]).astype(np.int64),
+        path_time=column("path_time", np.float64),
+        path_place=column("path_place", np.float32, 2),
         ground_first=np.concatenate([[0], np.cumsum(samples)]).astype(np.int64),
         ground_tick=column("ground_tick", np.int64),
         ground_place=column("ground_place", np.float64, 2),
@@ -205,6 +219,7 @@ def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]
         "size": _relative_size(owner, len(track), size, place / picture),
         "label": _majority(owner, rows.label, len(track)),
         "parked": np.isin(track, camera.parked),
+        **_path(owner, time, place / picture, first, last),
         **_ground(camera, owner, place, time, time[first], time[last]),
     }
 
@@ -236,6 +251,25 @@ def _speed(
     passed = time[b] - time[a]
     speed: npt.NDArray[np.float64] = (place[b] - place[a]) / np.maximum(passed, 1e-3)[:, None]
     return speed * (passed > 0)[:, None]
+
+
+def _path(
+    owner: npt.NDArray[np.int64],
+    time: npt.NDArray[np.float64],
+    place: npt.NDArray[np.float64],
+    first: npt.NDArray[np.int64],
+    last: npt.NDArray[np.int64],
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The path in the picture: a track's first and last box and, between them, one in each `PATH_STEP`."""
+    step = np.floor((time - time[first][owner]) / PATH_STEP)
+    kept = np.ones(len(time), np.bool_)
+    kept[1:] = np.diff(step) > 0
+    kept[first] = kept[last] = True
+    return {
+        "path_count": np.bincount(owner[kept], minlength=len(first)),
+        "path_time": time[kept],
+        "path_place": place[kept],
+    }
 
 
 def _relative_size(

@@ -172,10 +172,13 @@ def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usu
         # Bins wider than the kernel would blur it twice.
         kernel = max(h, 0.5 * step[row])
         reach = int(np.ceil(4 * kernel / step[row]))
+        variance = spread / total
+        shrink = np.sqrt(variance / (variance + kernel**2))
         for k in range(a, b):
             if weight[k] <= 0:
                 continue
-            at = (seconds[k] - first[row]) / step[row]
+            # Drawn together so that smoothing does not widen: else each round of learning would be broader.
+            at = (mean + shrink * (seconds[k] - mean) - first[row]) / step[row]
             middle_bin = int(np.floor(at))
             norm = 0.0
             for c in range(middle_bin - reach, middle_bin + reach + 1):

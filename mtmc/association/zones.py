@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
@@ -16,8 +18,10 @@ REACH = 0.3
 """Mean distance, in picture sizes, up to which two groups of ends are one zone."""
 LEAST_SPEED = 0.3
 """Boxes a second below which a vehicle stands: nobody knows when it will move on."""
-LONGEST_SHIFT = 1.0
-"""Seconds by which the time at a zone's centre may differ from the track's end."""
+COMMON_PART = 0.8
+"""Share of a zone's tracks that are seen at the place where its times are taken: most are timed, not extrapolated."""
+LONGEST_SHIFT = 3.0
+"""Seconds by which a time may be extrapolated beyond a track's end."""
 SAMPLE = 500
 """Ends that are clustered; the others go to the nearest zone. Bounds the work of a camera."""
 
@@ -31,8 +35,8 @@ class TrackEnds:
         camera: (z,) int32, the camera of each zone.
         centre: (z, 2) float64, mean place (divided by the picture's size).
         direction: (z, 2) float64, mean direction of motion, of length 1 or 0.
-        time: (n,) float64, second at which each track passes (or would pass) its zone's centre: detectors lose
-            vehicles sooner or later, roads do not move.
+        time: (n,) float64, second at which each track passes (or would pass) a line across its zone that most of the
+            zone's tracks pass: detectors lose vehicles sooner or later, roads do not move.
         lateral: (n,) float64, place across the zone's direction, standardised within the zone: the lane.
     """
 
@@ -55,6 +59,8 @@ class RawEnds:
         speed: (n, 2) float64, picture sizes a second.
         reach: (n,) float64, size of the box, in picture sizes.
         time: (n,) float64, seconds.
+        path_first, path_time, path_place: the tracks' paths, as in `TrackSummaries`.
+        entry: whether these are the entries.
     """
 
     camera: npt.NDArray[np.int32]
@@ -63,18 +69,26 @@ class RawEnds:
     speed: npt.NDArray[np.float64]
     reach: npt.NDArray[np.float64]
     time: npt.NDArray[np.float64]
+    path_first: npt.NDArray[np.int64]
+    path_time: npt.NDArray[np.float64]
+    path_place: npt.NDArray[np.float32]
+    entry: bool
 
     @classmethod
     def entries(cls, summaries: TrackSummaries) -> RawEnds:
         """Where tracks start."""
         s = summaries
-        return cls(s.camera, s.entry, s.entry_direction, s.entry_speed, s.extent.mean(1), s.start)
+        return cls(s.camera, s.entry, s.entry_direction, s.entry_speed, *cls._common(s, s.start), True)
 
     @classmethod
     def exits(cls, summaries: TrackSummaries) -> RawEnds:
         """Where tracks end."""
         s = summaries
-        return cls(s.camera, s.exit, s.exit_direction, s.exit_speed, s.extent.mean(1), s.end)
+        return cls(s.camera, s.exit, s.exit_direction, s.exit_speed, *cls._common(s, s.end), False)
+
+    @staticmethod
+    def _common(s: TrackSummaries, time: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], ...]:
+        return s.extent.mean(1), time, s.path_first, s.path_time, s.path_place
 
 
 def cluster_ends(ends: RawEnds, cameras: int, split: bool = True) -> TrackEnds:
@@ -122,18 +136,64 @@ def describe_ends(
         zone_camera = np.zeros(count, np.int32)
         zone_camera[zone] = ends.camera
     lateral = standardise(offset, zone, count)
-    return TrackEnds(zone, zone_camera, centre, mean, _passing_time(ends, centre[zone], mean[zone]), lateral)
+    return TrackEnds(zone, zone_camera, centre, mean, _passing_time(ends, zone, centre, mean), lateral)
 
 
 def _passing_time(
-    ends: RawEnds, centre: npt.NDArray[np.float64], direction: npt.NDArray[np.float64]
+    ends: RawEnds, zone: npt.NDArray[np.int64], centre: npt.NDArray[np.float64], direction: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """(n,) second at which each vehicle is level with its zone's centre, at the speed of its track's end."""
-    speed = (ends.speed * direction).sum(1)
-    way = ((centre - ends.place) * direction).sum(1)
-    moving = speed > LEAST_SPEED * ends.reach
-    early = np.where(moving, way / np.where(moving, speed, 1.0), 0.0)
-    result: npt.NDArray[np.float64] = ends.time + np.clip(early, -LONGEST_SHIFT, LONGEST_SHIFT)
+    """(n,) second at which each vehicle passes the line across its zone that `COMMON_PART` of the zone's tracks pass.
+
+    A track that reaches over the line is timed there; one that does not is extrapolated at the speed of its end.
+    """
+    if len(zone) == 0:
+        return np.zeros(0)
+    along = ((ends.place - centre[zone]) * direction[zone]).sum(1)
+    order = np.lexsort((along, zone))
+    size = np.bincount(zone, minlength=len(centre))
+    first = np.cumsum(size) - size
+    share = COMMON_PART if ends.entry else 1.0 - COMMON_PART
+    at = first + np.round(share * np.maximum(size - 1, 0)).astype(np.int64)
+    line = np.where(size > 0, along[order][np.minimum(at, len(order) - 1)], 0.0)
+    speed = (ends.speed * direction[zone]).sum(1)
+    speed = np.where(speed > LEAST_SPEED * ends.reach, speed, 0.0)
+    result: npt.NDArray[np.float64] = _compiled_passing(
+        ends.path_first, ends.path_time, ends.path_place, zone, centre, direction, line, speed, ends.entry,
+        LONGEST_SHIFT,
+    )  # fmt: skip
+    return result
+
+
+@numba.njit(cache=True)
+def _compiled_passing(path_first, path_time, path_place, zone, centre, direction, line, speed, entry, longest):  # type: ignore[no-untyped-def]  # pragma: no cover
+    result = np.empty(len(zone))
+    for i in range(len(zone)):
+        z = zone[i]
+        begin, stop = path_first[i], path_first[i + 1] - 1
+        # From the track's end inwards, up to the first step that crosses the line.
+        here, last, step = (begin, stop, 1) if entry else (stop, begin, -1)
+        sign = 1.0 if entry else -1.0
+        off = line[z]
+        for k in range(2):
+            off -= (path_place[here, k] - centre[z, k]) * direction[z, k]
+        off *= sign
+        if off <= 0.0:
+            # The track does not reach the line: its vehicle passed it before (entry) or will pass it after (exit).
+            shift = min(off / speed[i], 0.0) if speed[i] > 0.0 else 0.0
+            result[i] = path_time[here] + sign * max(shift, -longest)
+            continue
+        result[i] = path_time[last]
+        while here != last:
+            after = line[z]
+            for k in range(2):
+                after -= (path_place[here + step, k] - centre[z, k]) * direction[z, k]
+            after *= sign
+            if after <= 0.0:
+                part = off / (off - after)
+                result[i] = path_time[here] + part * (path_time[here + step] - path_time[here])
+                break
+            off = after
+            here += step
     return result
 
 
