@@ -22,7 +22,7 @@ FINE_ZONES = 10_000
 """Most pairs of zones for which the fine bins are affordable."""
 CLEAR_PEAK = 12.0
 """Nats of evidence above which a link counts in a large scenario: about one false link in 160,000 places tried."""
-SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
+SUCCESSION_SHARE, OVERLAP_SHARE = 0.75, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
 RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""

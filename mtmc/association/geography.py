@@ -15,7 +15,7 @@ USUAL_SPEED = 10.0
 """Metres a second, where the tracks themselves do not tell."""
 DETOUR = 1.1
 """Roads are longer than the straight line."""
-FACING = 2.0
+FACING = 3.0
 """How strongly a link is expected to lead the way that vehicles head."""
 FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""

@@ -28,11 +28,14 @@ POOL_STRENGTH = 2.0
 PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
 LEAST_SHARE = 0.2
-"""Share of its prior that a link never falls below: one vehicle may well do what no other does."""
+"""Share of its prior that a link never falls below: one vehicle may well do what no other does. Links that geography
+makes likely fall less."""
 HARDNESS = 0.5
 """How much the single best choice of pairs counts in learning, against all choices by their probability."""
 OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
+RETURN_SHARE = 0.2
+"""How likely a vehicle goes back to the camera that it came from, against one that did not come from there."""
 FRESH_SHARE = 0.3
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_PATTERN = 2.0
@@ -162,6 +165,7 @@ class _LinkModel:
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
         self.mass = np.zeros(len(table))
         self.share = prior.first.copy()
+        self._least = prior.probability * (LEAST_SHARE + (1.0 - LEAST_SHARE) * prior.probability)
         self._times = prior.times
         self._pool_mass = np.zeros(0)
         self._pool_times = prior.times
@@ -182,7 +186,7 @@ class _LinkModel:
         # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
         count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
         share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
-        self.share = np.maximum(share, LEAST_SHARE * self._prior.probability)
+        self.share = np.maximum(share, self._least)
         worth = weight > 1e-3
         own = weight[worth] * self._kept(link[worth], pairs.seconds[real][worth])
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
@@ -192,7 +196,7 @@ class _LinkModel:
         self._learned = True
         if settled and self._prior.chance is not None:
             pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
-            floor = np.minimum(self.share, LEAST_SHARE * self._prior.probability)
+            floor = np.minimum(self.share, self._least)
             self.share = floor + (self.share - floor) * expit(
                 pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability
             )
@@ -249,7 +253,31 @@ class _LinkModel:
             # How often tracks break depends on the tracker; the run tells.
             often = np.log((chance.sum() + 3.0) / (USUAL_BREAKS * self._n + 3.0))
             pieces[broken] = fragment_log_ratio(self._summaries, pairs[broken], chance) + np.clip(often, -1.0, 1.5)
-        return {"travel_time": travel, "transitions": transition, "fragments": pieces}
+        terms = {"travel_time": travel, "transitions": transition, "fragments": pieces}
+        if self._settings.returns:
+            terms["returns"] = np.zeros(len(pairs))
+            terms["returns"][real] = self._returning(pairs[real], probability[real])
+        return terms
+
+    def _returning(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(m,) log of how much rarer a pair is because it leads its vehicle back to where it came from.
+
+        Arrivals follow departures in both directions of a road, so times alone make vehicles go to and fro.
+        """
+        camera = self._summaries.camera.astype(np.int64)
+        here, there = camera[pairs.source], camera[pairs.target]
+        onward = np.flatnonzero((here != there) & ~self._table.overlap[pairs.link])
+        source, target = pairs.source[onward], pairs.target[onward]
+        here, there = here[onward], there[onward]
+        count = len(self._summaries.cameras)
+        result = np.zeros(len(pairs))
+        for came, goes in ((target * count + here, source * count + there), (source * count + there, target * count + here)):
+            keys, place = np.unique(came, return_inverse=True)
+            seen = np.bincount(place.reshape(-1), probability[onward], len(keys))
+            at = np.minimum(np.searchsorted(keys, goes), max(len(keys) - 1, 0))
+            known = np.where(keys[at] == goes, seen[at], 0.0) if len(keys) else np.zeros(len(goes))
+            result[onward] += np.log(1.0 - (1.0 - RETURN_SHARE) * np.minimum(known, 1.0))
+        return result
 
     def _density(
         self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]

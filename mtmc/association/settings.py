@@ -48,6 +48,7 @@ class AssociationSettings(Settings):
     )
     travel_time: bool = Field(True, description="Weigh a pair by its link's travel-time distribution.")
     transitions: bool = Field(True, description="Weigh a pair by how often its link is taken.")
+    returns: bool = Field(True, description="Hold it to be rare that a vehicle goes back to where it came from.")
     zones: bool = Field(True, description="Tell the entry and exit regions of a camera apart (place and direction).")
     order: bool = Field(True, description="Expect a vehicle to travel as long as those just before and after it.")
     size: bool = Field(True, description="Use agreement of the vehicles' sizes.")
