@@ -14,6 +14,8 @@ from mtmc.tracks import Tracks
 
 GROUND_STEP = 0.5
 """Seconds between the samples of a track's path on the ground; all cameras share the grid."""
+BORDER = 2.0
+"""Pixels: boxes that come nearer to the picture's border may be cut by it."""
 PATH_STEP = 0.2
 """Least seconds between the samples of a track's path in the picture."""
 
@@ -84,7 +86,7 @@ class TrackSummaries:
         entry_direction, exit_direction: (n, 2) float64, unit vectors of motion; (0, 0) for one that hardly moves.
         entry_speed, exit_speed: (n, 2) float64, motion in picture widths and heights a second.
         extent: (n, 2) float64, median box width and height over the picture's width and height.
-        size: (n,) float64, log of the box size relative to what is usual at its places in this camera.
+        size: (n,) float64, log of the box height relative to what is usual at its places in this camera.
         label: (n,) int16, the most frequent class, -1 where unknown.
         parked: (n,) bool.
         vector: (n, d) float32, features; zeros where missing; d = 0 without appearance.
@@ -216,7 +218,7 @@ def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]
         "entry_speed": _speed(place, time, first, np.minimum(first + 4, last)) / picture,
         "exit_speed": _speed(place, time, np.maximum(last - 4, first), last) / picture,
         "extent": extent,
-        "size": _relative_size(owner, len(track), size, place / picture),
+        "size": _relative_height(owner, len(track), box, picture),
         "label": _majority(owner, rows.label, len(track)),
         "parked": np.isin(track, camera.parked),
         **_path(owner, time, place / picture, first, last),
@@ -272,18 +274,37 @@ def _path(
     }
 
 
-def _relative_size(
-    owner: npt.NDArray[np.int64], n: int, size: npt.NDArray[np.float64], place: npt.NDArray[np.float64]
+def _relative_height(
+    owner: npt.NDArray[np.int64], n: int, box: npt.NDArray[np.float64], picture: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Mean over a track of log size less what a plane through all boxes of the camera predicts at their places."""
+    """Median over a track of log box height less what a plane through all boxes of the camera predicts at their places.
+
+    Height, not area: the width changes more with the angle of view than with the vehicle. Boxes that the picture's
+    border cuts count only in tracks that have next to no others.
+    """
     if n == 0:
         return np.zeros(0)
-    log_size = np.log(np.maximum(size, 1.0))
+    place = np.column_stack([box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3]]) / picture
+    whole = (box[:, :2] > BORDER).all(1) & (box[:, :2] + box[:, 2:] < picture - BORDER).all(1)
+    height = np.log(np.maximum(box[:, 3], 1.0))
     design = np.column_stack([np.ones(len(place)), place, place[:, 1] ** 2])
-    # A light ridge keeps a camera with few boxes, or all at one place, solvable.
-    ridge = np.diag([1e-6, 0.1, 0.1, 0.1])
-    weights = np.linalg.solve(design.T @ design + ridge, design.T @ log_size)
-    return _mean_by(owner, (log_size - design @ weights)[:, None], n)[:, 0]
+    # Each vehicle counts alike, however long it waits. A light ridge keeps a camera with few boxes, or all at one
+    # place, solvable.
+    weight = np.where(whole, 1.0, 0.05) / np.bincount(owner, minlength=n)[owner]
+    ridge = np.diag([1e-6, 0.1, 0.1, 0.1]) * weight.mean()
+    weighted = design * weight[:, None]
+    residual = height - design @ np.linalg.solve(weighted.T @ design + ridge, weighted.T @ height)
+    counts = whole | (np.bincount(owner, whole, n) < 3)[owner]
+    return _median_by(owner[counts], residual[counts], n)
+
+
+def _median_by(owner: npt.NDArray[np.int64], value: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
+    """Median of the values of each of n owners, of which each has at least one."""
+    order = np.lexsort((value, owner))
+    count = np.bincount(owner, minlength=n)
+    first = np.cumsum(count) - count
+    lower, upper = value[order][first + (count - 1) // 2], value[order][first + count // 2]
+    return np.asarray(0.5 * (lower + upper), np.float64)
 
 
 def _majority(owner: npt.NDArray[np.int64], label: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int16]:
