@@ -112,7 +112,7 @@ def measure(
     stay = standardise(summaries.end - summaries.start, entries.zone, len(entries.camera))
     nan = np.nan
     traits = (
-        Trait("size", size_out[a], size_in[b], prior=0.5, strength=15.0),
+        Trait("size", size_out[a], size_in[b], prior=0.6, strength=15.0),
         Trait(
             "lane",
             np.where(succession, exits.lateral[a], nan),

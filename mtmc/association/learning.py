@@ -21,7 +21,7 @@ from mtmc.association.travel import TravelTimes, fit_travel_times
 from mtmc.association.views import view_log_prior
 from mtmc.association.zones import TrackEnds
 
-TIMES_STRENGTH = 1.5
+TIMES_STRENGTH = 2.0
 """How many vehicles the broad travel times of a link are worth against the learned ones."""
 POOL_STRENGTH = 2.0
 """Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
