@@ -21,6 +21,7 @@ FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""
 NEAR_SHARE, NEAR_SPREAD = 0.8, 0.12
 GEOGRAPHY_SPREAD = 0.45
+WAITING = 10.0
 """Standard deviation of the log of the travel time about what calibration lets expect."""
 
 
@@ -111,12 +112,12 @@ def _compiled_each(lag, seconds):  # type: ignore[no-untyped-def]  # pragma: no 
 @numba.njit(cache=True)
 def compiled_likelihood(lag, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
     """`travel_likelihood` of one lag, for other compiled code."""
-    deviation = GEOGRAPHY_SPREAD * seconds + 1.5
     near = NEAR_SPREAD * seconds + 1.0
-    # Waiting makes late arrivals likelier than early ones.
     if lag > seconds:
-        deviation *= 1.5
-        near *= 2.0
-    sharp = np.exp(-0.5 * ((lag - seconds) / near) ** 2)
-    broad = np.exp(-0.5 * ((lag - seconds) / deviation) ** 2)
+        # Waiting makes late arrivals likelier than early ones.
+        sharp = np.exp(-0.5 * ((lag - seconds) / (2.0 * near)) ** 2)
+        broad = np.exp(-(lag - seconds) / (GEOGRAPHY_SPREAD * seconds + WAITING))
+    else:
+        sharp = np.exp(-0.5 * ((lag - seconds) / near) ** 2)
+        broad = np.exp(-0.5 * ((lag - seconds) / (GEOGRAPHY_SPREAD * seconds + 1.5)) ** 2)
     return NEAR_SHARE * sharp + (1.0 - NEAR_SHARE) * broad
