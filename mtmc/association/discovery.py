@@ -22,8 +22,10 @@ FINE_ZONES = 10_000
 """Most pairs of zones for which the fine bins are affordable."""
 CLEAR_PEAK = 12.0
 """Nats of evidence above which a link counts in a large scenario: about one false link in 160,000 places tried."""
-SUCCESSION_SHARE, OVERLAP_SHARE = 0.75, 0.1
+SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
+CALIBRATED_SHARE = 0.75
+"""The same of successions where calibration tells which zones lead to which."""
 RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""
 LINKS_PER_ZONE = 12
@@ -142,7 +144,7 @@ def discover_links(
     starts_in = np.where(table.overlap, _camera_of(entries, table.source), _camera_of(exits, table.source))
     back = starts_in == _camera_of(entries, table.target)
     likely = np.where(back, RETURN_ODDS * likely, likely)
-    probability = _shares(table, likely)
+    probability = _shares(table, likely, np.isfinite(seconds))
     # Arrivals follow departures in the rhythm of traffic lights: that alone does not make vehicles return.
     sure = np.where(back, 0.0, sure)
     # What contradicts geography needs more evidence to start with.
@@ -221,14 +223,16 @@ def _camera_of(ends: TrackEnds, zone: npt.NDArray[np.generic]) -> npt.NDArray[np
     return result
 
 
-def _shares(table: LinkTable, likely: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _shares(
+    table: LinkTable, likely: npt.NDArray[np.float64], calibrated: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
     """Prior probability of each link: the links of a source zone share what does not leave, as geography has it."""
     if len(table) == 0:
         return np.zeros(0)
     _, zone = np.unique(np.stack([table.overlap, table.source], 1), axis=0, return_inverse=True)
     zone = zone.reshape(-1)
     total = np.bincount(zone, likely)[zone]
-    whole = np.where(table.overlap, OVERLAP_SHARE, SUCCESSION_SHARE)
+    whole = np.where(table.overlap, OVERLAP_SHARE, np.where(calibrated, CALIBRATED_SHARE, SUCCESSION_SHARE))
     # Where no zone lies well, little leads anywhere.
     result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, 0.3)
     return result
