@@ -40,8 +40,9 @@ FRESH_SHARE = 0.45
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_PATTERN = 2.0
 """Nats that the travel times of a link must agree better than chance to count half."""
-LEAST_GAIN = 0.5
-"""Nats of each vehicle's time that do not count: choosing the partners that agree best gives as much by chance."""
+LEAST_GAIN, LEAST_GAIN_BY_TIME = 0.5, 1.5
+"""Nats of each vehicle's time that do not count: choosing the partners that agree best gives as much by chance. More
+where nothing but time chooses them."""
 PRIOR_PATTERN = 20.0
 """Nats that a link which geography makes certain needs less."""
 USUAL_BREAKS = 0.05
@@ -142,6 +143,8 @@ class _LinkModel:
         self._settings = settings
         self._summaries = summaries
         self._n = len(summaries)
+        recognised = settings.appearance and bool((summaries.weight > 0).any())
+        self._least_gain = LEAST_GAIN if recognised else LEAST_GAIN_BY_TIME
         self._entry_zone = entries.zone
         self._end = exits.time
         self._start = entries.time
@@ -213,7 +216,7 @@ class _LinkModel:
         Vehicles that leave the network and others that enter it can be paired at any time; that is no link.
         """
         better = self._density(link, seconds, weight) / np.maximum(chance.at(link, seconds), 1e-9)
-        gain = np.log(np.maximum(better, 1e-3)) - LEAST_GAIN
+        gain = np.log(np.maximum(better, 1e-3)) - self._least_gain
         nats = np.bincount(link, weight * gain, len(self._table)).astype(np.float64)
         return np.asarray(nats, np.float64)
 
@@ -271,7 +274,10 @@ class _LinkModel:
         here, there = here[onward], there[onward]
         count = len(self._summaries.cameras)
         result = np.zeros(len(pairs))
-        for came, goes in ((target * count + here, source * count + there), (source * count + there, target * count + here)):
+        for came, goes in (
+            (target * count + here, source * count + there),
+            (source * count + there, target * count + here),
+        ):
             keys, place = np.unique(came, return_inverse=True)
             seen = np.bincount(place.reshape(-1), probability[onward], len(keys))
             at = np.minimum(np.searchsorted(keys, goes), max(len(keys) - 1, 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -78,17 +77,15 @@ class RawEnds:
     def entries(cls, summaries: TrackSummaries) -> RawEnds:
         """Where tracks start."""
         s = summaries
-        return cls(s.camera, s.entry, s.entry_direction, s.entry_speed, *cls._common(s, s.start), True)
+        reach, paths = s.extent.mean(1), (s.path_first, s.path_time, s.path_place)
+        return cls(s.camera, s.entry, s.entry_direction, s.entry_speed, reach, s.start, *paths, entry=True)
 
     @classmethod
     def exits(cls, summaries: TrackSummaries) -> RawEnds:
         """Where tracks end."""
         s = summaries
-        return cls(s.camera, s.exit, s.exit_direction, s.exit_speed, *cls._common(s, s.end), False)
-
-    @staticmethod
-    def _common(s: TrackSummaries, time: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], ...]:
-        return s.extent.mean(1), time, s.path_first, s.path_time, s.path_place
+        reach, paths = s.extent.mean(1), (s.path_first, s.path_time, s.path_place)
+        return cls(s.camera, s.exit, s.exit_direction, s.exit_speed, reach, s.end, *paths, entry=False)
 
 
 def cluster_ends(ends: RawEnds, cameras: int, split: bool = True) -> TrackEnds:
