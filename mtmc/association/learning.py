@@ -27,11 +27,13 @@ POOL_STRENGTH = 2.0
 """Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
 PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
-LEAST_SHARE = 0.2
-"""Share of its prior that a link never falls below: one vehicle may well do what no other does. Links that geography
-makes likely fall less."""
+LEAST_SHARE, LEAST_SHARE_BY_TIME = 0.8, 0.2
+"""Share of its prior that a link never falls below: one vehicle may well do what no other does, but where nothing but
+time chooses partners, nobody would know it. Links that geography makes likely fall less."""
 HARDNESS = 0.5
 """How much the single best choice of pairs counts in learning, against all choices by their probability."""
+SETTLED = 0.97
+"""Probability above which a pair is part of the best choice without looking for it; its rivals need not be looked at."""
 OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 RETURN_SHARE = 0.2
@@ -117,13 +119,29 @@ def learn(
         # Whoever leaves at regular distances can be paired with a shift: every pair is a little likely then, and travel
         # times learned from that are broad, which keeps them so. The best consistent choice breaks the tie.
         belief = (1.0 - HARDNESS) * probability
-        belief[best_pairs(pairs.source, pairs.target, np.log(ratio), len(summaries))] += HARDNESS
+        belief[_best_choice(pairs, probability, np.log(ratio), len(summaries))] += HARDNESS
         model.learn(pairs, belief, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
             pairs, evidence, probability, belief = pairs[kept], evidence[kept], probability[kept], belief[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
     return Learned(pairs, evidence, terms, log_ratio, probability, model.mass, model.share, model.blended_times())
+
+
+def _best_choice(
+    pairs: Pairs, probability: npt.NDArray[np.float64], log_ratio: npt.NDArray[np.float64], n: int
+) -> npt.NDArray[np.int64]:
+    """Indices of the single best consistent choice of pairs.
+
+    Only what the probabilities leave open is searched: in a large scenario nearly all is settled.
+    """
+    settled = np.flatnonzero(probability > SETTLED)
+    left, reached = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    left[pairs.source[settled]] = True
+    reached[pairs.target[settled]] = True
+    open_ = np.flatnonzero((probability > 1.0 - SETTLED) & ~left[pairs.source] & ~reached[pairs.target])
+    best = best_pairs(pairs.source[open_], pairs.target[open_], log_ratio[open_], n)
+    return np.concatenate([settled, open_[best]])
 
 
 class _LinkModel:
@@ -168,7 +186,8 @@ class _LinkModel:
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
         self.mass = np.zeros(len(table))
         self.share = prior.first.copy()
-        self._least = prior.probability * (LEAST_SHARE + (1.0 - LEAST_SHARE) * prior.probability)
+        least = LEAST_SHARE if recognised else LEAST_SHARE_BY_TIME
+        self._least = prior.probability * (least + (1.0 - least) * prior.probability)
         self._times = prior.times
         self._pool_mass = np.zeros(0)
         self._pool_times = prior.times
