@@ -8,7 +8,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from evaluation.errors import InputError
 from mtmc.association.candidates import LinkTable
-from mtmc.association.discovery import LinkPrior
+from mtmc.association.discovery import LEAST_SHARE_BY_TIME, LinkPrior
 from mtmc.association.links import Kind, Link, Links, TravelTime, Zone
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
@@ -101,7 +101,12 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
         density[row] = 0.95 * np.diff(np.interp(bounds, edges[row], total)) / step[row] + 0.05 / (BINS * step[row])
     times = TravelTimes(table.low.copy(), step, density, np.zeros(len(edges)))
     share = np.array([link.share for link in links.links], np.float64)
-    return ends["entry"], ends["exit"], table, LinkPrior(share, share, np.zeros(len(edges)), times, times, None)
+    return (
+        ends["entry"],
+        ends["exit"],
+        table,
+        LinkPrior(share, LEAST_SHARE_BY_TIME * share, share, np.zeros(len(edges)), times, times, None),
+    )
 
 
 def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: dict[str, int]) -> TrackEnds:

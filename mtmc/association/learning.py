@@ -27,13 +27,10 @@ POOL_STRENGTH = 2.0
 """Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
 PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
-LEAST_SHARE, LEAST_SHARE_BY_TIME = 0.8, 0.2
-"""Share of its prior that a link never falls below: one vehicle may well do what no other does, but where nothing but
-time chooses partners, nobody would know it. Links that geography makes likely fall less."""
 HARDNESS = 0.5
 """How much the single best choice of pairs counts in learning, against all choices by their probability."""
 SETTLED = 0.97
-"""Probability above which a pair is part of the best choice without looking for it; its rivals need not be looked at."""
+"""Probability above which a pair belongs to the best choice, and its rivals need not be looked at."""
 OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 RETURN_SHARE = 0.2
@@ -186,8 +183,6 @@ class _LinkModel:
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
         self.mass = np.zeros(len(table))
         self.share = prior.first.copy()
-        least = LEAST_SHARE if recognised else LEAST_SHARE_BY_TIME
-        self._least = prior.probability * (least + (1.0 - least) * prior.probability)
         self._times = prior.times
         self._pool_mass = np.zeros(0)
         self._pool_times = prior.times
@@ -208,7 +203,7 @@ class _LinkModel:
         # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
         count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
         share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
-        self.share = np.maximum(share, self._least)
+        self.share = np.maximum(share, self._prior.least)
         worth = weight > 1e-3
         own = weight[worth] * self._kept(link[worth], pairs.seconds[real][worth])
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
@@ -218,7 +213,7 @@ class _LinkModel:
         self._learned = True
         if settled and self._prior.chance is not None:
             pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
-            floor = np.minimum(self.share, self._least)
+            floor = np.minimum(self.share, self._prior.least)
             self.share = floor + (self.share - floor) * expit(
                 pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability
             )
