@@ -35,6 +35,34 @@ def test_joins_vehicles_by_time_alone_in_both_directions(make_road: Make, right_
     assert right_share(run(road.cameras).identity, road.truth) > 0.9
 
 
+def test_tracks_that_begin_late_and_end_early_are_joined_by_time_alone(make_road: Make, right_share: Share) -> None:
+    road = make_road(seed=1, vehicles=60, scatter=0.7, headway=5.0)
+    random = np.random.default_rng(0)
+    cameras = []
+    for camera in road.cameras:
+        rows = camera.tracks
+        first, last = (np.zeros(rows.track.max() + 1, np.int64) for _ in range(2))
+        np.maximum.at(last, rows.track, rows.frame)
+        first[rows.track[::-1]] = rows.frame[::-1]
+        late, early = random.integers(0, 15, (2, len(first)))
+        kept = (rows.frame >= (first + late)[rows.track]) & (rows.frame <= (last - early)[rows.track])
+        cameras.append(replace(camera, tracks=rows[kept]))
+    assert right_share(run(cameras).identity, road.truth) > 0.8
+
+
+def test_vehicles_do_not_go_to_and_fro_because_traffic_does(make_road: Make) -> None:
+    """One way, two cameras, dense traffic: what leaves the second might as well come back to the first."""
+    went = {}
+    for returns in (True, False):
+        went[returns] = 0
+        for seed in range(4):
+            road = make_road(seed=seed, vehicles=60, cameras=2, travel=4.0, scatter=0.3, both_ways=False, headway=3.0)
+            identity = run(road.cameras, returns=returns).identity
+            went[returns] += int((np.bincount(identity) > 2).sum())
+    assert went[True] == 0
+    assert went[False] > 0
+
+
 def test_appearance_resolves_what_times_leave_open(make_road: Make, right_share: Share) -> None:
     road = make_road(seed=2, vehicles=60, scatter=6.0, headway=3.0, pixels=True)
     by_time = right_share(run(road.cameras, appearance=False).identity, road.truth)
