@@ -26,10 +26,8 @@ SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
 """Share of a zone's vehicles that all its links of one kind are expected to take."""
 CALIBRATED_SHARE = 0.75
 """The same of successions where calibration tells which zones lead to which."""
-LEAST_SHARE, LEAST_SHARE_BY_TIME = 0.8, 0.2
-"""Share of its prior that a link never falls below: one vehicle may well do what no other does, but where nothing but
-time chooses partners, or links are chosen by time, nobody would know it. What geography makes likely falls less.
-"""
+ALONE = 0.8
+"""Share of its prior that a link keeps which a single vehicle takes, where appearance may tell that it does."""
 RETURN_ODDS = 0.1
 """How likely a vehicle comes back to the camera that it left, against another one."""
 LINKS_PER_ZONE = 12
@@ -50,7 +48,7 @@ class LinkPrior:
 
     Attributes:
         probability: (l,) share of the vehicles at the source zone that take the link.
-        least: (l,) the same, below which it never falls, whatever is learned.
+        alone: (l,) share of that probability that a link keeps where only a vehicle or two could take it.
         first: (l,) the same, with what the correlation of events suggests: where learning starts.
         sure: (l,) how much of the travel times that learning starts from lies in the peak, not spread as `times`.
         peak: travel times that most events agree on.
@@ -60,7 +58,7 @@ class LinkPrior:
     """
 
     probability: npt.NDArray[np.float64]
-    least: npt.NDArray[np.float64]
+    alone: npt.NDArray[np.float64]
     first: npt.NDArray[np.float64]
     sure: npt.NDArray[np.float64]
     peak: TravelTimes
@@ -156,10 +154,10 @@ def discover_links(
     # What contradicts geography needs more evidence to start with.
     sure = sure * likely / (likely + 0.05)
     first = np.maximum(probability, sure * taken[rows])
+    # Where nothing but time chooses partners, or links are chosen by time, nobody could tell.
     by_time = screening is None or (total > budget and screen is None)
-    share = LEAST_SHARE_BY_TIME if by_time else LEAST_SHARE
-    least = probability * (share + (1.0 - share) * probability)
-    return table, LinkPrior(probability, least, first, sure, _peaks(peak[rows], width[rows]), spread, chance), screen
+    alone = np.full(len(table), 0.0 if by_time else ALONE)
+    return table, LinkPrior(probability, alone, first, sure, _peaks(peak[rows], width[rows]), spread, chance), screen
 
 
 def _table(columns: list[npt.NDArray[np.generic]], rows: npt.NDArray[np.int64]) -> LinkTable:

@@ -8,7 +8,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from evaluation.errors import InputError
 from mtmc.association.candidates import LinkTable
-from mtmc.association.discovery import LEAST_SHARE_BY_TIME, LinkPrior
+from mtmc.association.discovery import LinkPrior
 from mtmc.association.links import Kind, Link, Links, TravelTime, Zone
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
@@ -105,7 +105,7 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
         ends["entry"],
         ends["exit"],
         table,
-        LinkPrior(share, LEAST_SHARE_BY_TIME * share, share, np.zeros(len(edges)), times, times, None),
+        LinkPrior(share, np.zeros(len(edges)), share, np.zeros(len(edges)), times, times, None),
     )
 
 

@@ -27,6 +27,8 @@ POOL_STRENGTH = 2.0
 """Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
 PROBABILITY_STRENGTH = 1.0
 """How many vehicles the prior probability of a link is worth."""
+LEAST_SHARE, FEW_SEEN = 0.2, 3.0
+"""Share of its prior that a link never falls below, and how many vehicles count as few."""
 HARDNESS = 0.5
 """How much the single best choice of pairs counts in learning, against all choices by their probability."""
 SETTLED = 0.97
@@ -203,7 +205,10 @@ class _LinkModel:
         # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
         count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
         share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
-        self.share = np.maximum(share, self._prior.least)
+        # What many vehicles could have done and none did fades; of a handful, any may do what no other does.
+        few = FEW_SEEN / (seen + FEW_SEEN)
+        least = self._prior.probability * np.maximum(LEAST_SHARE, self._prior.alone * few)
+        self.share = np.maximum(share, least)
         worth = weight > 1e-3
         own = weight[worth] * self._kept(link[worth], pairs.seconds[real][worth])
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
@@ -213,7 +218,7 @@ class _LinkModel:
         self._learned = True
         if settled and self._prior.chance is not None:
             pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
-            floor = np.minimum(self.share, self._prior.least)
+            floor = np.minimum(self.share, least)
             self.share = floor + (self.share - floor) * expit(
                 pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability
             )
