@@ -20,9 +20,11 @@ FACING = 3.0
 FAR = 150.0
 """Metres over which links grow rarer: something lies in between."""
 NEAR_SHARE, NEAR_SPREAD = 0.8, 0.12
+"""Share of travel times that are close to what distance and free traffic let expect, and their relative spread."""
 GEOGRAPHY_SPREAD = 0.45
+"""Relative spread of the others about what calibration lets expect."""
 WAITING = 10.0
-"""Standard deviation of the log of the travel time about what calibration lets expect."""
+"""Seconds that waiting at lights adds to the spread of late arrivals."""
 
 
 @dataclass(frozen=True, slots=True)

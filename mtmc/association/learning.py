@@ -210,7 +210,7 @@ class _LinkModel:
         least = self._prior.probability * np.maximum(LEAST_SHARE, self._prior.alone * few)
         self.share = np.maximum(share, least)
         worth = weight > 1e-3
-        own = weight[worth] * self._kept(link[worth], pairs.seconds[real][worth])
+        own = weight[worth] * self._learned_part(link[worth], pairs.seconds[real][worth])
         self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
         pools = int(self._pool.max(initial=-1)) + 1
         self._pool_mass = np.asarray(np.bincount(self._pool[link], weight, pools), np.float64)
@@ -324,7 +324,7 @@ class _LinkModel:
         result: npt.NDArray[np.float64] = (density + broad) / (others + TIMES_STRENGTH)
         return result
 
-    def _kept(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _learned_part(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) probability that a true pair's time comes from the link's learned times, not from the broad ones."""
         if not self._learned:
             return np.ones(len(link))
