@@ -17,6 +17,11 @@ from mtmc.association.zones import TrackEnds, standardise
 
 UNLIKE_SHARE = 0.1
 """Share of true pairs whose similarity says nothing: no view and no crop is common to both."""
+SIZE_CORRELATION, SIZE_STRENGTH = 0.7, 40.0
+"""Expected correlation of a vehicle's sizes in two tracks, and how many true pairs that is worth. Much: where a platoon
+is paired with a shift, sizes agree no better than chance, and would be learned to say nothing."""
+ZONE_STRENGTH = 10.0
+"""Tracks that a zone needs before sizes are compared within it rather than within its camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,11 @@ def measure(
     """
     a, b = pairs.source, pairs.target
     count = len(summaries.cameras)
-    size_in = standardise(summaries.size, entries.zone, len(entries.camera))
-    size_out = standardise(summaries.size, exits.zone, len(exits.camera))
+    size_in, size_out = _sizes(summaries, entries), _sizes(summaries, exits)
     stay = standardise(summaries.end - summaries.start, entries.zone, len(entries.camera))
     nan = np.nan
     traits = (
-        Trait("size", size_out[a], size_in[b], prior=0.6, strength=15.0),
+        Trait("size", size_out[a], size_in[b], prior=SIZE_CORRELATION, strength=SIZE_STRENGTH),
         Trait(
             "lane",
             np.where(succession, exits.lateral[a], nan),
@@ -134,3 +138,14 @@ def measure(
     _, cameras = np.unique(cameras, return_inverse=True)
     label = np.column_stack([summaries.label[a], summaries.label[b]])
     return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64))
+
+
+def _sizes(summaries: TrackSummaries, ends: TrackEnds) -> npt.NDArray[np.float64]:
+    """(n,) normal scores of the sizes among tracks that are seen alike: of the same zone, where it has enough of them,
+    else of the same camera."""
+    within = standardise(summaries.size, ends.zone, len(ends.camera))
+    around = standardise(summaries.size, summaries.camera.astype(np.int64), len(summaries.cameras))
+    count = np.bincount(ends.zone, minlength=len(ends.camera))[ends.zone]
+    trust = count / (count + ZONE_STRENGTH)
+    result: npt.NDArray[np.float64] = trust * within + (1.0 - trust) * around
+    return result

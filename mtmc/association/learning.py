@@ -37,7 +37,7 @@ OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 RETURN_SHARE = 0.2
 """How likely a vehicle goes back to the camera that it came from, against one that did not come from there."""
-FRESH_SHARE = 0.45
+FRESH_SHARE = 0.2
 """Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
 LEAST_PATTERN = 2.0
 """Nats that the travel times of a link must agree better than chance to count half."""
