@@ -14,8 +14,8 @@ class AssociationSettings(Settings):
         0.3,
         gt=0.0,
         lt=1.0,
-        description="Least probability of a pair that is joined. Raising it joins fewer tracks, more surely. An F-measure "
-        "is best at about half of the value that it reaches, not at 0.5.",
+        description="Least probability of a pair that is joined. Raising it joins fewer tracks, more surely. An "
+        "F-measure is best at about half of the value that it reaches, not at 0.5.",
     )
     longest_travel: float = Field(
         240.0,
