@@ -40,8 +40,7 @@ def correlate(
     spans = np.searchsorted(zone[by_zone], np.arange(len(sources.camera) + 1))
     bins = int(np.ceil((high - low) / lag))
     widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
-    calibrated = np.zeros(len(summaries.cameras), np.bool_)
-    calibrated[summaries.camera[np.diff(summaries.ground_first) > 0]] = True
+    calibrated = summaries.calibrated
 
     def row(index: int) -> list[npt.NDArray[np.generic]]:
         rows = by_zone[spans[index] : spans[index + 1]]

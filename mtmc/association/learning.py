@@ -37,8 +37,9 @@ OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
 """Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
 RETURN_SHARE = 0.2
 """How likely a vehicle goes back to the camera that it came from, against one that did not come from there."""
-FRESH_SHARE = 0.2
-"""Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay."""
+FRESH_SHARE, FRESH_SHARE_CALIBRATED = 0.5, 0.2
+"""Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay.
+Fewer where calibration speaks against chance links."""
 LEAST_PATTERN = 2.0
 """Nats that the travel times of a link must agree better than chance to count half."""
 LEAST_GAIN, LEAST_GAIN_BY_TIME = 0.5, 1.5
@@ -178,6 +179,7 @@ class _LinkModel:
         length = np.maximum(recorded[:, 1] - recorded[:, 0], 1.0)
         self._zone_length = length[entries.camera]
         self._arrivals = np.bincount(entries.zone, minlength=len(entries.camera)).astype(np.float64)
+        self._fresh = np.where(summaries.calibrated[entries.camera], FRESH_SHARE_CALIBRATED, FRESH_SHARE)
         # Which links each track could take from its end, and by which it could have come.
         self._out_track, self._out_link = _members(exits.zone, table.source, ~table.overlap)
         over_track, over_link = _members(entries.zone, table.source, table.overlap)
@@ -350,7 +352,7 @@ class _LinkModel:
         """(n,) vehicles a second that enter a track's entry zone at its start and were not seen before."""
         zones = len(self._arrivals)
         explained = np.bincount(self._table.target, self.mass, zones) if len(self._table) else np.zeros(zones)
-        fresh = np.maximum(self._arrivals - explained, FRESH_SHARE * self._arrivals + 0.3) / self._zone_length
+        fresh = np.maximum(self._arrivals - explained, self._fresh * self._arrivals + 0.3) / self._zone_length
         link, start = self._in_link, self._start[self._in_track]
         times = self._times if self._learned else self._prior.times
         before = times.mass_below(link, start - self._source_window[link, 0])

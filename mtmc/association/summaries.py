@@ -129,6 +129,13 @@ class TrackSummaries:
     def __len__(self) -> int:
         return len(self.track)
 
+    @property
+    def calibrated(self) -> npt.NDArray[np.bool_]:
+        """(c,) whether each camera's tracks are known on the ground."""
+        known = np.zeros(len(self.cameras), np.bool_)
+        known[self.camera[np.diff(self.ground_first) > 0]] = True
+        return known
+
 
 def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
     """Reduce every track to one row.
