@@ -17,7 +17,7 @@ from mtmc.association.zones import TrackEnds, standardise
 
 UNLIKE_SHARE = 0.1
 """Share of true pairs whose similarity says nothing: no view and no crop is common to both."""
-SIZE_CORRELATION, SIZE_STRENGTH = 0.7, 40.0
+SIZE_CORRELATION, SIZE_STRENGTH = 0.7, 100.0
 """Expected correlation of a vehicle's sizes in two tracks, and how many true pairs that is worth. Much: where a platoon
 is paired with a shift, sizes agree no better than chance, and would be learned to say nothing."""
 ZONE_STRENGTH = 10.0
