@@ -50,6 +50,22 @@ def test_tracks_that_begin_late_and_end_early_are_joined_by_time_alone(make_road
     assert right_share(run(cameras).identity, road.truth) > 0.8
 
 
+def test_a_lorry_alone_in_its_zone_is_known_by_its_size(crossing_track: Callable[..., Tracks]) -> None:
+    """Fifteen cars drive to the right, a lorry to the left; nothing of its own zone tells that it is large."""
+    cameras = []
+    for name, delay in (("c001", 0.0), ("c002", 20.0)):
+        cars = [crossing_track(v + 1, 5.0 + 4.0 * v + delay, 10.0, 0.0, False, 2.0 * v) for v in range(15)]
+        lorry = crossing_track(16, 60.0 - delay, 10.0, 0.0, True, 200.0)
+        box = lorry.box + np.array([-30.0, -40.0, 60.0, 40.0], np.float32)
+        cars.append(Tracks(lorry.track, lorry.frame, box, lorry.score, lorry.label))
+        cameras.append(CameraTracks(name, Tracks.concatenate(cars), Clock.uniform(10.0), 960, 540))
+    found = run(cameras)
+    lorries = np.isin(found.source, (15, 31)) & np.isin(found.target, (15, 31))
+    mixed = np.isin(found.source, (15, 31)) ^ np.isin(found.target, (15, 31))
+    assert found.terms["size"][lorries].max() > 0.5
+    assert found.terms["size"][mixed].mean() < 0.0
+
+
 def test_vehicles_do_not_go_to_and_fro_because_traffic_does(make_road: Make) -> None:
     """One way, two cameras, dense traffic: what leaves the second might as well come back to the first."""
     went = {}
