@@ -33,6 +33,7 @@ class Scale:
 def fit_scale(
     value: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
+    rest: npt.NDArray[np.float64],
     prior_mean: float,
     prior_deviation: float,
     strength: float,
@@ -46,6 +47,7 @@ def fit_scale(
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.
         probability: (m,) probability that each is a true pair.
+        rest: (m,) how much each counts as a false one.
         prior_mean: expected value of true pairs, in deviations of false pairs above their mean.
         prior_deviation: expected spread of true pairs, in deviations of false pairs.
         strength: how many true pairs the prior is worth.
@@ -53,8 +55,7 @@ def fit_scale(
     """
     measured = np.flatnonzero(np.isfinite(value))
     measured = measured[:: max(1, len(measured) // EXAMPLES)]
-    value, probability = value[measured], probability[measured]
-    rest = np.clip(1.0 - probability, 0.0, 1.0)
+    value, probability, rest = value[measured], probability[measured], rest[measured]
     if float(rest.sum()) < 8.0:
         return Scale(np.array([0.0, 1.0]), np.zeros(2))
     mean = float(np.average(value, weights=rest))

@@ -61,6 +61,7 @@ class Evidence:
     def log_ratios(
         self,
         probability: npt.NDArray[np.float64],
+        together: npt.NDArray[np.bool_],
         link: npt.NDArray[np.int64],
         labels: npt.NDArray[np.int16],
         settings: AssociationSettings,
@@ -69,13 +70,16 @@ class Evidence:
 
         Args:
             probability: (m,) probability of each pair, from the round before.
+            together: (m,) whether both are held to be the same vehicle, if only by way of others: with many views of
+                one vehicle most of its pairs are not next to each other, and must not be taken for false ones.
             link: (m,) link of each pair.
             labels: (n,) classes of all tracks.
             settings: the switches.
         """
         terms: dict[str, npt.NDArray[np.float64]] = {}
         if settings.appearance and np.isfinite(self.similarity).any():
-            scale = fit_scale(self.similarity, probability, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
+            rest = np.where(together, 0.0, np.clip(1.0 - probability, 0.0, 1.0))
+            scale = fit_scale(self.similarity, probability, rest, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
             ratio = scale.at(self.similarity)
             if self.screened is not None:
                 # Learned among look-alikes; that a pair is one of them is evidence already.

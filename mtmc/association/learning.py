@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.special import digamma, expit
 
 from mtmc.association.candidates import LinkTable, Pairs
@@ -104,12 +106,15 @@ def learn(
     links = len(table)
     model = _LinkModel(summaries, table, prior, entries, exits, settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
+    together = np.zeros(len(pairs), np.bool_)
+    if start is not None:
+        together = _together(pairs, _best_choice(pairs, probability, start.log_ratio, len(summaries)), len(summaries))
     terms: dict[str, npt.NDArray[np.float64]] = {}
     log_ratio = np.zeros(len(pairs))
     if start is not None:
         model.learn(pairs, probability, settled=True)
     for step in range(settings.rounds):
-        terms = evidence.log_ratios(belief, pairs.link, summaries.label, settings)
+        terms = evidence.log_ratios(belief, together, pairs.link, summaries.label, settings)
         terms |= model.log_ratios(pairs, belief, ordered=settings.order and step >= 3)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
         # Learning starts by believing that vehicles are seen again: from too little belief no link ever grows.
@@ -119,11 +124,14 @@ def learn(
         # Whoever leaves at regular distances can be paired with a shift: every pair is a little likely then, and travel
         # times learned from that are broad, which keeps them so. The best consistent choice breaks the tie.
         belief = (1.0 - HARDNESS) * probability
-        belief[_best_choice(pairs, probability, np.log(ratio), len(summaries))] += HARDNESS
+        chosen = _best_choice(pairs, probability, np.log(ratio), len(summaries))
+        belief[chosen] += HARDNESS
+        together = _together(pairs, chosen, len(summaries))
         model.learn(pairs, belief, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
         if step in (2, 5) and len(pairs) > 100_000:
             kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
             pairs, evidence, probability, belief = pairs[kept], evidence[kept], probability[kept], belief[kept]
+            together = together[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
     return Learned(pairs, evidence, terms, log_ratio, probability, model.mass, model.share, model.blended_times())
 
@@ -142,6 +150,14 @@ def _best_choice(
     open_ = np.flatnonzero((probability > 1.0 - SETTLED) & ~left[pairs.source] & ~reached[pairs.target])
     best = best_pairs(pairs.source[open_], pairs.target[open_], log_ratio[open_], n)
     return np.concatenate([settled, open_[best]])
+
+
+def _together(pairs: Pairs, chosen: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.bool_]:
+    """(m,) whether the chosen pairs join both tracks of each pair, directly or by way of others."""
+    edges = (np.ones(len(chosen), np.bool_), (pairs.source[chosen], pairs.target[chosen]))
+    _, vehicle = connected_components(coo_array(edges, shape=(n, n)), directed=False)
+    result: npt.NDArray[np.bool_] = vehicle[pairs.source] == vehicle[pairs.target]
+    return result
 
 
 class _LinkModel:
