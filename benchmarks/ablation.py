@@ -34,15 +34,16 @@ from mtmc.association import AssociationSettings, TrackSummaries, associate, sum
 from mtmc.cache import Cache
 from mtmc.config import load_config
 from mtmc.find_scenario import find_scenario, known_facts
-from mtmc.observing import Observation, Source, observe_cameras
-from mtmc.pipeline import Extraction, camera_tracks, embed_observations
+from mtmc.observing import Source, observe_cameras
+from mtmc.pipeline import Extraction, camera_tracks, cut_tracks, embed_observations
 from mtmc.result import Identities, boxes_of, ground_truth_of, score_run
 from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
-from mtmc.scenario import Scenario
+from mtmc.scenario import Camera, Scenario
 from mtmc.scenario_file import ScenarioFacts
 from mtmc.simulated import render_scenario
 from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
+from mtmc.tracks import Tracks
 
 SWITCHES = tuple(name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool)
 PIXELS_ONLY = {"appearance", "camera_mean", "reranking", "chain_features"}
@@ -52,25 +53,26 @@ QUIET = Console(stderr=True, quiet=True)
 
 @dataclass(frozen=True)
 class Problem:
-    """Tracks of a scenario, and the vehicle of each.
+    """The tracks of a scenario as one extractor has them (it may cut some), and the vehicle of each.
 
     Attributes:
-        scenario, observations, truth: for scoring.
-        summaries: by extractor.
+        scenario, truth: for scoring.
+        tracks: (cameras) the boxes.
+        summaries: one row a track.
         vehicle: (n,) int64, true vehicle of each row of the summaries, -1 where none.
     """
 
     scenario: Scenario
-    observations: list[Observation]
     truth: Boxes
-    summaries: dict[str, TrackSummaries]
+    tracks: list[Tracks]
+    summaries: TrackSummaries
     vehicle: npt.NDArray[np.int64]
 
     def idf1(self, identity: npt.NDArray[np.integer]) -> float:
         """The official IDF1 in per cent, of identities (n,); -1 leaves a track out."""
-        rows = next(iter(self.summaries.values()))
-        found = Identities(rows.camera, rows.track, identity.astype(np.int32))
-        boxes = boxes_of(self.scenario, [o.tracks for o in self.observations], found)
+        rows = self.summaries
+        found = Identities(rows.camera, rows.track, np.zeros_like(rows.track), identity.astype(np.int32))
+        boxes = boxes_of(self.scenario, self.tracks, found)
         return 100.0 * score_run(self.scenario, self.truth, boxes).identity.idf1
 
     def ceiling(self) -> float:
@@ -78,13 +80,17 @@ class Problem:
         alone = int(self.vehicle.max(initial=0)) + 1 + np.arange(len(self.vehicle))
         return self.idf1(np.where(self.vehicle >= 0, self.vehicle, alone))
 
+    def solved(self, **settings: bool) -> float:
+        """The same for what association makes of it."""
+        found = associate(self.summaries, None, AssociationSettings(**settings))
+        return self.idf1(np.where(found.dropped, -1, found.identity))
 
-def true_vehicles(observation: Observation) -> npt.NDArray[np.int64]:
+
+def true_vehicles(camera: Camera, tracks: Tracks) -> npt.NDArray[np.int64]:
     """For each track of a camera, by number: the vehicle that at least half of its boxes lie on (IoU 0.5), else -1.
 
     Simulated scenarios tell of every vehicle that is seen (`gt/visible.txt`), others of the annotated ones.
     """
-    camera, tracks = observation.camera, observation.tracks
     everything = camera.ground_truth.parent / "visible.txt" if camera.ground_truth is not None else Path()
     if everything.is_file():
         text = everything.read_text()
@@ -108,20 +114,21 @@ def true_vehicles(observation: Observation) -> npt.NDArray[np.int64]:
 
 
 def load(
-    scenario: Scenario, source: Source, extractors: list[str], cache: Cache, workers: int, overrides: list[str]
+    scenario: Scenario, source: Source, extractor: str, cache: Cache, workers: int, overrides: list[str]
 ) -> Problem:
     """Observe and embed; what is cached is reused."""
     log, settings = StageLog(QUIET), load_config(None, overrides)
     scenario, observations = observe_cameras(scenario, source, settings, cache, workers, log, QUIET)
-    summaries = {}
-    for name in extractors:
-        weights = None if name == "none" else WEIGHTS / f"{name}.safetensors"
-        features, _ = embed_observations(Extraction(name, weights), observations, settings, cache, source.device, log)
-        summaries[name] = summarise(list(map(camera_tracks, observations, features)))
+    weights = None if extractor == "none" else WEIGHTS / f"{extractor}.safetensors"
+    extraction = Extraction(extractor, weights)
+    crops, _ = embed_observations(extraction, observations, settings, cache, source.device, log)
+    cuts = cut_tracks(extraction, observations, crops, settings, log)
+    cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
     truth = ground_truth_of(scenario)
     if truth is None:
         raise SystemExit(f"{scenario.name} has no ground truth to measure against")
-    return Problem(scenario, observations, truth, summaries, np.concatenate([true_vehicles(o) for o in observations]))
+    vehicle = [true_vehicles(c, k.tracks) for c, k in zip(scenario.cameras, cameras, strict=True)]
+    return Problem(scenario, truth, [c.tracks for c in cameras], summarise(cameras), np.concatenate(vehicle))
 
 
 def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:
@@ -140,19 +147,12 @@ def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cach
     return find_scenario(facts.name, facts, None, [root], SCENARIOS)
 
 
-def measure(problem: Problem, extractor: str, ingredients: bool) -> dict[str, float]:
-    """IDF1 of everything on, of the ceiling, and with each switch off."""
-    summaries = problem.summaries[extractor]
-
-    def score(**off: bool) -> float:
-        found = associate(summaries, None, AssociationSettings(**off))
-        return problem.idf1(np.where(found.dropped, -1, found.identity))
-
-    figures = {"everything": score(), "ceiling": problem.ceiling()}
-    for switch in SWITCHES if ingredients else ():
-        if extractor != "none" or switch not in PIXELS_ONLY:
-            figures[switch] = score(**{switch: False})
-    return figures
+def measure(problem: Problem, uncut: Problem | None, switches: Sequence[str]) -> dict[str, float]:
+    """IDF1 of everything on, of the ceiling, with tracks left uncut, and with each switch of the association off."""
+    figures = {"everything": problem.solved(), "ceiling": problem.ceiling()}
+    if uncut is not None:
+        figures["split"] = uncut.solved()
+    return figures | {switch: problem.solved(**{switch: False}) for switch in switches}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -188,9 +188,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     for group, scenario, detector in cases:
         for origin in origins:
             source = Source(detector, tracks="gt" if origin == "gt" else None)
-            problem = load(scenario, source, extractors, cache, arguments.workers, arguments.set)
             for extractor in extractors:
-                found = measure(problem, extractor, not arguments.no_ingredients)
+                pixels = extractor != "none"
+                problem, uncut = (
+                    load(scenario, source, extractor, cache, arguments.workers, [*arguments.set, *more])
+                    for more in ([], ["embedding.split=false"])
+                )
+                switches = [s for s in SWITCHES if pixels or s not in PIXELS_ONLY]
+                if arguments.no_ingredients:
+                    found = measure(problem, None, [])
+                else:
+                    found = measure(problem, uncut if pixels else None, switches)
                 figures[group, origin, extractor].append(found)
                 share = 100.0 * found["everything"] / max(found["ceiling"], 1e-9)
                 QUIET.quiet = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,19 @@ from evaluation.cityflow import filter_predictions
 from evaluation.scoring import Score
 from mtmc.association.associate import associate
 from mtmc.association.links import Links, read_links, write_links
-from mtmc.association.summaries import CameraTracks, TrackFeatures, summarise
+from mtmc.association.summaries import CameraTracks, summarise
 from mtmc.cache import Cache, code_version, file_digest, key_of
 from mtmc.config import PipelineSettings
-from mtmc.embed import CropExtractor, embed_tracks
+from mtmc.embed import CropExtractor, CropVectors, embed_crops
 from mtmc.observing import Observation, Source, observe_cameras
 from mtmc.result import Identities, boxes_of, ground_truth_of, rois_of, score_run
 from mtmc.scenario import Scenario
+from mtmc.splitting import Cuts, split_tracks
 from mtmc.stage_log import StageLog
+from mtmc.tracking.repair import parked
+
+StoredCrops = Callable[[], CropVectors]
+"""What reads the vectors of a camera's crops: of all cameras together they need not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class Outcome:
     Attributes:
         extraction: which.
         checksum: digest of its weights, "" without.
-        identities: the vehicle of every track.
+        identities: the vehicle of every track, or part of one.
         links: zones and travel times, given or learned.
         boxes: what is submitted: by the official rules, identities that at least two cameras saw.
         score: None without ground truth.
@@ -112,8 +118,9 @@ def run(
         given = _among(given, [camera.name for camera in scenario.cameras])
     outcomes = []
     for extraction in extractions:
-        features, keys = embed_observations(extraction, observations, settings, cache, source.device, log)
-        identities, used = _associate(extraction.name, observations, features, keys, given, settings, cache, log)
+        crops, keys = embed_observations(extraction, observations, settings, cache, source.device, log)
+        cuts = cut_tracks(extraction, observations, crops, settings, log)
+        identities, used = _associate(extraction.name, observations, crops, cuts, keys, given, settings, cache, log)
         with log.timed("evaluate", extraction.name):
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
             boxes, _ = filter_predictions(everything, rois_of(scenario.cameras))
@@ -132,23 +139,22 @@ def embed_observations(
     cache: Cache,
     device: str,
     log: StageLog,
-) -> tuple[list[TrackFeatures | None], list[str]]:
-    """The features of every camera's tracks, and the keys that they lie under."""
+) -> tuple[list[StoredCrops | None], list[str]]:
+    """The vectors of every camera's crops, and the keys that they lie under."""
     if extraction.weights is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
         "code": code_version("mtmc.embed", "reid.extractor", "reid.backends", "reid.deploy", "reid.views"),
         "weights": cache.file_digest(extraction.weights),
-        "settings": settings.embedding.model_dump(),
+        "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
     }
     keys = [key_of({**parts, "observation": o.key}) for o in observations]
     extractor: CropExtractor | None = None
-    features: list[TrackFeatures | None] = []
+    found: list[StoredCrops | None] = []
     for key, observation in zip(keys, observations, strict=True):
         part = f"{extraction.name} {observation.camera.name}"
-        found = cache.find("embed", key)
-        if found is None:
+        if cache.find("embed", key) is None:
             if extractor is None:
                 with log.timed("embed", f"load {extraction.name}"):
                     # Here, not above: it brings torch along, and every process that watches a camera imports this.
@@ -157,31 +163,59 @@ def embed_observations(
                     extractor = Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
             crops = observation.crops()
             with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
-                made = embed_tracks(crops, extractor, settings.embedding)
-                columns = {"track": made.track, "vector": made.vector, "weight": made.weight}
-                save_file(columns, folder / "features.safetensors")
+                _write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))
         else:
             log.add("embed", part, 0.0, reused=True)
-        features.append(TrackFeatures(**load_file(cache.folder("embed", key) / "features.safetensors")))
-    return features, keys
+        found.append(partial(_read_vectors, cache.folder("embed", key) / "vectors.safetensors"))
+    return found, keys
+
+
+def _write_vectors(path: Path, crops: CropVectors) -> None:
+    """Vectors in half precision, which is far below what two pictures of one thing differ by."""
+    vector = crops.vector.astype(np.float16)
+    columns = {"track": crops.track, "frame": crops.frame, "weight": crops.weight, "clear": crops.clear}
+    save_file({**columns, "vector": vector}, path)
+
+
+def _read_vectors(path: Path) -> CropVectors:
+    columns = load_file(path)
+    columns["vector"] = columns["vector"].astype(np.float32)
+    return CropVectors(**columns)
+
+
+def cut_tracks(
+    extraction: Extraction,
+    observations: Sequence[Observation],
+    crops: Sequence[StoredCrops | None],
+    settings: PipelineSettings,
+    log: StageLog,
+) -> list[Cuts]:
+    """Where the tracks of each camera go over to another vehicle; nowhere without crops."""
+    known = [(o.tracks, c) for o, c in zip(observations, crops, strict=True) if c is not None]
+    if not settings.embedding.split or len(known) < len(observations):
+        return [Cuts.none() for _ in observations]
+    with log.timed("embed", f"{extraction.name} split"):
+        return split_tracks(known)
 
 
 def _associate(
     name: str,
     observations: Sequence[Observation],
-    features: Sequence[TrackFeatures | None],
+    crops: Sequence[StoredCrops | None],
+    cuts: Sequence[Cuts],
     keys: Sequence[str],
     links: Links | None,
     settings: PipelineSettings,
     cache: Cache,
     log: StageLog,
 ) -> tuple[Identities, Links]:
-    """The vehicle of every track, and the links that were given or learned."""
+    """The vehicle of every track or part of one, and the links that were given or learned."""
     key = key_of(
         {
-            "code": code_version("mtmc.association"),
+            "code": code_version("mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.tracking.parked"),
             "observations": [o.key for o in observations],
             "features": list(keys),
+            "split": settings.embedding.split,
             "clocks": [[o.camera.clock.frames.tolist(), o.camera.clock.seconds.tolist()] for o in observations],
             "ground": [str(o.camera.ground) for o in observations],
             "links": links.model_dump() if links is not None else None,
@@ -190,11 +224,16 @@ def _associate(
     )
     if cache.find("associate", key) is None:
         with log.timed("associate", name, sum(len(np.unique(o.tracks.track)) for o in observations)):
-            summaries = summarise(list(map(camera_tracks, observations, features)))
+            cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
+            summaries = summarise(cameras)
             association = associate(summaries, links, settings.association)
-        identity = np.where(association.dropped, -1, association.identity).astype(np.int32)
+        identity = np.where(association.dropped, -1, association.identity)
+        track, since = summaries.track.copy(), np.zeros(len(summaries), np.int32)
+        for index, cut in enumerate(cuts):
+            mine = summaries.camera == index
+            track[mine], since[mine] = cut.whole(summaries.track[mine])
         with cache.write("associate", key) as folder:
-            columns = {"camera": summaries.camera, "track": summaries.track, "identity": identity}
+            columns = {"camera": summaries.camera, "track": track, "since": since, "identity": identity}
             save_file({k: np.asarray(v, np.int32) for k, v in columns.items()}, folder / "identities.safetensors")
             write_links(folder / "links.yaml", association.links)
     else:
@@ -210,16 +249,23 @@ def _among(links: Links, cameras: Sequence[str]) -> Links:
     return Links(zones=zones, links=tuple(k for k in links.links if {k.source, k.target} <= names))
 
 
-def camera_tracks(observation: Observation, features: TrackFeatures | None) -> CameraTracks:
-    camera = observation.camera
+def camera_tracks(
+    observation: Observation, cuts: Cuts, crops: StoredCrops | None, settings: PipelineSettings
+) -> CameraTracks:
+    """What association knows of a camera: its tracks, in parts where they were cut, and their features."""
+    camera, tracks = observation.camera, cuts.apply(observation.tracks)
+    features = None
+    if crops is not None:
+        found = crops()
+        features = replace(found, track=cuts.part(found.track, found.frame)).by_track()
     return CameraTracks(
         camera.name,
-        observation.tracks,
+        tracks,
         camera.clock,
         camera.width,
         camera.height,
         camera.frame_count,
         camera.ground,
         features,
-        observation.parked,
+        observation.parked if tracks is observation.tracks else parked(tracks, camera.clock, settings.repair),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, LinkInfo, R
 from mtmc.report.tabulate import passage_lengths, tabulate_tracks
 from mtmc.result import truth_of_camera
 from mtmc.scenario import Camera
+from mtmc.splitting import Cuts
 
 
 def report_data(result: RunResult, configuration: Mapping[str, Any], command: str, detector: str) -> ReportData:
@@ -30,13 +31,15 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
     tables: list[TrackTable] = []
     crops: dict[tuple[int, int], list[CropImage]] = {}
     lengths: dict[tuple[int, int], int] = {}
+    cuts = [_cuts(result, index) for index in range(len(result.observations))]
     for index, observation in enumerate(result.observations):
         truth = truth_of_camera(result.truth, observation.camera) if result.truth is not None else None
-        tables.append(tabulate_tracks(index, observation.tracks, observation.camera.clock, truth))
+        tables.append(tabulate_tracks(index, cuts[index].apply(observation.tracks), observation.camera.clock, truth))
         pictures = observation.crops()
+        owner = cuts[index].part(pictures.track, pictures.frame)
         for row in range(len(pictures)):
             crop = CropImage(pictures.image[row], float(pictures.quality[row]), int(pictures.frame[row]))
-            crops.setdefault((index, int(pictures.track[row])), []).append(crop)
+            crops.setdefault((index, int(owner[row])), []).append(crop)
         if truth is not None:
             lengths |= passage_lengths(index, truth)
     table = TrackTable.concatenate(tables)
@@ -46,7 +49,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         cameras=_cameras(result),
         tracks=table,
-        extractors=[_extractor(result, outcome, table) for outcome in result.outcomes],
+        extractors=[_extractor(result, outcome, table, cuts) for outcome in result.outcomes],
         crops=crops,
         links=_links(result.outcomes[-1].links),
         links_origin="given" if result.links_given else "learned",
@@ -86,11 +89,22 @@ def _position(camera: Camera) -> tuple[float, float] | None:
     return (float(east), float(north)) if np.isfinite([east, north]).all() else None
 
 
-def _extractor(result: RunResult, outcome: Outcome, table: TrackTable) -> ExtractorResult:
+def _cuts(result: RunResult, index: int) -> Cuts:
+    """The cuts of all extractors in a camera's tracks, so that each has one identity for every part."""
+    parts = [
+        np.stack([o.identities.track, o.identities.since], 1)[(o.identities.camera == index) & (o.identities.since > 0)]
+        for o in result.outcomes
+    ]
+    track, since = np.unique(np.concatenate(parts), axis=0).T
+    return Cuts(track, since, int(result.observations[index].tracks.track.max(initial=0)) + 1)
+
+
+def _extractor(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Sequence[Cuts]) -> ExtractorResult:
     identity = np.full(len(table), -1, np.int32)
     for index in range(len(result.observations)):
         rows = table.camera == index
-        identity[rows] = outcome.identities.of_tracks(index, table.track[rows])
+        track, _ = cuts[index].whole(table.track[rows])
+        identity[rows] = outcome.identities.of_boxes(index, track, table.first_frame[rows])
     if outcome.score is None:
         return ExtractorResult(outcome.extraction.name, identity)
     figures = outcome.score.figures()

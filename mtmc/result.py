@@ -19,34 +19,37 @@ from mtmc.tracks import Tracks
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Which vehicle each track is: one row a track.
+    """Which vehicle each track is: one row a track, or a part of one that goes over to another vehicle.
 
     Attributes:
         camera: (n,) int32, index into the scenario's cameras.
         track: (n,) int32, the track's number in its camera.
+        since: (n,) int32, the first frame of the part; 0 for the first part of a track, most often the only one.
         identity: (n,) int32, the vehicle's number, from 1, the same in all cameras; -1: the track was left out.
     """
 
     camera: npt.NDArray[np.int32]
     track: npt.NDArray[np.int32]
+    since: npt.NDArray[np.int32]
     identity: npt.NDArray[np.int32]
 
-    def of_tracks(self, index: int, track: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """The identity of each of the tracks (n,) of camera `index`; -1 where one has none."""
+    def of_boxes(self, index: int, track: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The identity of each box of camera `index`, by its track (n,) and frame (n,); -1 where it has none."""
         rows = np.flatnonzero(self.camera == index)
-        order = rows[np.argsort(self.track[rows])]
-        numbers = self.track[order]
-        if not len(numbers):
+        if not len(rows):
             return np.full(len(track), -1, np.int32)
-        at = np.minimum(np.searchsorted(numbers, track), len(numbers) - 1)
-        return np.where(numbers[at] == track, self.identity[order[at]], -1).astype(np.int32)
+        key = self.track[rows].astype(np.int64) << 32 | self.since[rows].astype(np.int64)
+        order = np.argsort(key)
+        at = np.searchsorted(key[order], track.astype(np.int64) << 32 | frame.astype(np.int64), "right") - 1
+        row = rows[order[np.maximum(at, 0)]]
+        return np.where((at >= 0) & (self.track[row] == track), self.identity[row], -1).astype(np.int32)
 
 
 def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identities) -> Boxes:
     """Every box that has an identity, as it is scored and submitted; clipped to the picture where it reaches over."""
     tables = []
     for index, (camera, rows) in enumerate(zip(scenario.cameras, tracks, strict=True)):
-        identity = identities.of_tracks(index, rows.track)
+        identity = identities.of_boxes(index, rows.track, rows.frame)
         box = clip_boxes(rows.box, camera.width, camera.height)
         kept = (identity >= 0) & (box[:, 2:] >= 1).all(axis=1)
         tables.append(Boxes.of(camera.number, identity[kept], rows.frame[kept], box[kept]))

@@ -68,6 +68,8 @@ def chain_features(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Features of each track averaged with those before it, and with those after it, in its chain; both (n, d).
 
+    A neighbour lends as much as it is like the track itself: one that was joined wrongly lends little.
+
     Args:
         vector: (n, d) features, zeros where missing.
         weight: (n,) their weights.
@@ -82,7 +84,9 @@ def chain_features(
         at = step
         for _ in range(CHAIN_REACH):
             here = np.flatnonzero(at >= 0)
-            total[here] += vector[at[here]] * weight[at[here], None]
+            lent = vector[at[here]]
+            alike = np.maximum(np.einsum("md,md->m", vector[here], lent), 0.0)
+            total[here] += lent * (alike * weight[at[here]])[:, None]
             at = np.where(at >= 0, step[np.maximum(at, 0)], -1)
         sums.append(normalised(total))
     return sums[0], sums[1]

@@ -137,15 +137,19 @@ class BatchMaker(Dataset[Batch]):
 
     def _readable(self, row: int, unreadable: list[str]) -> tuple[int, Picture] | None:
         """The row's picture, else the next of its identity that can be read."""
+        for candidate in itertools.chain((row,), self._others(row)):
+            try:
+                return candidate, self.store.read(candidate)
+            except UnreadableImage:
+                unreadable.append(self.store.paths[candidate])
+        return None
+
+    def _others(self, row: int) -> Iterator[int]:
+        """The other rows of a row's identity, those after it first; looked for only once one is asked for."""
         label = self.labels[row]
         same = np.flatnonzero(self.labels == label) if label >= 0 else np.array([row])
         place = int(np.searchsorted(same, row))
-        for candidate in itertools.chain(same[place:], same[:place]):
-            try:
-                return int(candidate), self.store.read(int(candidate))
-            except UnreadableImage:
-                unreadable.append(self.store.paths[int(candidate)])
-        return None
+        yield from map(int, np.concatenate((same[place + 1 :], same[:place])))
 
 
 def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin: bool = False) -> Iterator[Batch]:

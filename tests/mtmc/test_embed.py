@@ -1,4 +1,4 @@
-"""Crops to one feature a track."""
+"""Crops to vectors, and these to one feature a track."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from mtmc.crops import Crops
-from mtmc.embed import EmbeddingSettings, embed_tracks
+from mtmc.embed import EmbeddingSettings, embed_crops
 
 
 class ByColour:
@@ -31,7 +31,7 @@ BLUE, RED, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 
 
 def test_better_crops_weigh_more() -> None:
-    features = embed_tracks(crops([(3, 0.9, 0.0, BLUE), (3, 0.3, 0.0, RED)]), ByColour(), EmbeddingSettings())
+    features = embed_crops(crops([(3, 0.9, 0.0, BLUE), (3, 0.3, 0.0, RED)]), ByColour(), EmbeddingSettings()).by_track()
     assert features.track.tolist() == [3]
     assert np.linalg.norm(features.vector[0]) == pytest.approx(1)
     assert features.vector[0, 0] == pytest.approx(3 * features.vector[0, 2], rel=1e-5)
@@ -39,17 +39,17 @@ def test_better_crops_weigh_more() -> None:
 
 def test_occluded_crops_are_left_out_unless_there_is_no_other() -> None:
     table = crops([(1, 0.9, 0.8, RED), (1, 0.2, 0.1, BLUE), (2, 0.9, 0.9, BLUE), (2, 0.5, 0.6, RED)])
-    features = embed_tracks(table, ByColour(), EmbeddingSettings(max_occlusion=0.35))
+    features = embed_crops(table, ByColour(), EmbeddingSettings(max_occlusion=0.35)).by_track()
     np.testing.assert_allclose(features.vector, [[1, 0, 0], [0, 0, 1]], atol=1e-6)
 
 
 def test_a_vector_that_is_not_finite_spoils_no_other() -> None:
     table = crops([(1, 0.9, 0.0, BLACK), (1, 0.5, 0.0, BLUE), (2, 0.9, 0.0, BLACK)])
-    features = embed_tracks(table, ByColour(), EmbeddingSettings())
+    features = embed_crops(table, ByColour(), EmbeddingSettings()).by_track()
     assert features.track.tolist() == [1]
     np.testing.assert_allclose(features.vector, [[1, 0, 0]], atol=1e-6)
 
 
 def test_a_camera_without_vehicles_has_no_features() -> None:
-    features = embed_tracks(Crops.empty(), ByColour(), EmbeddingSettings())
+    features = embed_crops(Crops.empty(), ByColour(), EmbeddingSettings()).by_track()
     assert len(features.track) == len(features.vector) == len(features.weight) == 0

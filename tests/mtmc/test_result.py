@@ -9,7 +9,7 @@ from mtmc.tracks import Tracks
 
 
 def identities(camera: list[int], track: list[int], identity: list[int]) -> Identities:
-    return Identities(*(np.array(column, np.int32) for column in (camera, track, identity)))
+    return Identities(*(np.array(column, np.int32) for column in (camera, track, [0] * len(track), identity)))
 
 
 def test_every_box_gets_its_tracks_identity_in_its_camera() -> None:
@@ -36,5 +36,17 @@ def test_boxes_end_at_the_picture_and_those_outside_it_are_dropped() -> None:
 
 
 def test_a_track_that_association_never_saw_has_no_identity() -> None:
-    assert identities([0], [4], [2]).of_tracks(0, np.array([3, 4, 9], np.int32)).tolist() == [-1, 2, -1]
-    assert identities([], [], []).of_tracks(0, np.array([3], np.int32)).tolist() == [-1]
+    assert identities([0], [4], [2]).of_boxes(0, np.array([3, 4, 9], np.int32), np.ones(3, np.int32)).tolist() == [
+        -1,
+        2,
+        -1,
+    ]
+    assert identities([], [], []).of_boxes(0, np.array([3], np.int32), np.ones(1, np.int32)).tolist() == [-1]
+
+
+def test_a_track_that_was_cut_has_an_identity_in_each_part() -> None:
+    columns = ([0, 0, 0, 1], [4, 4, 5, 4], [0, 30, 0, 0], [2, 3, 4, 5])
+    table = Identities(*(np.array(column, np.int32) for column in columns))
+    track, frame = np.array([4, 4, 4, 5], np.int32), np.array([1, 29, 30, 99], np.int32)
+    assert table.of_boxes(0, track, frame).tolist() == [2, 2, 3, 4]
+    assert table.of_boxes(1, track[:3], frame[:3]).tolist() == [5, 5, 5]
