@@ -233,7 +233,7 @@ def _print(console: Console, figures: dict[tuple[str, str, str], list[dict[str, 
         *(f"{100 * mean(runs, 'everything') / max(mean(runs, 'ceiling'), 1e-9):.1f} %" for runs in columns),
     )
     table.add_section()
-    for switch in SWITCHES:
+    for switch in ("split", *SWITCHES):
         cells = [
             f"{mean(runs, switch) - mean(runs, 'everything'):+.2f}" if switch in runs[0] else "" for runs in columns
         ]

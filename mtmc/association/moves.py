@@ -1,6 +1,6 @@
 """Local moves on identities: merges (leaving out what is in the way), splits and swaps of tails.
 
-Each is taken only where the whole evidence rises.
+Each is taken only where the whole evidence rises; a merge also where more boxes come together than are left out for it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ SECOND_WAY = -4.0
 """Nats for a second successor of one track: a vehicle leaves a place once."""
 APART = -6.0
 """Pairs with less ground evidence than this never share an identity."""
+SURELY = 3.0
+"""Nats by which two identities must belong together for tracks to be left out for it that are tied as well."""
 PASSES = 3
 
 
@@ -141,7 +143,23 @@ class Moves:
             value = sum(self.evidence(piece) for piece in choice)
             if value > best:
                 best, chosen = value, choice
+        if chosen is None and left_out and self._pays(first, second, left_out):
+            return choices[0]
         return chosen
+
+    def _pays(self, first: list[int], second: list[int], left_out: set[int]) -> bool:
+        """Whether two identities belong together but for tracks in the way that weigh less than what comes together.
+
+        The evidence counts ties, whatever hangs on them: a second track on a vehicle, tied as well as any other, would
+        keep its long halves apart for good. What is scored is boxes.
+        """
+        ours, theirs = ([t for t in part if t not in left_out] for part in (first, second))
+        boxes = self._summaries.boxes
+        lost = int(boxes[sorted(left_out)].sum())
+        if min(int(boxes[ours].sum()), int(boxes[theirs].sum())) <= lost:
+            return False
+        together = self.evidence(self._sorted(ours + theirs))
+        return together > self.evidence(ours) + self.evidence(theirs) + SURELY
 
     def _in_the_way(self, tracks: list[int]) -> set[int]:
         """Of each two tracks (in order of start) that cannot be one vehicle, the one that fewer others speak for.
