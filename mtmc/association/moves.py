@@ -162,7 +162,7 @@ class Moves:
         return together > self.evidence(ours) + self.evidence(theirs) + SURELY
 
     def _in_the_way(self, tracks: list[int]) -> set[int]:
-        """Of each two tracks (in order of start) that cannot be one vehicle, the one that fewer others speak for.
+        """Of each two tracks (in order of start) that cannot be one vehicle, the shorter that fewer others speak for.
 
         A false track, or a second one on the same vehicle, must not keep two halves of an identity apart.
         """
@@ -184,7 +184,7 @@ class Moves:
         out: set[int] = set()
         for a, b in against:
             if a not in out and b not in out:
-                out.add(min((a, b), key=lambda t: (support[t], self._summaries.boxes[t], t)))
+                out.add(min((a, b), key=lambda t: (support[t] * self._summaries.boxes[t], t)))
         return out
 
     def _cut(self, tracks: list[int], at: int, after: bool) -> tuple[list[int], list[int]]:
