@@ -17,7 +17,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,14 @@ from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
 from mtmc.tracks import Tracks
 
-SWITCHES = tuple(name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool)
-PIXELS_ONLY = {"appearance", "camera_mean", "reranking", "chain_features"}
+OTHER_TRACKS = {"split": "embedding.split=false", "sure_parts": "association.sure_parts=false"}
+"""Switches that change the tracks that association is given."""
+SWITCHES = tuple(
+    name
+    for name, field in AssociationSettings.model_fields.items()
+    if field.annotation is bool and name not in OTHER_TRACKS
+)
+PIXELS_ONLY = {"split", "appearance", "camera_mean", "reranking", "chain_features"}
 CAMERAS = {"corridor": 6, "crossing": 6, "network": 20}
 QUIET = Console(stderr=True, quiet=True)
 
@@ -127,8 +133,9 @@ def load(
     truth = ground_truth_of(scenario)
     if truth is None:
         raise SystemExit(f"{scenario.name} has no ground truth to measure against")
-    vehicle = [true_vehicles(c, k.tracks) for c, k in zip(scenario.cameras, cameras, strict=True)]
-    return Problem(scenario, truth, [c.tracks for c in cameras], summarise(cameras), np.concatenate(vehicle))
+    tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
+    vehicle = [true_vehicles(*parts) for parts in zip(scenario.cameras, tracks, strict=True)]
+    return Problem(scenario, truth, tracks, summarise(cameras), np.concatenate(vehicle))
 
 
 def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:
@@ -147,11 +154,10 @@ def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cach
     return find_scenario(facts.name, facts, None, [root], SCENARIOS)
 
 
-def measure(problem: Problem, uncut: Problem | None, switches: Sequence[str]) -> dict[str, float]:
-    """IDF1 of everything on, of the ceiling, with tracks left uncut, and with each switch of the association off."""
+def measure(problem: Problem, others: Mapping[str, Problem], switches: Sequence[str]) -> dict[str, float]:
+    """IDF1 of everything on, of the ceiling, of other tracks by name, and with each switch of the association off."""
     figures = {"everything": problem.solved(), "ceiling": problem.ceiling()}
-    if uncut is not None:
-        figures["split"] = uncut.solved()
+    figures |= {name: other.solved() for name, other in others.items()}
     return figures | {switch: problem.solved(**{switch: False}) for switch in switches}
 
 
@@ -189,16 +195,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         for origin in origins:
             source = Source(detector, tracks="gt" if origin == "gt" else None)
             for extractor in extractors:
-                pixels = extractor != "none"
-                problem, uncut = (
-                    load(scenario, source, extractor, cache, arguments.workers, [*arguments.set, *more])
-                    for more in ([], ["embedding.split=false"])
-                )
-                switches = [s for s in SWITCHES if pixels or s not in PIXELS_ONLY]
+
+                def problem_with(
+                    *more: str, of: tuple[Scenario, Source, str] = (scenario, source, extractor)
+                ) -> Problem:
+                    return load(*of, cache, arguments.workers, [*arguments.set, *more])
+
+                problem = problem_with()
+                left_out = () if extractor != "none" else PIXELS_ONLY
                 if arguments.no_ingredients:
-                    found = measure(problem, None, [])
+                    found = measure(problem, {}, [])
                 else:
-                    found = measure(problem, uncut if pixels else None, switches)
+                    others = {name: problem_with(key) for name, key in OTHER_TRACKS.items() if name not in left_out}
+                    found = measure(problem, others, [name for name in SWITCHES if name not in left_out])
                 figures[group, origin, extractor].append(found)
                 share = 100.0 * found["everything"] / max(found["ceiling"], 1e-9)
                 QUIET.quiet = False
@@ -233,7 +242,7 @@ def _print(console: Console, figures: dict[tuple[str, str, str], list[dict[str, 
         *(f"{100 * mean(runs, 'everything') / max(mean(runs, 'ceiling'), 1e-9):.1f} %" for runs in columns),
     )
     table.add_section()
-    for switch in ("split", *SWITCHES):
+    for switch in (*OTHER_TRACKS, *SWITCHES):
         cells = [
             f"{mean(runs, switch) - mean(runs, 'everything'):+.2f}" if switch in runs[0] else "" for runs in columns
         ]

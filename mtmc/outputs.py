@@ -82,7 +82,7 @@ def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
     write_links(folder / "links.yaml", outcome.links)
     for index, observation in enumerate(result.observations):
         tracks = observation.tracks
-        identity = outcome.identities.of_boxes(index, tracks.track, tracks.frame)
+        identity = outcome.identities.of_tracks(index, tracks)
         kept = identity >= 0
         table = MotTable.of(tracks.frame[kept], identity[kept], tracks.box[kept], tracks.score[kept])
         write_mot(folder / "tracks" / f"{observation.camera.name}.txt", table)

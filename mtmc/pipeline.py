@@ -26,6 +26,7 @@ from mtmc.scenario import Scenario
 from mtmc.splitting import Cuts, split_tracks
 from mtmc.stage_log import StageLog
 from mtmc.tracking.repair import parked
+from mtmc.tracking.sure_part import sure_part
 
 StoredCrops = Callable[[], CropVectors]
 """What reads the vectors of a camera's crops: of all cameras together they need not fit in memory."""
@@ -212,7 +213,7 @@ def _associate(
     """The vehicle of every track or part of one, and the links that were given or learned."""
     key = key_of(
         {
-            "code": code_version("mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.tracking.parked"),
+            "code": code_version("mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.tracking"),
             "observations": [o.key for o in observations],
             "features": list(keys),
             "split": settings.embedding.split,
@@ -252,7 +253,7 @@ def _among(links: Links, cameras: Sequence[str]) -> Links:
 def camera_tracks(
     observation: Observation, cuts: Cuts, crops: StoredCrops | None, settings: PipelineSettings
 ) -> CameraTracks:
-    """What association knows of a camera: its tracks, in parts where they were cut, and their features."""
+    """What association knows of a camera: the sure parts of its tracks, which may have been cut, and their features."""
     camera, tracks = observation.camera, cuts.apply(observation.tracks)
     features = None
     if crops is not None:
@@ -260,7 +261,7 @@ def camera_tracks(
         features = replace(found, track=cuts.part(found.track, found.frame)).by_track()
     return CameraTracks(
         camera.name,
-        tracks,
+        sure_part(tracks) if settings.association.sure_parts else tracks,
         camera.clock,
         camera.width,
         camera.height,

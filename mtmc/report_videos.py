@@ -54,5 +54,5 @@ def write_videos(result: RunResult, folder: Path, *, videos: bool, mosaic: bool,
 def with_identities(result: RunResult, outcome: Outcome, index: int) -> Tracks:
     """The boxes of a camera with the vehicles' identities as track numbers, -1 where a track has none."""
     tracks = result.observations[index].tracks
-    identity = outcome.identities.of_boxes(index, tracks.track, tracks.frame)
+    identity = outcome.identities.of_tracks(index, tracks)
     return Tracks(np.asarray(identity, np.int32), tracks.frame, tracks.box, tracks.score, tracks.label)

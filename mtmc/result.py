@@ -44,12 +44,24 @@ class Identities:
         row = rows[order[np.maximum(at, 0)]]
         return np.where((at >= 0) & (self.track[row] == track), self.identity[row], -1).astype(np.int32)
 
+    def of_tracks(self, index: int, tracks: Tracks) -> npt.NDArray[np.int32]:
+        """The identity of each row (n,) of the tracks of camera `index`; -1 where it has none.
+
+        No vehicle is in two places at once: where tracks of one identity overlap, which they may with their doubtful
+        beginnings and ends (`mtmc.tracking.sure_part`), the box of the greater score has it, the others have none.
+        """
+        identity = self.of_boxes(index, tracks.track, tracks.frame)
+        order = np.lexsort((tracks.track, -tracks.score, tracks.frame, identity))
+        double = (np.diff(identity[order]) == 0) & (np.diff(tracks.frame[order]) == 0)
+        identity[order[1:][double]] = -1
+        return identity
+
 
 def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identities) -> Boxes:
     """Every box that has an identity, as it is scored and submitted; clipped to the picture where it reaches over."""
     tables = []
     for index, (camera, rows) in enumerate(zip(scenario.cameras, tracks, strict=True)):
-        identity = identities.of_boxes(index, rows.track, rows.frame)
+        identity = identities.of_tracks(index, rows)
         box = clip_boxes(rows.box, camera.width, camera.height)
         kept = (identity >= 0) & (box[:, 2:] >= 1).all(axis=1)
         tables.append(Boxes.of(camera.number, identity[kept], rows.frame[kept], box[kept]))

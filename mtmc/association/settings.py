@@ -41,6 +41,7 @@ class AssociationSettings(Settings):
         "yet more pairs, links with a clear travel time. "
         "Raising it costs memory (about 500 bytes a pair).",
     )
+    sure_parts: bool = Field(True, description="Read times and places off tracks without their doubtful ends.")
     appearance: bool = Field(True, description="Use the tracks' features where there are any.")
     camera_mean: bool = Field(True, description="Take each camera's (and each view's) mean feature off.")
     reranking: bool = Field(True, description="k-reciprocal re-ranking of similarities among gated candidates.")

@@ -42,7 +42,7 @@ def repair(
     settings: RepairSettings | None = None,
     roi: npt.NDArray[np.uint8] | None = None,
 ) -> Repaired:
-    """Merge duplicates, drop parts and slivers, join fragments, apply the ROI, drop short tracks, fill gaps.
+    """Merge duplicates, drop parts and slivers, join fragments, apply the ROI, drop what is small or short, fill gaps.
 
     Args:
         tracks: of one camera, in any order, each (track, frame) once.
@@ -66,7 +66,7 @@ def repair(
         if s.roi == "shrink":
             rows = _with_box(rows, fit_into_roi(rows.box, roi, s.max_shrink))
         rows = rows[inside_roi(rows.box, roi)]
-    rows = _without_short(rows, s.min_boxes)
+    rows = _without_short(rows[rows.box[:, 2:].min(axis=1) >= s.min_side], s.min_boxes)
     if s.interpolate > 0:
         rows = interpolate(rows, clock, s.interpolate)
     if s.smooth > 0:

@@ -88,6 +88,12 @@ class RepairSettings(Settings):
         0.3, gt=0, le=1, description="Mean overlap of their boxes meanwhile. Raising it joins less."
     )
 
+    min_side: float = Field(
+        18.0,
+        ge=0,
+        description="Boxes that are narrower or lower than this many pixels are dropped: too little is seen to tell "
+        "vehicles apart, and annotators leave them out. Raising it drops more of what is far away; 0 drops none.",
+    )
     min_boxes: int = Field(
         6,
         ge=1,

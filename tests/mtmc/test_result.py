@@ -50,3 +50,10 @@ def test_a_track_that_was_cut_has_an_identity_in_each_part() -> None:
     track, frame = np.array([4, 4, 4, 5], np.int32), np.array([1, 29, 30, 99], np.int32)
     assert table.of_boxes(0, track, frame).tolist() == [2, 2, 3, 4]
     assert table.of_boxes(1, track[:3], frame[:3]).tolist() == [5, 5, 5]
+
+
+def test_a_vehicle_has_one_box_in_a_frame_the_surer_one() -> None:
+    table = identities([0, 0, 0], [1, 2, 3], [7, 7, 8])
+    box = np.tile([0, 0, 10, 10], (6, 1))
+    tracks = Tracks.of([1, 1, 2, 2, 3, 4], [4, 5, 5, 6, 5, 5], box, [0.9, 0.3, 0.8, 0.8, 0.1, 0.9])
+    assert table.of_tracks(0, tracks).tolist() == [7, -1, 7, 7, 8, -1]

@@ -36,6 +36,15 @@ def test_nothing_to_do_leaves_all_rows_under_new_numbers() -> None:
     assert result.tracks.frame.tolist() == [1, 2, 3, 5, 6, 7, 8, 9]
 
 
+def test_boxes_too_small_to_recognise_a_vehicle_are_dropped() -> None:
+    frame = np.arange(1, 11)
+    box = np.column_stack((np.full((10, 2), 50), 10 + 2 * frame, np.full(10, 40)))
+    comes_nearer = Tracks.of(np.ones(10), frame, box)
+    assert run(comes_nearer, min_side=20).tracks.frame.tolist() == [5, 6, 7, 8, 9, 10]
+    assert run(comes_nearer, min_side=20, min_boxes=7).tracks.frame.tolist() == []
+    assert len(run(comes_nearer, min_side=0).tracks) == 10
+
+
 def test_no_tracks() -> None:
     everything = RepairSettings(smooth=0.1, enlarge=0.2, roi="shrink")
     result = repair(Tracks.empty(), TEN_FPS, PICTURE, everything, np.zeros((360, 640), np.uint8))
