@@ -19,6 +19,10 @@ APART = -6.0
 """Pairs with less ground evidence than this never share an identity."""
 SURELY = 3.0
 """Nats by which two identities must belong together for tracks to be left out for it that are tied as well."""
+SECOND = 1.5
+"""Box sizes by which two tracks of one vehicle in one camera may lie apart."""
+COMMON = 9
+"""Times at which that is looked at."""
 PASSES = 3
 
 
@@ -148,11 +152,14 @@ class Moves:
         return chosen
 
     def _pays(self, first: list[int], second: list[int], left_out: set[int]) -> bool:
-        """Whether two identities belong together but for tracks in the way that weigh less than what comes together.
+        """Whether two identities belong together but for second tracks that weigh less than what comes together.
 
         The evidence counts ties, whatever hangs on them: a second track on a vehicle, tied as well as any other, would
-        keep its long halves apart for good. What is scored is boxes.
+        keep its long halves apart for good. What is scored is boxes. Tracks that are in different places of a picture
+        at once are no second tracks but two vehicles.
         """
+        if any(self._at_once(a, b) and not self._second(a, b) for a in first for b in second):
+            return False
         ours, theirs = ([t for t in part if t not in left_out] for part in (first, second))
         boxes = self._summaries.boxes
         lost = int(boxes[sorted(left_out)].sum())
@@ -166,12 +173,11 @@ class Moves:
 
         A false track, or a second one on the same vehicle, must not keep two halves of an identity apart.
         """
-        camera, start, end = self._summaries.camera, self._summaries.start, self._summaries.end
         against = [
             (a, b)
             for place, b in enumerate(tracks)
             for a in tracks[:place]
-            if a in self._apart[b] or (camera[a] == camera[b] and start[b] <= end[a])
+            if a in self._apart[b] or self._at_once(a, b)
         ]
         if not against:
             return set()
@@ -186,6 +192,26 @@ class Moves:
             if a not in out and b not in out:
                 out.add(min((a, b), key=lambda t: (support[t] * self._summaries.boxes[t], t)))
         return out
+
+    def _at_once(self, a: int, b: int) -> bool:
+        """Whether one camera sees both tracks at once."""
+        rows = self._summaries
+        return bool(
+            rows.camera[a] == rows.camera[b] and max(rows.start[a], rows.start[b]) <= min(rows.end[a], rows.end[b])
+        )
+
+    def _second(self, a: int, b: int) -> bool:
+        """Whether two tracks that a camera sees at once lie on the same vehicle: in one place most of that time."""
+        rows = self._summaries
+        shape = rows.shape[rows.camera[a]]
+        when = np.linspace(max(rows.start[a], rows.start[b]), min(rows.end[a], rows.end[b]), COMMON)
+        place = []
+        for track in (a, b):
+            path = slice(rows.path_first[track], rows.path_first[track + 1])
+            place.append([np.interp(when, rows.path_time[path], axis) for axis in rows.path_place[path].T])
+        apart = np.hypot(*((np.array(place[0]) - place[1]) * shape[:, None]))
+        size = np.sqrt(np.prod(np.minimum(rows.extent[a], rows.extent[b]) * shape))
+        return bool(np.median(apart) <= SECOND * size)
 
     def _cut(self, tracks: list[int], at: int, after: bool) -> tuple[list[int], list[int]]:
         """Tracks up to and from a place: after track `at`, or before it."""

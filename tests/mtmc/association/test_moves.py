@@ -12,14 +12,17 @@ from mtmc.tracks import Tracks
 Ties = list[tuple[int, int, float]]
 
 
-def tracks_of(*spans: tuple[int, int, int]) -> TrackSummaries:
-    """One track for each (camera, first frame, last frame), numbered in the order of camera and mention."""
+def tracks_of(*spans: tuple[int, int, int], ahead: int = 0) -> TrackSummaries:
+    """One track for each (camera, first frame, last frame), numbered in the order of camera and mention.
+
+    Each of a camera's tracks is `ahead` pixels before the one mentioned before it.
+    """
     cameras = []
     for camera in sorted({camera for camera, _, _ in spans}):
         mine = [(first, last) for c, first, last in spans if c == camera]
         frame = np.concatenate([np.arange(first, last + 1) for first, last in mine])
         track = np.repeat(np.arange(1, len(mine) + 1), [last - first + 1 for first, last in mine])
-        box = np.column_stack([5.0 * frame, np.full(len(frame), 90.0), np.full((len(frame), 2), 20.0)])
+        box = np.column_stack([5.0 * frame + ahead * track, np.full(len(frame), 90.0), np.full((len(frame), 2), 20.0)])
         cameras.append(CameraTracks(f"c{camera}", Tracks.of(track, frame, box), Clock.uniform(10.0), 960, 540, 200))
     return summarise(cameras)
 
@@ -35,6 +38,12 @@ def test_a_second_track_does_not_keep_long_halves_of_a_vehicle_apart() -> None:
     summaries = tracks_of((1, 1, 80), (1, 60, 75), (2, 10, 90), (3, 61, 120))
     found = improved(summaries, [(0, 2, 5.0), (0, 3, 4.0), (1, 3, 6.0), (2, 3, 5.0)], [0, 1, 0, 1])
     assert found[0] == found[2] == found[3] != found[1]
+
+
+def test_a_track_elsewhere_in_the_picture_is_another_vehicle_and_keeps_them_apart() -> None:
+    summaries = tracks_of((1, 1, 80), (1, 60, 75), (2, 10, 90), (3, 61, 120), ahead=100)
+    found = improved(summaries, [(0, 2, 5.0), (0, 3, 4.0), (1, 3, 6.0), (2, 3, 5.0)], [0, 1, 0, 1])
+    assert found[0] == found[2] != found[1] == found[3]
 
 
 def test_two_vehicles_that_one_camera_sees_side_by_side_stay_two() -> None:
