@@ -25,8 +25,8 @@ from mtmc.result import Identities, boxes_of, ground_truth_of, rois_of, score_ru
 from mtmc.scenario import Scenario
 from mtmc.splitting import Cuts, split_tracks
 from mtmc.stage_log import StageLog
+from mtmc.sure_part import sure_part
 from mtmc.tracking.repair import parked
-from mtmc.tracking.sure_part import sure_part
 
 StoredCrops = Callable[[], CropVectors]
 """What reads the vectors of a camera's crops: of all cameras together they need not fit in memory."""
@@ -213,7 +213,9 @@ def _associate(
     """The vehicle of every track or part of one, and the links that were given or learned."""
     key = key_of(
         {
-            "code": code_version("mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.tracking"),
+            "code": code_version(
+                "mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.sure_part", "mtmc.tracking.parked"
+            ),
             "observations": [o.key for o in observations],
             "features": list(keys),
             "split": settings.embedding.split,
@@ -261,7 +263,7 @@ def camera_tracks(
         features = replace(found, track=cuts.part(found.track, found.frame)).by_track()
     return CameraTracks(
         camera.name,
-        sure_part(tracks) if settings.association.sure_parts else tracks,
+        sure_part(tracks, camera.clock) if settings.association.sure_parts else tracks,
         camera.clock,
         camera.width,
         camera.height,

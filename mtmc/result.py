@@ -48,7 +48,7 @@ class Identities:
         """The identity of each row (n,) of the tracks of camera `index`; -1 where it has none.
 
         No vehicle is in two places at once: where tracks of one identity overlap, which they may with their doubtful
-        beginnings and ends (`mtmc.tracking.sure_part`), the box of the greater score has it, the others have none.
+        beginnings and ends (`mtmc.sure_part`), the box of the greater score has it, the others have none.
         """
         identity = self.of_boxes(index, tracks.track, tracks.frame)
         order = np.lexsort((tracks.track, -tracks.score, tracks.frame, identity))

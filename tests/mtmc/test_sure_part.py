@@ -6,8 +6,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtmc.tracking.sure_part import sure_part
+from mtmc import sure_part as module
+from mtmc.clock import Clock
 from mtmc.tracks import Tracks
+
+TEN_FPS = Clock.uniform(10)
+
+
+def sure_part(tracks: Tracks) -> Tracks:
+    return module.sure_part(tracks, TEN_FPS)
 
 
 def track(number: int, score: list[float]) -> Tracks:
@@ -16,10 +23,10 @@ def track(number: int, score: list[float]) -> Tracks:
 
 
 def test_faint_boxes_before_and_after_are_left_out_those_between_are_kept() -> None:
-    tracks = Tracks.concatenate([track(1, [0.3, 0.35, 0.8, 0.2, 0.9, 0.9, 0.9, 0.9, 0.85, 0.4]), track(2, [0.9, 0.9])])
+    tracks = Tracks.concatenate([track(1, [0.3, 0.35, 0.8, 0.2, 0.9, 0.9, 0.9, 0.9, 0.85, 0.4]), track(2, [0.9] * 4)])
     part = sure_part(tracks)
-    assert part.track.tolist() == [1] * 7 + [2] * 2
-    assert part.frame.tolist() == [3, 4, 5, 6, 7, 8, 9, 1, 2]
+    assert part.track.tolist() == [1] * 7 + [2] * 4
+    assert part.frame.tolist() == [3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4]
 
 
 def test_what_is_faint_is_measured_by_the_track_itself() -> None:
@@ -35,6 +42,17 @@ def test_tracks_without_scores_of_their_own_stay_whole() -> None:
     for value in (1.0, 0.0, 0.4):
         assert len(sure_part(track(1, [value] * 5))) == 5
     assert len(sure_part(Tracks.empty())) == 0
+
+
+def test_a_few_boxes_long_before_all_others_are_left_out() -> None:
+    late = track(1, [0.9] * 20)
+    late = Tracks.of(late.track, late.frame + 60, late.box, late.score)
+    for boxes, kept in ((3, 20), (4, 24)):
+        assert len(sure_part(Tracks.concatenate([track(1, [0.9] * boxes), late]))) == kept
+
+
+def test_a_short_track_stays() -> None:
+    assert sure_part(track(1, [0.2, 0.9, 0.9])).frame.tolist() == [1, 2, 3]
 
 
 @given(st.lists(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=12), min_size=1, max_size=5))
