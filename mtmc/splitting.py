@@ -183,6 +183,7 @@ def _occasions(tracks: Tracks, crops: CropVectors) -> npt.NDArray[np.bool_]:
     near = (pairs.iou >= NEAR) & (tracks.track[order[pairs.truth]] != tracks.track[order[pairs.predicted]])
     risky = tracks.score <= 0
     risky[order[pairs.truth[near]]] = True
+    risky[1:] |= (np.diff(tracks.track) == 0) & (np.diff(tracks.frame) > 1)
     until = np.concatenate([[0], np.cumsum(risky)])
     key = _key(tracks.track, tracks.frame)
     here = _key(crops.track, crops.frame)
@@ -194,10 +195,13 @@ def _occasions(tracks: Tracks, crops: CropVectors) -> npt.NDArray[np.bool_]:
 
 
 def _frame(tracks: Tracks, track: int, before: int, after: int) -> int:
-    """The first frame of the part after a cut between two crops: in the middle of the time in which the vehicle was not
-    seen, else of the time between the crops."""
+    """The first frame of the part after a cut between two crops: in the middle of the boxes that were filled in, else
+    after the longest hole, else in the middle of the time between the crops."""
     rows = np.flatnonzero((tracks.track == track) & (tracks.frame > before) & (tracks.frame <= after))
     unseen = rows[tracks.score[rows] <= 0]
+    hole = np.diff(tracks.frame[rows], prepend=before)
+    if not len(unseen) and hole.max(initial=0) > 1:
+        return int(tracks.frame[rows[hole.argmax()]])
     rows = unseen if len(unseen) else rows
     return int(tracks.frame[rows[len(rows) // 2]]) if len(rows) else after
 

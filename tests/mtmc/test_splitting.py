@@ -56,6 +56,14 @@ def test_a_track_that_comes_out_as_another_vehicle_is_cut_where_it_was_not_seen(
     assert (cuts.track.tolist(), cuts.frame.tolist(), cuts.first) == ([4], [31], 31)
 
 
+def test_a_track_is_cut_where_its_boxes_leave_a_hole() -> None:
+    looks = steady(30) | {4: [4] * 6 + [50] * 6}
+    tracks, crops = camera(looks, {})
+    tracks = tracks[(tracks.track != 4) | (tracks.frame < 29) | (tracks.frame > 32)]
+    (cuts,) = split_tracks([(tracks, crops)])
+    assert (cuts.track.tolist(), cuts.frame.tolist()) == ([4], [33])
+
+
 def test_a_track_is_cut_where_another_box_lay_over_it() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] * 6}
     (cuts,) = split_tracks([camera(looks, {}, near={4: (29, 33)})])
