@@ -15,6 +15,10 @@ UNRELATED = -3.0
 """Nats that a track costs in an identity where no candidate pair ties it to an earlier track."""
 SECOND_WAY = -4.0
 """Nats for a second successor of one track: a vehicle leaves a place once."""
+ELSEWHERE, TOGETHER = -3.0, 1.0
+"""Nats for being in two cameras at once for more than so many seconds, where their views do not overlap."""
+SHARED = 2
+"""Pairs of tracks that two cameras see at once and that belong together: so many say that the views overlap."""
 APART = -6.0
 """Pairs with less ground evidence than this never share an identity."""
 SURELY = 3.0
@@ -58,6 +62,7 @@ class Moves:
                 self._apart[j].add(i)
             elif w > UNRELATED:
                 self._ties[j][i] = w
+        self._overlapping = _overlapping(summaries, source, target, worth)
         self._rank = np.empty(len(summaries), np.int64)
         self._rank[np.lexsort((np.arange(len(summaries)), summaries.start))] = np.arange(len(summaries))
 
@@ -111,6 +116,7 @@ class Moves:
             earlier = tracks[:place]
             ties = self._ties[track]
             best, parent = UNRELATED, -1
+            total += ELSEWHERE * sum(other not in ties and self._elsewhere(other, track) for other in earlier)
             for other in earlier:
                 if other in self._apart[track] or (camera[other] == camera[track] and start[track] <= end[other]):
                     return -np.inf
@@ -200,6 +206,13 @@ class Moves:
             rows.camera[a] == rows.camera[b] and max(rows.start[a], rows.start[b]) <= min(rows.end[a], rows.end[b])
         )
 
+    def _elsewhere(self, a: int, b: int) -> bool:
+        """Whether two cameras see the tracks at once though their views do not overlap."""
+        rows = self._summaries
+        at_once = min(rows.end[a], rows.end[b]) - max(rows.start[a], rows.start[b]) > TOGETHER
+        first, second = sorted((int(rows.camera[a]), int(rows.camera[b])))
+        return bool(at_once and first != second and (first, second) not in self._overlapping)
+
     def _second(self, a: int, b: int) -> bool:
         """Whether two tracks that a camera sees at once lie on the same vehicle: in one place most of that time."""
         rows = self._summaries
@@ -229,3 +242,18 @@ class Moves:
 
     def _sorted(self, tracks: list[int]) -> list[int]:
         return sorted(tracks, key=lambda track: int(self._rank[track]))
+
+
+def _overlapping(
+    summaries: TrackSummaries,
+    source: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
+    worth: npt.NDArray[np.float64],
+) -> set[tuple[int, int]]:
+    """Cameras, in order, whose views overlap: several pairs of tracks that both see at once belong together."""
+    start, end = summaries.start, summaries.end
+    at_once = np.minimum(end[source], end[target]) - np.maximum(start[source], start[target]) > TOGETHER
+    rows = np.flatnonzero((worth > 0) & at_once)
+    cameras = np.sort(np.stack([summaries.camera[source[rows]], summaries.camera[target[rows]]]), axis=0)
+    found, count = np.unique(cameras, axis=1, return_counts=True)
+    return {(int(a), int(b)) for a, b in found[:, count >= SHARED].T}

@@ -56,3 +56,13 @@ def test_halves_that_hardly_belong_together_leave_nothing_out() -> None:
     summaries = tracks_of((1, 1, 80), (1, 60, 75), (2, 10, 90), (3, 61, 120))
     found = improved(summaries, [(0, 2, 5.0), (1, 3, 6.0), (2, 3, -1.0), (0, 3, 0.5)], [0, 1, 0, 1])
     assert found[0] == found[2] != found[1] == found[3]
+
+
+def test_a_vehicle_is_not_in_two_places_at_once() -> None:
+    # Two journeys, side by side in other cameras, and one pair of tracks that speaks for their being one.
+    summaries = tracks_of((1, 1, 20), (2, 40, 80), (3, 60, 100), (4, 85, 120), (5, 105, 130))
+    ties = [(0, 1, 9.0), (1, 3, 9.0), (2, 4, 9.0)]
+    found = improved(summaries, [*ties, (1, 2, 0.5)], [0, 0, 1, 0, 1])
+    assert found[0] == found[1] == found[3] != found[2] == found[4]
+    found = improved(summaries, [*ties, (1, 2, 0.5), (3, 4, 0.1), (2, 3, 0.1)], [0, 0, 1, 0, 1])
+    assert len(set(found)) == 1, "these views overlap, the run says"
