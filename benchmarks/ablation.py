@@ -19,6 +19,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -195,18 +196,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         for origin in origins:
             source = Source(detector, tracks="gt" if origin == "gt" else None)
             for extractor in extractors:
-
-                def problem_with(
-                    *more: str, of: tuple[Scenario, Source, str] = (scenario, source, extractor)
-                ) -> Problem:
-                    return load(*of, cache, arguments.workers, [*arguments.set, *more])
-
-                problem = problem_with()
+                problem_with = partial(load, scenario, source, extractor, cache, arguments.workers)
+                problem = problem_with(arguments.set)
                 left_out = () if extractor != "none" else PIXELS_ONLY
                 if arguments.no_ingredients:
                     found = measure(problem, {}, [])
                 else:
-                    others = {name: problem_with(key) for name, key in OTHER_TRACKS.items() if name not in left_out}
+                    others = {
+                        name: problem_with([*arguments.set, key])
+                        for name, key in OTHER_TRACKS.items()
+                        if name not in left_out
+                    }
                     found = measure(problem, others, [name for name in SWITCHES if name not in left_out])
                 figures[group, origin, extractor].append(found)
                 share = 100.0 * found["everything"] / max(found["ceiling"], 1e-9)

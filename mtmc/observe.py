@@ -121,10 +121,10 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
     report = advance or (lambda name, frames: None)
     known = None if job.detector is None else cache.find("detect", job.detect_key)
     if job.tracks is not None:
-        tracks = read_tracks_text(job.tracks)
+        raw = tracks = read_tracks_text(job.tracks)
         crops = _crops_of_known(tracks, video, job, timer, report)
     elif known is None and job.detections is None:
-        tracks, crops = _one_pass(video, job, timer, report, cache)
+        raw, tracks, crops = _one_pass(video, job, timer, report, cache)
     else:
         boxes = _given_boxes(known, job)
         with timer.of("track"):
@@ -138,6 +138,9 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
         "seconds": dict(timer.seconds),
         "tracks": len(np.unique(tracks.track)),
         "boxes": len(tracks),
+        "small": float(np.mean(raw.box[:, 2:].min(axis=1) < job.settings.repair.min_side))
+        if len(raw) and job.tracks is None
+        else 0.0,
         "crops": len(crops),
         "parked": parked(tracks, camera.clock, job.settings.repair).tolist(),
     }
@@ -149,8 +152,8 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
 
 def _one_pass(
     video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None], cache: Cache
-) -> tuple[Tracks, Crops]:
-    """Decode, detect, track and choose crops while the frames stream by."""
+) -> tuple[Tracks, Tracks, Crops]:
+    """Decode, detect, track and choose crops while the frames stream by; the tracks before and after their repair."""
     camera = job.camera
     if video is None or job.detector is None:
         raise ValueError(f"{camera.name}: a video and a detector are needed where no boxes are given")
@@ -173,9 +176,10 @@ def _one_pass(
         report(camera.name, len(batch))
     with cache.write("detect", job.detect_key) as folder:
         write_detections(folder / "detections.parquet", Detections.concatenate(found))
-    result = _repair(Tracks.concatenate(raw).sorted(), job, timer)
+    every = Tracks.concatenate(raw).sorted()
+    result = _repair(every, job, timer)
     with timer.of("crop"):
-        return result.tracks, selector.finish(result.mapping)
+        return every, result.tracks, selector.finish(result.mapping)
 
 
 def _given_boxes(known: Path | None, job: ObserveJob) -> Detections:

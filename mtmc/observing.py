@@ -30,6 +30,9 @@ from mtmc.tracks import Tracks
 from mtmc.tracks_file import read_tracks
 from mtmc.workers import CameraFailure, map_cameras
 
+MANY_SMALL = 0.5
+"""Share of a camera's boxes that are too small from which on a person is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -134,6 +137,12 @@ def observe_cameras(
     for observation in observations:
         if observation.frames[1]:
             log.say(f"{observation.camera.name}: {observation.frames[1]} frames could not be read, the others are used")
+        small = observation.stats["small"]
+        if small > MANY_SMALL:
+            log.say(
+                f"{observation.camera.name}: {small:.0%} of its boxes are dropped, they are smaller than "
+                f"{settings.repair.min_side:g} pixels; --set repair.min_side=0 keeps them"
+            )
     return replace(scenario, cameras=cameras, missing=missing), observations
 
 

@@ -55,6 +55,17 @@ def test_given_detections_become_identities_and_figures(
     assert "100.00" in capsys.readouterr().out
 
 
+def test_who_loses_most_boxes_for_their_size_is_told(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = from_boxes(make_cityflow(video=False), "--detections", "ssd512")
+    assert command(*arguments) == 0
+    assert "dropped" not in capsys.readouterr().err
+    assert command(*arguments, "--set", "repair.min_side=999") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "100% of its boxes are dropped" in told and "--set repair.min_side=0 keeps them" in told
+
+
 def test_every_file_of_a_run_is_there_and_names_what_made_it(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
 ) -> None:
