@@ -57,6 +57,9 @@ class _CameraTask:
     seed: int
     identities: tuple[int, ...]
     vehicles: tuple[Vehicle, ...]
+    least_side: int
+    least_visible: float
+    least_inside: float
 
 
 def simulate_reid(
@@ -66,13 +69,15 @@ def simulate_reid(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
     cameras: int = 20,
+    least_side: int = 36,
+    least_visible: float = 0.5,
+    least_inside: float = 0.8,
 ) -> None:
     """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
 
     Every identity is seen by four to six cameras, about five pictures each. At least half of the identities have a
-    look-alike of the same model
-    and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al. 2016); queries are members
-    of image_test, gallery pictures of the query's identity and camera are junk.
+    look-alike of the same model and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al.
+    2016); queries are members of image_test, gallery pictures of the query's identity and camera are junk.
 
     Args:
         output: folder to make; must not hold anything yet.
@@ -81,12 +86,20 @@ def simulate_reid(
         workers: processes.
         progress: called with cameras done and cameras in all.
         cameras: at least 2.
+        least_side: pixels of the shorter side of a vehicle's box; smaller ones make no picture.
+        least_visible: share of a vehicle that others leave visible; more hidden ones make no picture.
+        least_inside: share of a vehicle that is inside the camera's picture.
 
     Raises:
-        InputError: `output` is not empty, or there are too few identities.
+        InputError: `output` is not empty, there are too few identities, or a least value is out of its range.
     """
     if identities < 8:
         raise InputError(f"--identities: must be at least 8, not {identities}")
+    if least_side < 1:
+        raise InputError(f"--least-side: must be at least 1 pixel, not {least_side}")
+    for name, share in (("visible", least_visible), ("inside", least_inside)):
+        if not 0 < share <= 1:
+            raise InputError(f"--least-{name}: is a share above 0 and at most 1, not {share:g}")
     random = np.random.default_rng([seed, 10])
     tests = max(2, identities // 4)
     vehicles = population(identities - tests, random) + population(tests, random)
@@ -95,7 +108,16 @@ def simulate_reid(
         for camera in random.choice(cameras, min(cameras, int(random.integers(4, 7))), replace=False):
             seen_by[int(camera)].append(number)
     tasks = [
-        _CameraTask(camera, cameras, seed, tuple(n + 1 for n in numbers), tuple(vehicles[n] for n in numbers))
+        _CameraTask(
+            camera,
+            cameras,
+            seed,
+            tuple(n + 1 for n in numbers),
+            tuple(vehicles[n] for n in numbers),
+            least_side,
+            least_visible,
+            least_inside,
+        )
         for camera, numbers in enumerate(seen_by)
     ]
     with published(output) as folder:
@@ -166,7 +188,7 @@ def _film(task: _CameraTask) -> list[_Picture]:
     stage = Stage(lens, network, Light.draw(random), city)
     sensor = Sensor.draw(random)
     exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
-    paths = _stretches(lens, passages(network, node))
+    paths = _stretches(lens, passages(network, node), task.least_side, task.least_inside)
     bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
     taken: dict[int, list[_Picture]] = {n: [] for n in task.identities}
     frame = 0
@@ -187,7 +209,8 @@ def _film(task: _CameraTask) -> list[_Picture]:
                 shot = stage.shoot([bodies[n] for n in present], poses[apart])
                 picture = _compress(exposure.shoot(shot.picture, frame + snapshot), sensor.quality)
                 for n, box, visible, inside in zip(present, shot.box, shot.visible, shot.inside, strict=True):
-                    if visible < 0.5 or inside < 0.8 or min(box[2], box[3]) < 36 or len(taken[n]) >= 6:
+                    small = min(box[2], box[3]) < task.least_side
+                    if visible < task.least_visible or inside < task.least_inside or small or len(taken[n]) >= 6:
                         continue
                     time = frame + snapshot * 9
                     name = f"{n:04d}_c{task.camera + 1:03d}_{time:08d}_{len(taken[n])}.jpg"
@@ -195,14 +218,17 @@ def _film(task: _CameraTask) -> list[_Picture]:
     return [p for pictures in taken.values() for p in pictures]
 
 
-def _stretches(lens: Lens, paths: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
-    """The parts of `paths` where a car is in the picture and at least 44 pixels high."""
+def _stretches(
+    lens: Lens, paths: Sequence[npt.NDArray[np.float64]], least_side: int, least_inside: float
+) -> list[npt.NDArray[np.float64]]:
+    """The parts of `paths` where a car is in the picture and large enough, with eight pixels to spare."""
+    edge = 0.46 + max(0.0, 0.8 - least_inside) / 4
     result = []
     for path in paths:
         pixels, depth = lens.project(np.column_stack([path, np.full(len(path), 0.8)]))
-        near = (depth > 4) & (lens.focal * 1.5 / np.maximum(depth, 0.1) > 44)
+        near = (depth > 4) & (lens.focal * 1.5 / np.maximum(depth, 0.1) > least_side + 8)
         with np.errstate(invalid="ignore"):
-            within = (np.abs(pixels / [lens.width, lens.height] - 0.5) < 0.46).all(1)
+            within = (np.abs(pixels / [lens.width, lens.height] - 0.5) < edge).all(1)
         inside = np.flatnonzero(near & within)
         if len(inside) > 16:
             runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)

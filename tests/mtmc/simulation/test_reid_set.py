@@ -102,6 +102,21 @@ def test_two_processes_give_the_same_set(small_reid: Path, tmp_path: Path) -> No
     assert first == second
 
 
+def test_small_vehicles_are_in_the_set_if_wanted(small_reid: Path, tmp_path: Path) -> None:
+    def usual_side(root: Path) -> float:
+        return float(np.median([min(cv2.imread(str(path)).shape[:2]) for path in (root / "image_train").iterdir()]))
+
+    far = tmp_path / "far"
+    simulate_reid(far, seed=2, identities=12, workers=2, cameras=4, least_side=12, least_visible=0.3, least_inside=0.3)
+    assert usual_side(far) < 0.8 * usual_side(small_reid)
+
+
+@pytest.mark.parametrize(("option", "value"), [("least_side", 0), ("least_visible", 0.0), ("least_inside", 1.5)])
+def test_limits_of_pictures_out_of_range_are_refused(tmp_path: Path, option: str, value: float) -> None:
+    with pytest.raises(InputError, match=option.replace("_", "-")):
+        simulate_reid(tmp_path / "x", seed=0, identities=8, workers=1, **{option: value})
+
+
 def test_too_few_identities_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--identities"):
         simulate_reid(tmp_path / "x", seed=0, identities=3, workers=1)
