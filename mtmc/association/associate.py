@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mtmc.association.appearance import chain_features, similarities, take_means_off
 from mtmc.association.candidates import LinkTable, Pairs, find_pairs
+from mtmc.association.common_views import CommonViews, find_common_views
 from mtmc.association.discovery import LinkPrior, discover_links
 from mtmc.association.evidence import measure
 from mtmc.association.exchange import from_links, to_links
@@ -74,12 +75,15 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior, screen = _discover(summaries, settings)
     else:
         entries, exits, table, prior = from_links(summaries, links)
-    pairs = _candidates(summaries, table, entries, exits, settings, screen)
     vector = _vectors(summaries, entries, settings)
+    common = CommonViews.none()
+    if settings.ground and settings.common_views:
+        common = find_common_views(summaries, vector)
+    pairs = _candidates(summaries, table, entries, exits, common, settings, screen)
     similarity = _similarity(summaries, vector, vector, pairs)
     overlap = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
     succession = ~overlap & (pairs.link < len(table))
-    evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity)
+    evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity, common)
     if screen is not None:
         evidence = replace(evidence, screened=(screen.least, screen.share))
     learned = learn(summaries, pairs, evidence, table, prior, entries, exits, settings)
@@ -141,6 +145,7 @@ def _candidates(
     table: LinkTable,
     entries: TrackEnds,
     exits: TrackEnds,
+    common: CommonViews,
     settings: AssociationSettings,
     screen: Screen | None,
 ) -> Pairs:
@@ -152,7 +157,7 @@ def _candidates(
         likely = fragment_log_ratio(summaries, broken, np.zeros(len(broken))) > UNLIKELY_FRAGMENT
         parts.append(broken[likely].renumbered(len(table)))
     if settings.ground:
-        parts.append(find_view_pairs(summaries).renumbered(len(table) + 1))
+        parts.append(find_view_pairs(summaries, common).renumbered(len(table) + 1))
     return Pairs.concatenate(parts)
 
 

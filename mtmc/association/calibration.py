@@ -37,7 +37,7 @@ def fit_scale(
     prior_mean: float,
     prior_deviation: float,
     strength: float,
-    limit: float = 6.0,
+    limit: float = 8.0,
 ) -> Scale:
     """Fit a rising log-likelihood ratio.
 

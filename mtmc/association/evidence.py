@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from mtmc.association.calibration import fit_scale
 from mtmc.association.candidates import Pairs
-from mtmc.association.ground import ground_log_ratio, ground_offsets
+from mtmc.association.common_views import CommonViews
+from mtmc.association.ground import ground_log_ratio
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.traits import Trait, label_log_ratio
+from mtmc.association.views import place_offsets
 from mtmc.association.zones import TrackEnds, standardise
 
 UNLIKE_SHARE = 0.1
@@ -32,7 +34,7 @@ class Evidence:
         similarity: (m,) float64, cosine of the two features, NaN where one is missing.
         traits: size, lane and the like.
         label: (m, 2) int16, classes of both tracks.
-        offset, spread: (m, 2) and (m,), of `ground_offsets`, for overlaps.
+        offset, spread: (m, 2) and (m,), of `place_offsets`, for overlaps.
         cameras: (m,) int64, a number for each two cameras.
         screened: least similarity of the pairs that were let in, and the share of pairs of unlike vehicles that reach
             it; None where all were.
@@ -104,6 +106,7 @@ def measure(
     entries: TrackEnds,
     exits: TrackEnds,
     similarity: npt.NDArray[np.float64],
+    common: CommonViews,
 ) -> Evidence:
     """Measure candidate pairs.
 
@@ -113,6 +116,7 @@ def measure(
         overlap, succession: (m,) kinds; neither: a fragment.
         entries, exits: the tracks' ends.
         similarity: (m,) as in `Evidence`.
+        common: views of cameras without calibration that overlap.
     """
     a, b = pairs.source, pairs.target
     count = len(summaries.cameras)
@@ -136,8 +140,8 @@ def measure(
     spread = np.full(len(pairs), nan)
     # Whenever both are seen at once, also where a succession would join them: one vehicle is in one place.
     rows = np.flatnonzero((summaries.start[b] <= summaries.end[a]) & (summaries.camera[a] != summaries.camera[b]))
-    if len(summaries.ground_place) and len(rows):
-        offset[rows], spread[rows] = ground_offsets(summaries, a[rows], b[rows])
+    if len(rows):
+        offset[rows], spread[rows] = place_offsets(summaries, common, a[rows], b[rows])
     cameras = summaries.camera[a].astype(np.int64) * count + summaries.camera[b]
     _, cameras = np.unique(cameras, return_inverse=True)
     label = np.column_stack([summaries.label[a], summaries.label[b]])

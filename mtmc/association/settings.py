@@ -57,5 +57,8 @@ class AssociationSettings(Settings):
     label: bool = Field(True, description="Use agreement of the detector's classes.")
     lane: bool = Field(True, description="Use agreement of the places across the road where tracks end and start.")
     ground: bool = Field(True, description="Use positions on the ground where cameras are calibrated.")
+    common_views: bool = Field(
+        True, description="Find overlapping views of cameras without calibration by vehicles that look and move alike."
+    )
     fragments: bool = Field(True, description="Join broken pieces of one vehicle in one camera.")
     local_moves: bool = Field(True, description="Improve the solution by merges, splits and swaps.")

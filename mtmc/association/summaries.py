@@ -137,6 +137,25 @@ class TrackSummaries:
         return known
 
 
+def places_at(
+    summaries: TrackSummaries, track: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Places (m, k, 2) of tracks (m,) at seconds (m, k); before its first box it is there, after its last too."""
+    first, last = summaries.path_first[track], summaries.path_first[track + 1] - 1
+    begin = float(summaries.path_time.min(initial=0.0))
+    span = float(summaries.path_time.max(initial=0.0)) - begin + 1.0
+    owner = np.repeat(np.arange(len(summaries)), np.diff(summaries.path_first))
+    key = owner * span + summaries.path_time - begin
+    after = np.searchsorted(key, track[:, None] * span + np.clip(seconds - begin, 0.0, span - 1.0), "right")
+    after = np.clip(after, np.minimum(first + 1, last)[:, None], last[:, None])
+    before = np.maximum(after - 1, first[:, None])
+    passed = summaries.path_time[after] - summaries.path_time[before]
+    share = np.clip((seconds - summaries.path_time[before]) / np.maximum(passed, 1e-9), 0.0, 1.0)[..., None]
+    place = summaries.path_place.astype(np.float64)
+    result: npt.NDArray[np.float64] = place[before] + share * (place[after] - place[before])
+    return result
+
+
 def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
     """Reduce every track to one row.
 

@@ -1,4 +1,4 @@
-"""Overlapping views of calibrated cameras: tracks that are on the same spot at the same time."""
+"""Overlapping views: tracks that are on the same spot at the same time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from mtmc.association.candidates import LinkTable, Pairs, camera_ends, find_pairs
+from mtmc.association.common_views import CommonViews
 from mtmc.association.ground import MEETING, ground_offsets
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.zones import RawEnds
@@ -18,20 +19,34 @@ EXPECTED_STRENGTH = 4.0
 """Share of tracks that another camera with a common view is expected to continue, and how many tracks that is worth."""
 
 
-def find_view_pairs(summaries: TrackSummaries) -> Pairs:
-    """Pairs of tracks of two calibrated cameras that are seen at once, less than `MEETING` apart on the mean.
+def find_view_pairs(summaries: TrackSummaries, common: CommonViews) -> Pairs:
+    """Pairs of tracks of two cameras, both calibrated or with a common view, that are seen at once, less than `MEETING`
+    apart.
 
     The link is a number for each ordered two cameras that have such pairs, from 0; seconds count from start to start.
     """
-    a, b = _meeting_cameras(summaries)
+    a, b = (np.concatenate(p) for p in zip(_meeting_cameras(summaries), (common.source, common.target), strict=True))
+    order = np.lexsort((b, a))
+    a, b = a[order], b[order]
     longest = float((summaries.end - summaries.start).max(initial=0.0))
     table = LinkTable(np.ones(len(a), np.bool_), a, b, np.zeros(len(a)), np.full(len(a), longest))
     count = len(summaries.cameras)
     entries = camera_ends(RawEnds.entries(summaries), count)
     exits = camera_ends(RawEnds.exits(summaries), count)
     pairs = find_pairs(summaries, entries, exits, table)
-    offset, _ = ground_offsets(summaries, pairs.source, pairs.target)
+    offset, _ = place_offsets(summaries, common, pairs.source, pairs.target)
     return pairs[np.linalg.norm(np.nan_to_num(offset, nan=np.inf), axis=1) < MEETING]
+
+
+def place_offsets(
+    summaries: TrackSummaries, common: CommonViews, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Offset (m, 2) in metres of the target from the source over the time that both are seen, and its spread (m,): on
+    the ground, or in a common view; NaN where neither tells."""
+    offset, spread = ground_offsets(summaries, source, target)
+    unknown = np.flatnonzero(~np.isfinite(spread))
+    offset[unknown], spread[unknown] = common.offsets(summaries, source[unknown], target[unknown])
+    return offset, spread
 
 
 def view_log_prior(pairs: Pairs, probability: npt.NDArray[np.float64], links: int) -> npt.NDArray[np.float64]:
