@@ -2,6 +2,7 @@
 
     python benchmarks/ablation.py               # simulated: 3 layouts x 5 seeds, rendered once, kept
     python benchmarks/ablation.py --no-video    # the same from ground-truth tracks alone, in minutes
+    python benchmarks/ablation.py --layouts crossing --uncalibrated --no-ingredients
     python benchmarks/ablation.py --layouts --data-root DIR --scenarios R01 R02 --detector yolo11n.pt
 
 Printed, for each layout (or scenario), source of tracks and extractor: the mean IDF1 with everything on, the ceiling
@@ -18,7 +19,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +54,7 @@ SWITCHES = tuple(
     for name, field in AssociationSettings.model_fields.items()
     if field.annotation is bool and name not in OTHER_TRACKS
 )
-PIXELS_ONLY = {"split", "appearance", "camera_mean", "reranking", "chain_features"}
+PIXELS_ONLY = {"split", "appearance", "camera_mean", "reranking", "chain_features", "common_views"}
 CAMERAS = {"corridor": 6, "crossing": 6, "network": 20}
 QUIET = Console(stderr=True, quiet=True)
 
@@ -121,9 +122,15 @@ def true_vehicles(camera: Camera, tracks: Tracks) -> npt.NDArray[np.int64]:
 
 
 def load(
-    scenario: Scenario, source: Source, extractor: str, cache: Cache, workers: int, overrides: list[str]
+    scenario: Scenario,
+    source: Source,
+    extractor: str,
+    cache: Cache,
+    workers: int,
+    calibrated: bool,
+    overrides: list[str],
 ) -> Problem:
-    """Observe and embed; what is cached is reused."""
+    """Observe and embed; what is cached is reused. Calibrations are forgotten where that is wanted."""
     log, settings = StageLog(QUIET), load_config(None, overrides)
     scenario, observations = observe_cameras(scenario, source, settings, cache, workers, log, QUIET)
     weights = None if extractor == "none" else WEIGHTS / f"{extractor}.safetensors"
@@ -131,6 +138,8 @@ def load(
     crops, _ = embed_observations(extraction, observations, settings, cache, source.device, log)
     cuts = cut_tracks(extraction, observations, crops, settings, log)
     cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
+    if not calibrated:
+        cameras = [replace(camera, ground=None) for camera in cameras]
     truth = ground_truth_of(scenario)
     if truth is None:
         raise SystemExit(f"{scenario.name} has no ground truth to measure against")
@@ -174,6 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--detector", default="yolo11n.pt", help="for these scenarios")
     parser.add_argument("--tracks", nargs="+", default=["gt", "detector"], choices=["gt", "detector"])
     parser.add_argument("--reid", nargs="+", default=["ssbver", "none"], help="names in weights/, or none")
+    parser.add_argument("--uncalibrated", action="store_true", help="forget the cameras' calibrations")
     parser.add_argument("--no-ingredients", action="store_true", help="only everything and the ceiling")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
@@ -196,7 +206,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for origin in origins:
             source = Source(detector, tracks="gt" if origin == "gt" else None)
             for extractor in extractors:
-                problem_with = partial(load, scenario, source, extractor, cache, arguments.workers)
+                calibrated = not arguments.uncalibrated
+                problem_with = partial(load, scenario, source, extractor, cache, arguments.workers, calibrated)
                 problem = problem_with(arguments.set)
                 left_out = () if extractor != "none" else PIXELS_ONLY
                 if arguments.no_ingredients:

@@ -246,10 +246,11 @@ def _associate(
 
 
 def _among(links: Links, cameras: Sequence[str]) -> Links:
-    """The zones of these cameras and the links between them: the others may have been left out of the run."""
+    """The zones of these cameras, and what is between them: the others may have been left out of the run."""
     zones = tuple(zone for zone in links.zones if zone.camera in cameras)
     names = {zone.name for zone in zones}
-    return Links(zones=zones, links=tuple(k for k in links.links if {k.source, k.target} <= names))
+    within = tuple(k for k in links.links if {k.source, k.target} <= names)
+    return links.model_copy(update={"zones": zones, "links": within})
 
 
 def camera_tracks(

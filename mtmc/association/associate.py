@@ -12,7 +12,7 @@ from mtmc.association.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.common_views import CommonViews, find_common_views
 from mtmc.association.discovery import LinkPrior, discover_links
 from mtmc.association.evidence import measure
-from mtmc.association.exchange import from_links, to_links
+from mtmc.association.exchange import from_links, from_views, to_links, to_views
 from mtmc.association.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.learning import Learned, learn
 from mtmc.association.links import Links
@@ -41,7 +41,7 @@ class Association:
     Attributes:
         identity: (n,) int64, from 1, of each row of the summaries; tracks that nothing links stand alone.
         dropped: (n,) bool, parked tracks that are linked to no other track.
-        links: the zones and links that were given or learned.
+        links: the zones, links and common views that were given or learned.
         source, target: (m,) int64, candidate pairs as rows of the summaries; parallel pairs may occur.
         probability: (m,) float64, probability of each pair.
         terms: log-likelihood ratios of the pairs by kind of evidence, each (m,).
@@ -76,9 +76,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     else:
         entries, exits, table, prior = from_links(summaries, links)
     vector = _vectors(summaries, entries, settings)
-    common = CommonViews.none()
-    if settings.ground and settings.common_views:
-        common = find_common_views(summaries, vector)
+    common = _common_views(summaries, vector, links, settings)
     pairs = _candidates(summaries, table, entries, exits, common, settings, screen)
     similarity = _similarity(summaries, vector, vector, pairs)
     overlap = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
@@ -107,6 +105,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:
         links = to_links(summaries, entries, exits, table, learned.mass, learned.share, learned.times)
+    links = links.model_copy(update={"common_views": to_views(summaries, common)})
     found = learned.pairs
     return Association(
         identity, summaries.parked & alone, links, found.source, found.target, learned.probability, learned.terms
@@ -138,6 +137,17 @@ def _discover(
         screening=screening if recognised and known.mean() > 0.5 and np.ptp(summaries.camera[known]) > 0 else None,
     )
     return entries, exits, table, prior, screen
+
+
+def _common_views(
+    summaries: TrackSummaries, vector: npt.NDArray[np.float32], links: Links | None, settings: AssociationSettings
+) -> CommonViews:
+    """Overlapping views of cameras without calibration: given, else found."""
+    if not (settings.ground and settings.common_views):
+        return CommonViews.of({})
+    if links is not None and links.common_views is not None:
+        return from_views(summaries, links.common_views)
+    return find_common_views(summaries, vector)
 
 
 def _candidates(

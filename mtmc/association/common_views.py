@@ -8,6 +8,7 @@ is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -53,9 +54,11 @@ class CommonViews:
     mapping: npt.NDArray[np.float64]
 
     @classmethod
-    def none(cls) -> CommonViews:
-        """No two cameras."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3, 3)))
+    def of(cls, mappings: Mapping[tuple[int, int], npt.NDArray[np.float64]]) -> CommonViews:
+        """The homographies (3, 3) by ordered pair of cameras; each pair must be there both ways."""
+        cameras = np.array(sorted(mappings), np.int64).reshape(-1, 2)
+        found = [mappings[a, b] for a, b in cameras.tolist()]
+        return cls(cameras[:, 0], cameras[:, 1], np.stack(found) if found else np.zeros((0, 3, 3)))
 
     def __len__(self) -> int:
         return len(self.source)
@@ -95,12 +98,12 @@ def find_common_views(summaries: TrackSummaries, vector: npt.NDArray[np.float32]
     known = summaries.weight > 0
     calibrated = summaries.calibrated
     if vector.shape[1] == 0 or not known.any() or bool(calibrated.all()):
-        return CommonViews.none()
+        return CommonViews.of({})
     level = _level(summaries, vector, known)
     order = np.lexsort((summaries.start, summaries.camera))
     order = order[known[order]]
     bounds = np.searchsorted(summaries.camera[order], np.arange(len(summaries.cameras) + 1))
-    found: list[tuple[int, int, npt.NDArray[np.float64]]] = []
+    found: dict[tuple[int, int], npt.NDArray[np.float64]] = {}
     for i in range(len(summaries.cameras)):
         for j in range(i + 1, len(summaries.cameras)):
             if calibrated[i] and calibrated[j]:
@@ -108,12 +111,8 @@ def find_common_views(summaries: TrackSummaries, vector: npt.NDArray[np.float32]
             a, b = order[bounds[i] : bounds[i + 1]], order[bounds[j] : bounds[j + 1]]
             mapping = _common_view(summaries, vector, *_same_time(summaries, a, b), level)
             if mapping is not None:
-                found += [(i, j, mapping), (j, i, _inverse(mapping))]
-    if not found:
-        return CommonViews.none()
-    found.sort(key=lambda view: view[:2])
-    source, target, mappings = zip(*found, strict=True)
-    return CommonViews(np.array(source, np.int64), np.array(target, np.int64), np.stack(mappings))
+                found[i, j], found[j, i] = mapping, _inverse(mapping)
+    return CommonViews.of(found)
 
 
 def _same_time(

@@ -8,8 +8,9 @@ from scipy.spatial import ConvexHull, QhullError
 
 from evaluation.errors import InputError
 from mtmc.association.candidates import LinkTable
+from mtmc.association.common_views import CommonViews
 from mtmc.association.discovery import LinkPrior
-from mtmc.association.links import Kind, Link, Links, TravelTime, Zone
+from mtmc.association.links import CommonView, Kind, Link, Links, TravelTime, Zone
 from mtmc.association.summaries import TrackSummaries
 from mtmc.association.travel import BINS, TravelTimes
 from mtmc.association.zones import RawEnds, TrackEnds, describe_ends
@@ -107,6 +108,31 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
         table,
         LinkPrior(share, np.zeros(len(edges)), share, np.zeros(len(edges)), times, times, None),
     )
+
+
+def to_views(summaries: TrackSummaries, common: CommonViews) -> tuple[CommonView, ...]:
+    """The common views that were found, each once, in pixels."""
+    found = []
+    for a, b, mapping in zip(common.source.tolist(), common.target.tolist(), common.mapping, strict=True):
+        if a < b:
+            pixels = np.diag([*summaries.shape[b], 1.0]) @ mapping @ np.diag([*(1.0 / summaries.shape[a]), 1.0])
+            # A homography is known but for a factor. Nine digits: its last row is small.
+            rows = [tuple(float(f"{x:.9g}") for x in row) for row in pixels / np.linalg.norm(pixels)]
+            found.append(CommonView(cameras=(summaries.cameras[a], summaries.cameras[b]), mapping=tuple(rows)))
+    return tuple(found)
+
+
+def from_views(summaries: TrackSummaries, views: tuple[CommonView, ...]) -> CommonViews:
+    """Given common views of cameras that take part, both ways round."""
+    index = {name: k for k, name in enumerate(summaries.cameras)}
+    found: dict[tuple[int, int], npt.NDArray[np.float64]] = {}
+    for view in views:
+        if not set(view.cameras) <= set(index):
+            continue
+        a, b = (index[name] for name in view.cameras)
+        mapping = np.diag([*(1.0 / summaries.shape[b]), 1.0]) @ view.mapping @ np.diag([*summaries.shape[a], 1.0])
+        found[a, b], found[b, a] = mapping, np.asarray(np.linalg.inv(mapping), np.float64)
+    return CommonViews.of(found)
 
 
 def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: dict[str, int]) -> TrackEnds:

@@ -82,11 +82,35 @@ class Link(Settings):
     travel_time: TravelTime = Field(description="seconds from leaving the source to entering the target")
 
 
+Row = tuple[float, float, float]
+
+
+class CommonView(Settings):
+    """Two cameras that see the same ground."""
+
+    cameras: tuple[str, str] = Field(description="the cameras' names")
+    mapping: tuple[Row, Row, Row] = Field(
+        description="homography from pixels of the first camera to pixels of the second, of points on the ground"
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> CommonView:
+        if self.cameras[0] == self.cameras[1]:
+            raise ValueError("`cameras` must be two different ones")
+        scale = np.abs(self.mapping).max()
+        if not np.isfinite(scale) or abs(np.linalg.det(np.array(self.mapping) / max(scale, 1e-300))) < 1e-15:
+            raise ValueError("`mapping` must be a homography that can be inverted")
+        return self
+
+
 class Links(Settings):
     """All zones and links of a scenario. Ends of tracks outside all zones are linked to nothing."""
 
     zones: tuple[Zone, ...] = Field((), description="entry and exit zones of all cameras")
     links: tuple[Link, ...] = Field((), description="ways between them")
+    common_views: tuple[CommonView, ...] | None = Field(
+        None, description="cameras without calibration whose views overlap; left out: found from the tracks"
+    )
 
     @model_validator(mode="after")
     def _names(self) -> Links:
@@ -133,6 +157,12 @@ def read_links(path: Path, cameras: Sequence[str] | None = None) -> Links:
             raise InputError(
                 f"{path}: zones.{place}.camera: no camera is called {zone.camera!r}{_nearest(zone.camera, cameras)}"
             )
+    for place, view in enumerate(links.common_views or ()):
+        for name in view.cameras:
+            if cameras is not None and name not in cameras:
+                raise InputError(
+                    f"{path}: common_views.{place}.cameras: no camera is called {name!r}{_nearest(name, cameras)}"
+                )
     return links
 
 
@@ -153,7 +183,7 @@ def _first_error(error: ValidationError) -> str:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        parts: dict[str, type[Settings]] = {"zones": Zone, "links": Link}
+        parts: dict[str, type[Settings]] = {"zones": Zone, "links": Link, "common_views": CommonView}
         model = parts.get(place[0], Links) if len(place) > 1 else Links
         if "travel_time" in place:
             model = TravelTime

@@ -201,6 +201,7 @@ class ReportData:
         crops: pictures of each track, by (camera index, track number); tracks may lack.
         links: links given or learned, possibly none.
         links_origin: where the links come from: "given" or "learned"; "" where there are none.
+        common_views: names of two cameras each, without calibration, whose views overlap.
         truth_lengths: boxes of each ground truth vehicle by camera index: {(vehicle, camera): boxes}. Shows vehicles
             that no track follows. Empty where there is no ground truth.
         stages: in the order in which they ran.
@@ -219,6 +220,7 @@ class ReportData:
     crops: Mapping[tuple[int, int], Sequence[CropImage]] = field(default_factory=dict)
     links: Sequence[LinkInfo] = ()
     links_origin: str = ""
+    common_views: Sequence[tuple[str, str]] = ()
     truth_lengths: Mapping[tuple[int, int], int] = field(default_factory=dict)
     stages: Sequence[StageInfo] = ()
     summary: Mapping[str, str] = field(default_factory=dict)

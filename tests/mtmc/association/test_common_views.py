@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate
+from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate, read_links, write_links
 from mtmc.association.common_views import find_common_views
 from mtmc.association.summaries import TrackSummaries, places_at, summarise
 from mtmc.clock import Clock
@@ -104,6 +105,21 @@ def test_offsets_tell_one_vehicle_from_others() -> None:
     assert np.median(apart[~same & at_once]) > 5.0
     inside, _ = views.offsets(summaries, a[:1], a[1:2])
     assert np.isnan(inside).all()
+
+
+def test_views_that_were_found_can_be_given_back_and_taken_away(tmp_path: Path) -> None:
+    cameras, _ = _scene(20, 0, elsewhere=False, noise=1.5)
+    summaries = summarise(cameras)
+    first = associate(summaries, None, AssociationSettings())
+    write_links(tmp_path / "links.yaml", first.links)
+    given = read_links(tmp_path / "links.yaml", ["c0", "c1"])
+    assert given.common_views is not None
+    assert [view.cameras for view in given.common_views] == [("c0", "c1")]
+    again = associate(summaries, given, AssociationSettings())
+    assert np.abs(again.terms["ground"]).max() > 1.0
+    assert again.links.common_views == given.common_views
+    none = associate(summaries, given.model_copy(update={"common_views": ()}), AssociationSettings())
+    assert not none.terms.get("ground", np.zeros(1)).any()
 
 
 def test_without_features_there_is_none() -> None:
