@@ -28,7 +28,7 @@ STRANGERS, QUANTILE = 2_000, 0.98
 APART = 1.5
 """Box sides that two tracks of one camera lie apart where they are two vehicles for certain."""
 LEAST_STRANGERS = 20
-"""Below so many of them there is no level."""
+"""Below so many of them nothing is learned."""
 LEAST_PAIRS, LEAST_SHARE, DEVIATIONS = 5, 0.5, 3.0
 """Vehicles that must agree on the homography; their share of the pairs above the level; and by how many standard
 deviations these pairs must be more than strangers would give."""
@@ -126,7 +126,10 @@ def _same_time(
 
 
 def _level(summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]) -> float:
-    """Similarity that next to no two vehicles reach, from tracks of one camera that are seen at once."""
+    """Similarity that next to no two vehicles reach, from tracks of one camera that are seen at once.
+
+    Where too few are, all reach it: there are few to choose from, too, and paths must tell.
+    """
     order = np.lexsort((summaries.start, summaries.camera))
     order = order[known[order]]
     parts = [np.zeros(0)]
@@ -143,7 +146,7 @@ def _level(summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: np
         two = np.median(apart, axis=1) > APART * np.minimum(_box_side(summaries, a), _box_side(summaries, b))
         parts.append(np.einsum("md,md->m", vector[a[two]], vector[b[two]]).astype(np.float64))
     likeness = np.concatenate(parts)
-    return float(np.quantile(likeness, QUANTILE)) if len(likeness) >= LEAST_STRANGERS else np.inf
+    return float(np.quantile(likeness, QUANTILE)) if len(likeness) >= LEAST_STRANGERS else -1.0
 
 
 def _common_view(
@@ -169,6 +172,11 @@ def _common_view(
         return None
     a, b = a[rows], b[best[rows]]
     here, there = _paths(summaries, a, b)
+    # Standing vehicles are a point each, and few points fit any homography.
+    moving = _moving(summaries, a, here) & _moving(summaries, b, there)
+    a, b, here, there = a[moving], b[moving], here[moving], there[moving]
+    if len(a) < LEAST_PAIRS:
+        return None
     shape, other = summaries.shape[summaries.camera[a[0]]], summaries.shape[summaries.camera[b[0]]]
     side, other_side = _box_side(summaries, a), _box_side(summaries, b)
 
@@ -218,14 +226,20 @@ def _paths(
     return places_at(summaries, a, seconds), places_at(summaries, b, seconds)
 
 
+def _moving(
+    summaries: TrackSummaries, tracks: npt.NDArray[np.int64], place: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """(m,) whether tracks get farther than a box side on their paths (m, k, 2)."""
+    way = np.linalg.norm(np.ptp(place, axis=1) * summaries.shape[summaries.camera[tracks]], axis=1)
+    return np.asarray(way > _box_side(summaries, tracks), np.bool_)
+
+
 def _mapped(mapping: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Places (m, k, 2) after one homography (3, 3), or one each (m, 3, 3); far away behind the horizon."""
     homogeneous = np.concatenate([place, np.ones((*place.shape[:2], 1))], 2) @ np.swapaxes(mapping, -1, -2)
-    depth = homogeneous[..., 2:]
     # A homography is known but for its sign: most points lie before the horizon.
-    depth = depth * np.sign(np.median(depth, axis=1, keepdims=True))
-    flat = homogeneous[..., :2] * np.sign(np.median(homogeneous[..., 2:], axis=1, keepdims=True))
-    return np.asarray(flat / np.where(depth > 1e-6, depth, 1e-6), np.float64)
+    homogeneous *= np.sign(np.median(homogeneous[..., 2:], axis=1, keepdims=True))
+    return np.asarray(homogeneous[..., :2] / np.maximum(homogeneous[..., 2:], 1e-6), np.float64)
 
 
 def _inverse(mapping: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
