@@ -11,6 +11,9 @@ from mtmc.cache import Cache, code_version, key_of
 from mtmc.scenario_file import ScenarioFacts
 from mtmc.simulation.scenario import simulate_scenario
 
+_OTHER_DATA = tuple(f"mtmc.simulation.{name}" for name in ("reid_set", "detection_set", "difficulty"))
+"""Modules that have no part in a scenario."""
+
 
 def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
     """The data root that holds a simulated scenario in CityFlow's layout; rendered now if it is not there yet.
@@ -25,9 +28,8 @@ def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: C
     if settings is None:
         raise ValueError(f"{facts.name} is not simulated")
     split = facts.split or "validation"
-    key = key_of(
-        {"code": code_version("mtmc.simulation"), "settings": settings.model_dump(), "name": facts.name, "split": split}
-    )
+    code = code_version("mtmc.simulation", without=_OTHER_DATA)
+    key = key_of({"code": code, "settings": settings.model_dump(), "name": facts.name, "split": split})
     root = cache.folder("simulated", key)
     if root.is_dir():
         return root
