@@ -7,6 +7,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+ROUNDS = 8
+"""How often pairs that must be taken are looked for, before the rest is solved as a whole."""
+
 
 def best_pairs(
     source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], gain: npt.NDArray[np.float64], n: int
@@ -28,6 +31,9 @@ def best_pairs(
     first = np.ones(len(useful), np.bool_)
     first[1:] = (np.diff(source[useful]) != 0) | (np.diff(target[useful]) != 0)
     useful = useful[first]
+    sure, useful = _dominant(source, target, gain, useful, n)
+    if len(useful) == 0:
+        return np.sort(sure)
     rows, row = np.unique(source[useful], return_inverse=True)
     columns, column = np.unique(target[useful], return_inverse=True)
     # Each source also has a column of its own, "no successor", with gain 0, so a full matching always exists. SciPy
@@ -47,5 +53,40 @@ def best_pairs(
     keys = source[useful] * n + target[useful]
     order = np.argsort(keys, kind="stable")
     found = order[np.searchsorted(keys[order], key)]
-    result: npt.NDArray[np.int64] = np.sort(useful[found])
+    result: npt.NDArray[np.int64] = np.sort(np.concatenate([sure, useful[found]]))
     return result
+
+
+def _dominant(
+    source: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
+    gain: npt.NDArray[np.float64],
+    useful: npt.NDArray[np.int64],
+    n: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The pairs that some best matching takes for certain, and those of the rest that are still to be decided.
+
+    A pair that gains as much as the best other pair of its source and the best other one of its target together can
+    replace both. That settles nearly all of a large scenario, in which a matching takes long.
+    """
+    taken: list[npt.NDArray[np.int64]] = []
+    for _ in range(ROUNDS):
+        worth = gain[useful]
+        leads = np.ones(len(useful), np.bool_)
+        rivals = np.zeros(len(useful))
+        for end in (source[useful], target[useful]):
+            order = np.lexsort((-worth, end))
+            first = np.ones(len(order), np.bool_)
+            first[1:] = np.diff(end[order]) != 0
+            best = np.zeros(len(order), np.bool_)
+            best[order[first]] = True
+            second = np.zeros(n)
+            np.maximum.at(second, end[~best], worth[~best])
+            leads &= best
+            rivals += second[end]
+        chosen = useful[leads & (worth >= rivals)]
+        if not len(chosen):
+            break
+        taken.append(chosen)
+        useful = useful[~np.isin(source[useful], source[chosen]) & ~np.isin(target[useful], target[chosen])]
+    return np.concatenate([np.zeros(0, np.int64), *taken]), useful
