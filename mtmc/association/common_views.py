@@ -36,6 +36,8 @@ POINTS = 8
 """Times at which two paths are compared."""
 TRIALS, DRAWN = 40, 3
 """Homographies that are tried, and the pairs of tracks that each is drawn from."""
+WORST_CONDITION = 1e6
+"""Of a homography between places: beyond, it folds a picture into a line. That of two real views is below 1,000."""
 NEAR = 0.75
 """Box sides that two paths may lie apart, on the median, in either picture."""
 
@@ -210,7 +212,7 @@ def _fit(
 ) -> npt.NDArray[np.float64] | None:
     """The homography of least squares that brings the paths of some pairs together; None where there is none."""
     mapping, _ = cv2.findHomography(here[rows].reshape(-1, 2), there[rows].reshape(-1, 2), 0)
-    if mapping is None or not np.isfinite(mapping).all() or abs(np.linalg.det(mapping)) < 1e-9:
+    if mapping is None or not np.isfinite(mapping).all() or np.linalg.cond(mapping) > WORST_CONDITION:
         return None
     return np.asarray(mapping, np.float64)
 

@@ -122,6 +122,18 @@ def test_views_that_were_found_can_be_given_back_and_taken_away(tmp_path: Path) 
     assert not none.terms.get("ground", np.zeros(1)).any()
 
 
+@pytest.mark.parametrize("size", [1, 4, 8])
+def test_views_of_pictures_of_any_size_can_be_written(size: int) -> None:
+    cameras, _ = _scene(20, 0, elsewhere=False)
+    large = [
+        replace(c, width=size * WIDTH, height=size * HEIGHT, tracks=replace(c.tracks, box=c.tracks.box * size))
+        for c in cameras
+    ]
+    views = associate(summarise(large), None, AssociationSettings()).links.common_views
+    assert views is not None
+    assert [view.cameras for view in views] == [("c0", "c1")]
+
+
 def test_without_features_there_is_none() -> None:
     summaries = _bare(summarise(_scene(20, 0, elsewhere=False)[0]))
     assert len(find_common_views(summaries, summaries.vector)) == 0
