@@ -28,24 +28,24 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from common.cache import Cache
+from common.command_line import run_command
 from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
-from evaluation.cli import run_command
 from evaluation.overlap import overlaps
 from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
-from mtmc.cache import Cache
 from mtmc.config import load_config
-from mtmc.find_scenario import find_scenario, known_facts
-from mtmc.observing import Source, observe_cameras
+from mtmc.identities import Identities, boxes_of, ground_truth_of, score_run
+from mtmc.observation.stage import Source, observe_cameras
 from mtmc.pipeline import Extraction, camera_tracks, cut_tracks, embed_observations
-from mtmc.result import Identities, boxes_of, ground_truth_of, score_run
 from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
-from mtmc.scenario import Camera, Scenario
-from mtmc.scenario_file import ScenarioFacts
-from mtmc.simulated import render_scenario
+from mtmc.scenarios.facts import ScenarioFacts
+from mtmc.scenarios.find import find_scenario, known_facts
+from mtmc.scenarios.scenario import Camera, Scenario
+from mtmc.scenarios.simulated import render_scenario
 from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 OTHER_TRACKS = {"split": "embedding.split=false", "sure_parts": "association.sure_parts=false"}
 """Switches that change the tracks that association is given."""

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate, summarise
-from mtmc.clock import Clock
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 COLUMNS, ROWS = 20, 10
 DIMENSIONS = 256

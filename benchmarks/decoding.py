@@ -19,9 +19,9 @@ from pathlib import Path
 import av
 import cv2
 
+from common.command_line import run_command
 from detection.errors import InputError
 from detection.video import open_video
-from evaluation.cli import run_command
 
 
 def main(argv: Sequence[str] | None) -> int:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.command_line import run_command
 from detection.boxes import overlap
 from detection.detections import Detections
 from detection.errors import InputError
@@ -31,7 +32,6 @@ from detection.openvino_network import default_precision
 from detection.ultralytics_package import ultralytics_module
 from detection.vehicle_classes import VEHICLES
 from detection.video import open_video
-from evaluation.cli import run_command
 
 Frames = list[npt.NDArray[np.uint8]]
 

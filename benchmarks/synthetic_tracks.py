@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.summaries import CameraTracks, TrackFeatures
-from mtmc.clock import Clock
-from mtmc.tracks import Tracks
+from mtmc.association.track_summaries import CameraTracks, TrackFeatures
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 LANE = 3.2
 KINDS = (

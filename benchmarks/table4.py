@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from mtmc.cache import Cache
+from common.cache import Cache
 from mtmc.config import load_config
-from mtmc.find_scenario import find_scenario
-from mtmc.observing import Source
+from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
 from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
-from mtmc.scenario_file import ScenarioFacts
-from mtmc.simulated import render_scenario
+from mtmc.scenarios.facts import ScenarioFacts
+from mtmc.scenarios.find import find_scenario
+from mtmc.scenarios.simulated import render_scenario
 from mtmc.simulation.settings import SimulationSettings
 
 FIGURES = ("idf1", "idp", "idr")

@@ -25,7 +25,7 @@ from evaluation.comparison import compare
 from evaluation.identity import identity_score
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.tracker import Tracker
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 FPS = 10.0
 PICTURE = np.array([1920.0, 1080.0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 LARGEST = 1e7
 """Pixels: beyond any picture, and small enough that sums and products of coordinates stay exact enough."""

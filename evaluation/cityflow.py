@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from common.command_line import run_command
+from common.errors import InputError
 from evaluation.boxes import Boxes
-from evaluation.cli import run_command
-from evaluation.errors import InputError
 from evaluation.roi import outside_roi, read_rois
 from evaluation.scoring import Score, score_boxes
 from evaluation.submission import read_submission

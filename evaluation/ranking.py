@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 Blocks = Callable[[slice], npt.NDArray[np.float32]]
 """Gives the distances (smaller is nearer) of some queries, a slice of rows, to the whole gallery: (c, g) float32, the

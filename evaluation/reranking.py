@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from evaluation.ranking import Blocks
 
 _ROWS_AT_ONCE = 8192

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError, path_not_found
 from evaluation.boxes import Boxes
-from evaluation.errors import InputError, path_not_found
 
 
 def outside_roi(boxes: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]]) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError, path_not_found
 from evaluation.boxes import Boxes, faults
-from evaluation.errors import InputError, path_not_found
 
 _COLUMNS = ("camera_id", "obj_id", "frame_id", "xmin", "ymin", "width", "height")
 _WORLD_COLUMNS = 2

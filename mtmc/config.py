@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from evaluation.settings import Settings, apply_overrides, read_yaml, validate
+from common.settings import Settings, apply_overrides, read_yaml, validate
+from mtmc.appearance.embedding import EmbeddingSettings
 from mtmc.association.settings import AssociationSettings
 from mtmc.crops import CropSettings
-from mtmc.embed import EmbeddingSettings
 from mtmc.tracking.repair import RepairSettings
 from mtmc.tracking.settings import TrackingSettings
 

@@ -11,21 +11,21 @@ import numpy as np
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
+from common.cache import Cache, code_version, file_digest, key_of
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions
 from evaluation.scoring import Score
+from mtmc.appearance.embedding import CropExtractor, CropVectors, embed_crops
+from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.associate import associate
-from mtmc.association.links import Links, read_links, write_links
-from mtmc.association.summaries import CameraTracks, summarise
-from mtmc.cache import Cache, code_version, file_digest, key_of
+from mtmc.association.links_file import Links, read_links, write_links
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.config import PipelineSettings
-from mtmc.embed import CropExtractor, CropVectors, embed_crops
-from mtmc.observing import Observation, Source, observe_cameras
-from mtmc.result import Identities, boxes_of, ground_truth_of, rois_of, score_run
-from mtmc.scenario import Scenario
-from mtmc.splitting import Cuts, split_tracks
+from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of, score_run
+from mtmc.observation.stage import Observation, Source, observe_cameras
+from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
-from mtmc.sure_part import sure_part
+from mtmc.tracking.reliable_span import sure_part
 from mtmc.tracking.repair import parked
 
 StoredCrops = Callable[[], CropVectors]
@@ -145,7 +145,9 @@ def embed_observations(
     if extraction.weights is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
-        "code": code_version("mtmc.embed", "reid.extractor", "reid.backends", "reid.deploy", "reid.views"),
+        "code": code_version(
+            "mtmc.appearance.embedding", "reid.extractor", "reid.backends", "reid.deploy", "reid.views"
+        ),
         "weights": cache.file_digest(extraction.weights),
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
@@ -214,7 +216,11 @@ def _associate(
     key = key_of(
         {
             "code": code_version(
-                "mtmc.association", "mtmc.embed", "mtmc.splitting", "mtmc.sure_part", "mtmc.tracking.parked"
+                "mtmc.association",
+                "mtmc.appearance.embedding",
+                "mtmc.appearance.splitting",
+                "mtmc.tracking.reliable_span",
+                "mtmc.tracking.parked",
             ),
             "observations": [o.key for o in observations],
             "features": list(keys),

@@ -11,20 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.cache import Cache
+from common.command_line import run_command
+from common.errors import InputError
+from common.settings import nearest
 from detection.errors import InputError as DetectionInputError
-from evaluation.cli import run_command
-from evaluation.errors import InputError
-from evaluation.settings import nearest
-from mtmc.cache import Cache
 from mtmc.config import load_config
-from mtmc.find_scenario import find_scenario, known_facts
-from mtmc.observing import Source
-from mtmc.outputs import table_of, write_run
+from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
+from mtmc.report.collect import report_data
 from mtmc.report.page import write_report
-from mtmc.report_data import report_data
-from mtmc.report_videos import write_videos
-from mtmc.simulated import render_scenario
+from mtmc.report.run_folder import table_of, write_run
+from mtmc.report.videos import write_videos
+from mtmc.scenarios.find import find_scenario, known_facts
+from mtmc.scenarios.simulated import render_scenario
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCENARIOS = REPOSITORY / "configs" / "scenarios"

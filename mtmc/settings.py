@@ -1,5 +1,5 @@
 """The base of every stage's settings."""
 
-from evaluation.settings import Settings
+from common.settings import Settings
 
 __all__ = ["Settings"]

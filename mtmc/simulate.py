@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
-from evaluation.settings import validate
-from mtmc.find_scenario import known_facts
+from common.command_line import run_command
+from common.errors import InputError
+from common.settings import validate
+from mtmc.scenarios.find import known_facts
 from mtmc.simulation.detection_set import simulate_detection
 from mtmc.simulation.reid_set import simulate_reid
 from mtmc.simulation.scenario import simulate_scenario

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.backends import PRECISIONS
 from reid.datasets import DATASETS, Dataset, load_dataset
 from reid.extractor import Extractor

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.deploy import DeployedModel, openvino_core
 from reid.models import ReidModel
 

@@ -18,8 +18,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
-from evaluation.errors import InputError
-from evaluation.settings import nearest, validate
+from common.errors import InputError
+from common.settings import nearest, validate
 from reid.models import ReidModel
 from reid.settings import ModelConfig
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
+from common.command_line import run_command
+from common.errors import InputError
 from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of, write_json
 from reid.datasets import Dataset, Split
 from reid.embedding import embed_files

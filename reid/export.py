@@ -12,8 +12,8 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
+from common.command_line import run_command
+from common.errors import InputError
 from reid.backends import OpenVinoBackend
 from reid.checkpoint import load_model
 from reid.deploy import INPUT, DeployedModel, save_onnx, save_openvino, to_openvino

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend
 from reid.checkpoint import load_model
 from reid.deploy import save_openvino, to_openvino

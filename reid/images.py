@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 Picture = npt.NDArray[np.uint8]
 

@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import torch
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
-from evaluation.settings import apply_overrides, read_yaml, validate
+from common.command_line import run_command
+from common.errors import InputError
+from common.settings import apply_overrides, read_yaml, validate
 from reid.datasets import load_dataset
 from reid.datasets.holdout import hold_out
 from reid.models import ReidModel

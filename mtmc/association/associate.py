@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.appearance import chain_features, similarities, take_means_off
-from mtmc.association.candidates import LinkTable, Pairs, find_pairs
-from mtmc.association.common_views import CommonViews, find_common_views
-from mtmc.association.discovery import LinkPrior, discover_links
-from mtmc.association.evidence import measure
-from mtmc.association.exchange import from_links, from_views, to_links, to_views
-from mtmc.association.fragments import find_fragments, fragment_log_ratio
-from mtmc.association.learning import Learned, learn
-from mtmc.association.links import Links
-from mtmc.association.reranking import rerank
-from mtmc.association.screening import Screen
+from mtmc.association.evidence.appearance import chain_features, similarities, take_means_off
+from mtmc.association.evidence.common_views import CommonViews, find_common_views
+from mtmc.association.evidence.evidence import measure
+from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
+from mtmc.association.evidence.overlapping_views import find_view_pairs
+from mtmc.association.evidence.reranking import rerank
+from mtmc.association.evidence.screening import Screen
+from mtmc.association.learning.em import Learned, learn
+from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
+from mtmc.association.links.discovery import LinkPrior, discover_links
+from mtmc.association.links.zones import RawEnds, TrackEnds, cluster_ends
+from mtmc.association.links_exchange import from_links, from_views, to_links, to_views
+from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.solver import Ties, chain, identify, tie
-from mtmc.association.summaries import TrackSummaries
-from mtmc.association.views import find_view_pairs
-from mtmc.association.zones import RawEnds, TrackEnds, cluster_ends
+from mtmc.association.solving.solve import Ties, chain, identify, tie
+from mtmc.association.track_summaries import TrackSummaries
 
 CHAIN_PASSES = 2
 """How often whole chains are compared and joined anew."""

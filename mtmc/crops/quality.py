@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evaluation.overlap import overlaps
 from mtmc.settings import Settings
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 # Sharpness is measured on crops of one size, so that it says nothing about the distance.
 _SHARPNESS_SIDE = 64

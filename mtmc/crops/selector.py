@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mtmc.crops.quality import CropSettings, geometric_quality, occlusion, sharpness
 from mtmc.crops.table import Crops, best_rows
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 # A crop is looked at only when what is known without its pixels is this much better than of the one kept of the moment.
 _WORTH_A_LOOK = 1.1

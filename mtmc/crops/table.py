@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from evaluation.errors import InputError
-from mtmc.cache import write_bytes
+from common.cache import write_bytes
+from common.errors import InputError
 
 _COLUMNS = ("track", "frame", "left", "top", "width", "height", "quality", "occlusion", "image")
 

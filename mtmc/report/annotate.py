@@ -7,11 +7,11 @@ from pathlib import Path
 
 from detection.paths import appearing
 from detection.video import Video
-from mtmc.clock import Clock
 from mtmc.report.drawing import IdentityOverlay, draw_label, resized
 from mtmc.report.video_writer import VideoWriter
 from mtmc.report.view import clock_text
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 
 def annotate_video(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.report.colours import identity_colours
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 Picture = npt.NDArray[np.uint8]
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from detection.paths import appearing
 from detection.video import Video
-from mtmc.clock import Clock
 from mtmc.report.drawing import IdentityOverlay, Picture, draw_label, resized
 from mtmc.report.video_writer import VideoWriter
 from mtmc.report.view import clock_text
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 _MOST_PIXELS_WIDE = 3840
 _EMPTY = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.clock import Clock
 from mtmc.report.data import TrackTable
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 
 def tabulate_tracks(camera: int, tracks: Tracks, clock: Clock, truth: Tracks | None = None) -> TrackTable:

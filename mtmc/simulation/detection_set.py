@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from mtmc.simulation.assembly import Body, assemble
 from mtmc.simulation.files import in_parallel, published, write_text
 from mtmc.simulation.scenario import Plan, plan_scenario

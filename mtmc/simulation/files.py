@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import cv2
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from mtmc.simulation.assembly import assemble
 from mtmc.simulation.files import in_parallel, published, write_text
 from mtmc.simulation.lens import Lens

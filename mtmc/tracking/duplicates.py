@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from evaluation.overlap import overlaps
 from mtmc.tracking.segments import Segments
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 # Two boxes that meet in a frame or two prove nothing.
 _LEAST_FRAMES = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.segments import Segments
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 _BORDER = 2.0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.segments import Segments, centre, size
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 # The places before and after which a tenth of the boxes lie: a box that another vehicle's took over does not count.
 _TAIL = 0.1

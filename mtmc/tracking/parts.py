@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from evaluation.overlap import overlaps
 from mtmc.tracking.segments import Segments
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 
 def parts(tracks: Tracks, min_inside: float, min_share: float, max_score: float) -> npt.NDArray[np.bool_]:

@@ -11,10 +11,10 @@ from scipy.sparse.csgraph import connected_components
 
 from evaluation.assignment import heaviest_assignment
 from evaluation.overlap import iou, overlaps
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.segments import FloatArray, IntArray, Segments, centre, size
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 # The motion at a track's end is fitted to this many seconds of it.
 _FIT_SECONDS = 0.8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.duplicates import duplicates, merge
 from mtmc.tracking.gaps import interpolate, smooth, visible_share
 from mtmc.tracking.parked import parked
@@ -16,7 +16,7 @@ from mtmc.tracking.relink import relink
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.roi import enlarge, fit_into_roi, inside_roi
 from mtmc.tracking.segments import Segments
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 __all__ = ["RepairSettings", "Repaired", "parked", "repair"]
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from detection.detections import Detections
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.distinct import distinct
 from mtmc.tracking.matching import Gates, match_frame
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import HITS, MISSED, Rules, State, advance, predict
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 
 class Tracker:

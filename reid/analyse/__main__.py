@@ -11,8 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
+from common.command_line import run_command
+from common.errors import InputError
 from reid import train
 from reid.analyse.budget import training_budget
 from reid.analyse.curves import curve_rows, draw_curves, read_curves

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets import PUBLISHED_TRAINING_IMAGES
 from reid.models import ReidModel
 from reid.settings import ModelConfig, TrainSettings

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.train_log import read_log
 
 LOSSES = {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from evaluation.ranking import find_matches
 from reid.datasets import Split
 

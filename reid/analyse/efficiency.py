@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from evaluation.errors import InputError
-from evaluation.settings import validate
+from common.errors import InputError
+from common.settings import validate
 from reid.checkpoint import load_model, save_model
 from reid.deploy import save_openvino, to_openvino
 from reid.extractor import Extractor, choose_device, find_weights

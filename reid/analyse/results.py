@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 DOTS_PER_INCH = 150
 

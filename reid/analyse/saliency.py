@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.images import Picture
 from reid.models import ReidModel, normalise
 from reid.views import resize

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.arguments import read_figures
 
 FIGURES = ("mAP", "cmc1", "cmc5")

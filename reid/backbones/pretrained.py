@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from evaluation.errors import InputError
-from evaluation.settings import nearest
+from common.errors import InputError
+from common.settings import nearest
 from reid.backbones.resnet import ResNet
 from reid.backbones.timm_models import ALIASES, TimmBackbone
 

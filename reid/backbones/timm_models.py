@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from evaluation.errors import InputError
-from evaluation.settings import nearest
+from common.errors import InputError
+from common.settings import nearest
 from reid.backbones.resnet import RESNETS
 
 ALIASES = {

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets import cityflow, vehicleid, veri, veriwild, vric
 from reid.datasets.cityflow import load_cityflow
 from reid.datasets.dataset import Dataset, Split

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets.dataset import Dataset
 from reid.datasets.files import as_number, check_images, count_notes, list_images, read_label_xml, require
 from reid.datasets.holdout import hold_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets.dataset import Split
 from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import check_images, list_images, require
 from reid.datasets.holdout import hold_out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import as_number, check_images, count_notes, read_rows, require
 from reid.datasets.table import ImageTable

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.images import Picture, UnreadableImage, read_image
 from reid.settings import ViewSettings
 from reid.training.sampler import IdentityBatches

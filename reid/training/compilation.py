@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 
 def compile_modules(*modules: nn.Module, device: torch.device) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from evaluation.errors import InputError
+from common.errors import InputError
 
 # The others wait while process 0 validates: a large test set takes longer than torch's ten minutes.
 _PATIENCE = timedelta(hours=6)

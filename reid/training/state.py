@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import read_tensors, require_same_tensors, versions, write_tensors
 
 FORMAT = "reid-training-1"

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import save_model
 from reid.datasets import ImageTable
 from reid.models import ReidModel

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from common.command_line import run_command
+from common.errors import InputError
 from evaluation import cityflow
 from evaluation.boxes import Boxes
-from evaluation.cli import run_command
-from evaluation.errors import InputError
 from evaluation.submission import write_submission
 
 Scene = Callable[..., tuple[Boxes, Boxes]]

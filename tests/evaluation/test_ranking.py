@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from evaluation.ranking import find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
 

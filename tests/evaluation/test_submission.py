@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from evaluation.boxes import Boxes
-from evaluation.errors import InputError
 from evaluation.submission import read_submission, write_submission
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from common.command_line import run_command
+from common.errors import InputError
 from detection.errors import InputError as DetectionInputError
 from detection.video import open_video
-from evaluation.cli import run_command
-from evaluation.errors import InputError
 from evaluation.submission import read_submission
 from mtmc.run import main
 

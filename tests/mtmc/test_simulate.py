@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import run_command
+from common.command_line import run_command
 from mtmc.simulate import main
 
 

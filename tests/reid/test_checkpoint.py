@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import load_model, read_tensors, save_model, write_tensors
 from reid.models import build_model
 from reid.settings import ModelConfig

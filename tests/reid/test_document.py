@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import run_command
+from common.command_line import run_command
 from reid import evaluate, export, train
 from reid.analyse import __main__ as analyse
 from reid.datasets import DATASETS, dataset_options

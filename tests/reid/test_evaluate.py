@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import save_model
 from reid.datasets import Dataset, ImageTable, Split, load_dataset
 from reid.evaluate import evaluate_model, evaluate_vectors, main, paths_of_tests

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import reid
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import save_model
 from reid.embedding import embed_files
 from reid.export import export_model

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import timm
 
+from common.command_line import run_command
 from detection.errors import InputError as DetectionInputError
-from evaluation.cli import run_command
 from mtmc.run import main as run_scenario
 from reid import evaluate, export, train
 from reid.analyse import __main__ as analyse

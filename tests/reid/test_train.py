@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import run_command
-from evaluation.errors import InputError
+from common.command_line import run_command
+from common.errors import InputError
 from reid.checkpoint import load_model
 from reid.settings import SelfSupervisionSettings
 from reid.train import main, read_settings

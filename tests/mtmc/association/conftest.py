@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from mtmc.association import CameraTracks, TrackFeatures
-from mtmc.clock import Clock
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 WIDTH, HEIGHT, SPEED = 960, 540, 160.0
 

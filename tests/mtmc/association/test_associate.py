@@ -19,8 +19,8 @@ from mtmc.association import (
     summarise,
     write_links,
 )
-from mtmc.clock import Clock
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 Make = Callable[..., Any]
 Share = Callable[..., float]

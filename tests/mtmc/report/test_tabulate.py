@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtmc.clock import Clock
 from mtmc.report.data import ExtractorResult, ReportData, TrackTable
 from mtmc.report.tabulate import followed_vehicle, passage_lengths, tabulate_tracks
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 
 def boxes(left: list[float]) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from detection.video import Video, VideoInfo, VideoStats, open_video
-from mtmc.clock import Clock
 from mtmc.report.annotate import annotate_video
 from mtmc.report.colours import identity_colours
 from mtmc.report.mosaic import MosaicCamera, write_mosaic
-from mtmc.tracks import Tracks
+from mtmc.scenarios.clock import Clock
+from mtmc.tracking.tracks import Tracks
 
 
 class MadeUpVideo:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from mtmc.simulation.detection_set import simulate_detection
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from common.errors import InputError
 from detection.detections import Detections
-from evaluation.errors import InputError
 from mtmc.simulation.difficulty import detector_finds, look_alikes, main, read_visible
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from mtmc.simulation.difficulty import colour_ranking, look_alikes
 from mtmc.simulation.reid_set import simulate_reid
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from mtmc.simulation.difficulty import look_alikes, read_visible
 from mtmc.simulation.lens import to_gps
 from mtmc.simulation.scenario import plan_scenario, simulate_scenario

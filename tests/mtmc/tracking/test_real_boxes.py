@@ -11,7 +11,7 @@ from detection.detections import Detections
 from evaluation.boxes import Boxes
 from evaluation.comparison import compare
 from evaluation.identity import identity_score
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.repair import RepairSettings, repair
 from mtmc.tracking.tracker import track
 

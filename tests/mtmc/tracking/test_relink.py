@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.relink import relink
 from mtmc.tracking.repair_settings import RepairSettings
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 TEN_FPS = Clock.uniform(10)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.duplicates import duplicates
 from mtmc.tracking.gaps import interpolate, smooth, visible_share
 from mtmc.tracking.repair import Repaired, RepairSettings, parked, repair
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 TEN_FPS = Clock.uniform(10)
 PICTURE = (640, 360)

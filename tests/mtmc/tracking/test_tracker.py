@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from detection.detections import Detections
-from mtmc.clock import Clock
+from mtmc.scenarios.clock import Clock
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import predict
 from mtmc.tracking.tracker import Tracker, compile_ahead, track
-from mtmc.tracks import Tracks
+from mtmc.tracking.tracks import Tracks
 
 
 def boxes_of(path: np.ndarray, frames: np.ndarray, side: float = 60, score: float = 0.9) -> Detections:

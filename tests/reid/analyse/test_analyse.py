@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.analyse.__main__ import main
 from reid.analyse.budget import forward_flop, training_budget
 from reid.analyse.curves import smooth

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.backbones import build_backbone
 from reid.models import build_model
 from reid.settings import ModelConfig

@@ -5,7 +5,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.backbones import build_backbone
 from reid.backbones.pretrained import load_pretrained
 from reid.settings import ModelConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets import DATASETS, UNKNOWN_CAMERA, ImageTable, dataset_options, load_dataset
 from reid.datasets.holdout import hold_out
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.settings import validate
+from common.settings import validate
 from reid.datasets import ImageTable
 from reid.settings import TrainSettings
 from reid.training.trainer import Trainer

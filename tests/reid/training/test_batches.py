@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.datasets import ImageTable
 from reid.settings import ViewSettings
 from reid.training.batches import BatchMaker, DamageReport, PictureStore, iterate_batches

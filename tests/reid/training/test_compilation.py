@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.training.compilation import compile_modules
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.training.sampler import IdentityBatches
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluation.errors import InputError
+from common.errors import InputError
 from reid.checkpoint import load_model, read_tensors
 from reid.datasets import ImageTable
 from reid.train_log import COLUMNS, read_log

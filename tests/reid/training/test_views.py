@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.errors import InputError
-from evaluation.settings import validate
+from common.errors import InputError
+from common.settings import validate
 from reid.settings import ViewSettings
 from reid.views import _jitter, draw_box, make_views
 

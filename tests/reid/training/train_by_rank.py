@@ -3,7 +3,7 @@
 import os
 import sys
 
-from evaluation.cli import run_command
+from common.command_line import run_command
 from reid.train import main
 
 config, output, *roots = sys.argv[1:]

@@ -1,0 +1,1 @@
+"""From crops to one feature a track."""

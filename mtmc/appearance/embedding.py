@@ -1,0 +1,110 @@
+"""Crops to vectors, and these to one feature a track."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from mtmc.association.track_summaries import TrackFeatures
+from mtmc.crops import Crops
+from mtmc.settings import Settings
+
+
+class EmbeddingSettings(Settings):
+    """How the vectors of a track's crops become its feature."""
+
+    max_occlusion: float = Field(
+        0.35,
+        ge=0,
+        le=1,
+        description="crops of which other boxes hide more than this share are left out, unless a track has no better "
+        "one; raising it keeps more crops, with more of other vehicles in them",
+    )
+    quality_power: float = Field(
+        1.0, ge=0, description="crops are weighed by quality to this power; 0 weighs all alike, more favours the best"
+    )
+    split: bool = Field(
+        True,
+        description="cut a track where its crops before and after look like two vehicles and it was hidden or unseen "
+        "in between",
+    )
+
+
+class CropExtractor(Protocol):
+    """What turns crops into vectors; `reid.Extractor` does."""
+
+    def embed(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """(n, d) L2-normalised vectors of n BGR pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropVectors:
+    """The crops of one camera that count, as vectors.
+
+    Attributes:
+        track: (n,) int32, the number of the track.
+        frame: (n,) int32, the frame's number.
+        vector: (n, d) float32, L2-normalised.
+        weight: (n,) float32, how much the crop counts in its track's feature, above 0.
+        clear: (n,) bool, false for the stopgap of a track whose crops are all hidden too much.
+    """
+
+    track: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.int32]
+    vector: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
+    clear: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> CropVectors:
+        return CropVectors(self.track[rows], self.frame[rows], self.vector[rows], self.weight[rows], self.clear[rows])
+
+    def by_track(self) -> TrackFeatures:
+        """The feature of every track that is there: the weighted mean of its vectors, L2-normalised.
+
+        Returns:
+            One row a track, by track number; `weight` is the sum of the weights of its crops, at most 1.
+        """
+        tracks, owner = np.unique(self.track, return_inverse=True)
+        total = np.zeros((len(tracks), self.vector.shape[1]))
+        np.add.at(total, owner, self.vector * self.weight[:, None])
+        length = np.linalg.norm(total, axis=1)
+        kept = length > 0
+        mean = total[kept] / length[kept, None]
+        trust = np.clip(np.bincount(owner, self.weight, len(tracks)), 1e-3, 1.0)
+        return TrackFeatures(tracks[kept].astype(np.int32), mean.astype(np.float32), trust[kept].astype(np.float32))
+
+
+def embed_crops(crops: Crops, extractor: CropExtractor, settings: EmbeddingSettings) -> CropVectors:
+    """The vectors of the crops that are hidden little enough, and of a track's least hidden one where none is.
+
+    A vector that is not finite would spread through a mean: its crop is left out.
+    """
+    usable, clear = _usable(crops, settings.max_occlusion)
+    used = crops[usable]
+    if not len(used):
+        nothing = np.zeros(0, np.int32)
+        return CropVectors(nothing, nothing, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), clear[usable])
+    vectors = extractor.embed(used.pictures())
+    weight = np.maximum(used.quality * (1 - used.occlusion), 1e-3) ** settings.quality_power
+    found = CropVectors(used.track, used.frame, vectors, weight.astype(np.float32), clear[usable])
+    return found[np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)]
+
+
+def _usable(crops: Crops, max_occlusion: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(n,) the crops that are hidden little enough or the least hidden of a track that has none such; and the former
+    alone."""
+    clear = np.asarray(crops.occlusion <= max_occlusion, np.bool_)
+    usable = clear.copy()
+    if len(crops):
+        order = np.lexsort((-crops.quality, crops.occlusion, crops.track))
+        first = order[np.flatnonzero(np.diff(crops.track[order], prepend=crops.track.min() - 1))]
+        usable[first[~np.isin(crops.track[first], crops.track[clear])]] = True
+    return usable, clear

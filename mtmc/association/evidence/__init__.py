@@ -1,0 +1,1 @@
+"""What speaks for and against two tracks being one vehicle."""

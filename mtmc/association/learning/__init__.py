@@ -1,0 +1,1 @@
+"""The probabilities of pairs, learned from the run itself."""

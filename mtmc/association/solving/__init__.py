@@ -1,0 +1,1 @@
+"""From probabilities of pairs to one identity a track."""

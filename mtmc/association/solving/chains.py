@@ -1,0 +1,74 @@
+"""Chains: each track with its successor, cut where a vehicle would be in one camera twice at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mtmc.association.track_summaries import TrackSummaries
+
+
+def identities_of(successor: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(n,) number of the chain of each track, from 0 in the order of each chain's smallest track index.
+
+    Args:
+        successor: (n,) index of the next track of the same vehicle, -1 at the end; no circles.
+    """
+    n = len(successor)
+    root = np.where(successor >= 0, successor, np.arange(n))
+    # Pointer doubling: after k rounds each track points 2^k steps ahead, the last one of a chain at itself.
+    while True:
+        ahead = root[root]
+        if (ahead == root).all():
+            break
+        root = ahead
+    return renumbered(root)
+
+
+def renumbered(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Group numbers from 0 in the order of each group's first member."""
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return rank[inverse.reshape(-1)]
+
+
+def clashes(summaries: TrackSummaries, identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(k, 2) pairs of tracks of one camera and one identity that overlap in time (neighbours in time order)."""
+    order = np.lexsort((summaries.start, summaries.camera, identity))
+    together = (np.diff(identity[order]) == 0) & (np.diff(summaries.camera[order]) == 0)
+    overlap = together & (summaries.start[order][1:] <= summaries.end[order][:-1])
+    at = np.flatnonzero(overlap)
+    return np.stack([order[at], order[at + 1]], 1)
+
+
+def cut_clashes(
+    summaries: TrackSummaries, successor: npt.NDArray[np.int64], gain: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Cut each chain that holds a clash at its weakest step between the two tracks, until none is left.
+
+    Args:
+        summaries: the tracks.
+        successor: (n,) as in `identities_of`.
+        gain: (n,) how sure the step from each track to its successor is.
+    """
+    successor = successor.copy()
+    while True:
+        found = clashes(summaries, identities_of(successor))
+        if len(found) == 0:
+            return successor
+        for a, b in found:
+            path = _path(successor, int(a), int(b)) or _path(successor, int(b), int(a))
+            if path:
+                successor[min(path, key=lambda step: (gain[step], step))] = -1
+
+
+def _path(successor: npt.NDArray[np.int64], a: int, b: int) -> list[int]:
+    """Tracks from a up to the one before b, along the chain; empty where b does not come after a."""
+    path = []
+    while a != b:
+        path.append(a)
+        a = int(successor[a])
+        if a < 0:
+            return []
+    return path

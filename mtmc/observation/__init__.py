@@ -1,0 +1,1 @@
+"""From videos to tracks and crops, camera by camera."""

@@ -1,0 +1,225 @@
+"""One camera's video to tracks and crops, in one pass; runs in a worker process."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.cache import Cache, write_json
+from detection.det_files import read_detections as read_detection_file
+from detection.detections import Detections
+from detection.loading import PreparedDetector, load_detector
+from detection.video import Video, open_video
+from mtmc.config import PipelineSettings
+from mtmc.crops import Crops, CropSelector, choose_frames, write_crops
+from mtmc.observation.sources import read_tracks_text
+from mtmc.scenarios.cityflow import read_roi
+from mtmc.scenarios.scenario import Camera
+from mtmc.tracking.repair import Repaired, parked, repair
+from mtmc.tracking.tracker import Tracker, track
+from mtmc.tracking.tracks import Tracks
+from mtmc.tracking.tracks_file import read_detections, write_detections, write_tracks
+
+Frames = Iterable[tuple[int, npt.NDArray[np.uint8]]]
+BATCH = 8
+"""Frames that the detector is given at once: enough to keep every core, or the GPU, busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorChoice:
+    """Which detector a worker loads.
+
+    Attributes:
+        name: a name or file for `detection.loading.load_detector`.
+        options: its keyword arguments.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, threads: int) -> PreparedDetector:
+        """Load it for a process that may use so many threads."""
+        return load_detector(self.name, threads=threads, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveJob:
+    """What a worker is told of one camera.
+
+    Attributes:
+        camera: the clip.
+        key: where the result goes in the cache.
+        cache: the cache's root.
+        settings: of all stages.
+        detect_key: where the detector's boxes are, or go, in the cache.
+        detector: what makes the boxes; None where they are given.
+        detections: a file of given detections.
+        tracks: a file of given tracks.
+        threads: for the detector and the decoder.
+    """
+
+    camera: Camera
+    key: str
+    cache: Path
+    settings: PipelineSettings
+    detect_key: str = ""
+    detector: DetectorChoice | None = None
+    detections: Path | None = None
+    tracks: Path | None = None
+    threads: int = 1
+
+
+class _Timer:
+    """Wall-clock seconds by part of the work."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.perf_counter() - start
+
+    def timed(self, part: str, frames: Frames) -> Frames:
+        """The same frames; the time to get each is counted."""
+        iterator = iter(frames)
+        while True:
+            with self.of(part):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+
+def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None = None) -> None:
+    """Write `tracks.parquet`, `crops.parquet` and `stats.json` of a camera under its key.
+
+    The frames are decoded once. The boxes are kept under `detect_key`, so that other settings of the tracker need no
+    second detection.
+
+    Args:
+        job: what to do.
+        advance: called with the camera's name and the number of frames that were worked on since the last call.
+
+    Raises:
+        InputError: of `detection` or `evaluation`: the camera's files cannot be used.
+    """
+    cache, camera, timer = Cache(job.cache), job.camera, _Timer()
+    video = open_video(camera.video, threads=job.threads) if camera.video is not None else None
+    report = advance or (lambda name, frames: None)
+    known = None if job.detector is None else cache.find("detect", job.detect_key)
+    if job.tracks is not None:
+        raw = tracks = read_tracks_text(job.tracks)
+        crops = _crops_of_known(tracks, video, job, timer, report)
+    elif known is None and job.detections is None:
+        raw, tracks, crops = _one_pass(video, job, timer, report, cache)
+    else:
+        boxes = _given_boxes(known, job)
+        with timer.of("track"):
+            raw = track(boxes[boxes.score >= job.settings.detection.score], camera.clock, job.settings.tracking)
+        tracks = _repair(raw, job, timer).tracks
+        crops = _crops_of_known(tracks, video, job, timer, report)
+    stats = {
+        "camera": camera.name,
+        "frames": camera.frame_count,
+        "video": asdict(video.stats) | {"lost": video.stats.lost} if video is not None else None,
+        "seconds": dict(timer.seconds),
+        "tracks": len(np.unique(tracks.track)),
+        "boxes": len(tracks),
+        "small": float(np.mean(raw.box[:, 2:].min(axis=1) < job.settings.repair.min_side))
+        if len(raw) and job.tracks is None
+        else 0.0,
+        "crops": len(crops),
+        "parked": parked(tracks, camera.clock, job.settings.repair).tolist(),
+    }
+    with cache.write("observe", job.key) as folder:
+        write_tracks(folder / "tracks.parquet", tracks)
+        write_crops(folder / "crops.parquet", crops)
+        write_json(folder / "stats.json", stats)
+
+
+def _one_pass(
+    video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None], cache: Cache
+) -> tuple[Tracks, Tracks, Crops]:
+    """Decode, detect, track and choose crops while the frames stream by; the tracks before and after their repair."""
+    camera = job.camera
+    if video is None or job.detector is None:
+        raise ValueError(f"{camera.name}: a video and a detector are needed where no boxes are given")
+    with timer.of("load"):
+        detector = job.detector.load(job.threads)
+    tracker, selector = Tracker(job.settings.tracking), CropSelector(job.settings.crops)
+    found: list[Detections] = []
+    raw: list[Tracks] = []
+    for batch in _batches(timer.timed("decode", video.frames()), BATCH):
+        with timer.of("detect"):
+            boxes = detector.detect([picture for _, picture in batch])
+        for (number, picture), detections in zip(batch, boxes, strict=True):
+            table = replace(detections, frame=np.full(len(detections), number, np.int32))
+            found.append(table)
+            with timer.of("track"):
+                rows = tracker.update(table, float(camera.clock.at(number)))
+            raw.append(rows)
+            with timer.of("crop"):
+                selector.add(picture, number, rows)
+        report(camera.name, len(batch))
+    with cache.write("detect", job.detect_key) as folder:
+        write_detections(folder / "detections.parquet", Detections.concatenate(found))
+    every = Tracks.concatenate(raw).sorted()
+    result = _repair(every, job, timer)
+    with timer.of("crop"):
+        return every, result.tracks, selector.finish(result.mapping)
+
+
+def _given_boxes(known: Path | None, job: ObserveJob) -> Detections:
+    """The boxes of an earlier detection, or of a file."""
+    if known is not None:
+        return read_detections(known / "detections.parquet")
+    if job.detections is None:
+        raise ValueError(f"{job.camera.name}: no boxes are given")
+    return read_detection_file(job.detections)
+
+
+def _repair(raw: Tracks, job: ObserveJob, timer: _Timer) -> Repaired:
+    camera = job.camera
+    roi = read_roi(camera.roi) if camera.roi is not None else None
+    with timer.of("track"):
+        return repair(raw, camera.clock, (camera.width, camera.height), job.settings.repair, roi)
+
+
+def _crops_of_known(
+    tracks: Tracks, video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None]
+) -> Crops:
+    """Crops of tracks that are known beforehand: only the frames that hold one are converted to pictures."""
+    camera = job.camera
+    if video is None or not len(tracks):
+        report(camera.name, camera.frame_count)
+        return Crops.empty()
+    wanted = choose_frames(tracks, (camera.width, camera.height), job.settings.crops)
+    selector = CropSelector(job.settings.crops)
+    done = 0
+    for number, picture in timer.timed("decode", video.frames(wanted=set(wanted.tolist()))):
+        with timer.of("crop"):
+            selector.add(picture, number, tracks)
+        report(camera.name, number - done)
+        done = number
+    report(camera.name, camera.frame_count - done)
+    with timer.of("crop"):
+        return selector.finish()
+
+
+def _batches(frames: Frames, size: int) -> Iterator[list[tuple[int, npt.NDArray[np.uint8]]]]:
+    iterator = iter(frames)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,267 @@
+"""Observe all cameras of a scenario: what is cached is reused, the rest is spread over processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from common.cache import Cache, code_version, key_of
+from common.errors import InputError
+from detection.det_files import find_det_file
+from detection.errors import InputError as DetectionInputError
+from mtmc.config import PipelineSettings
+from mtmc.crops import Crops, read_crops
+from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
+from mtmc.observation.progress import Advance, CameraProgress
+from mtmc.observation.sources import tracks_file
+from mtmc.observation.workers import CameraFailure, map_cameras
+from mtmc.scenarios.scenario import Camera, Scenario
+from mtmc.stage_log import StageLog
+from mtmc.tracking.tracker import compile_ahead
+from mtmc.tracking.tracks import Tracks
+from mtmc.tracking.tracks_file import read_tracks
+
+MANY_SMALL = 0.5
+"""Share of a camera's boxes that are too small from which on a person is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the boxes of a run come from: exactly one of a detector, files of detections, files of tracks.
+
+    Attributes:
+        detector: a name or file for `detection.loading.load_detector`.
+        detections: `NAME` of det/det_NAME.txt, or a folder of `<camera>.txt`; replaces the detector.
+        tracks: `NAME` of mtsc/mtsc_NAME.txt, `gt`, or a folder of `<camera>.txt`; replaces detector and tracker.
+        device: for the detector.
+    """
+
+    detector: str
+    detections: str | None = None
+    tracks: str | None = None
+    device: str = "auto"
+
+    def describe(self) -> str:
+        """For people: what the boxes come from."""
+        if self.tracks is not None:
+            return f"tracks {self.tracks}"
+        return f"detections {self.detections}" if self.detections is not None else f"detector {self.detector}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a camera's video gave.
+
+    Attributes:
+        camera: the clip.
+        key: what decided it, part of later stages' keys.
+        tracks: its tracks.
+        parked: (k,) int32, numbers of tracks that stay parked all along.
+        crops_file: the crops, for `crops()`.
+        stats: frames read and lost, seconds of each part of the work.
+    """
+
+    camera: Camera
+    key: str
+    tracks: Tracks
+    parked: npt.NDArray[np.int32]
+    crops_file: Path
+    stats: Mapping[str, Any]
+
+    def crops(self) -> Crops:
+        """The pictures of its tracks."""
+        return read_crops(self.crops_file)
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Frames that were read, and frames that should be there and could not be read."""
+        video = self.stats["video"]
+        return (video["decoded"], video["lost"]) if video else (self.camera.frame_count, 0)
+
+
+def observe_cameras(
+    scenario: Scenario,
+    source: Source,
+    settings: PipelineSettings,
+    cache: Cache,
+    workers: int,
+    log: StageLog,
+    console: Console,
+) -> tuple[Scenario, list[Observation]]:
+    """Observe every camera of `scenario`.
+
+    Returns:
+        The scenario without the cameras that failed (they are in its `missing`), and an observation for each of those
+        that are left, in their order.
+
+    Raises:
+        InputError: no camera is left, or the detector cannot be loaded.
+    """
+    detector = _choose_detector(scenario, source, settings, cache)
+    detector_key = detector.load(0).key if detector is not None else ""
+    missing = dict(scenario.missing)
+    jobs: dict[str, ObserveJob] = {}
+    for camera in scenario.cameras:
+        try:
+            jobs[camera.name] = _job(camera, source, detector, detector_key, settings, cache)
+        except (InputError, DetectionInputError) as error:
+            missing[camera.name] = str(error)
+    due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
+    for name in jobs.keys() - due.keys():
+        log.say(f"{name}: observed before, reused")
+    if due:
+        compile_ahead()
+        if detector is not None:
+            _prepare(detector, due, cache)
+        missing |= _observe(due, cache, workers, log, console)
+    cameras = tuple(camera for camera in scenario.cameras if camera.name not in missing)
+    if not cameras:
+        raise InputError(f"{scenario.name}: no camera is left: {'; '.join(missing.values())}")
+    observations = []
+    for camera in cameras:
+        observation = _read(camera, jobs[camera.name], cache)
+        observations.append(observation)
+        seconds = sum(observation.stats["seconds"].values())
+        log.add("observe", camera.name, seconds, observation.frames[0], reused=camera.name not in due)
+    for name in missing.keys() - scenario.missing.keys():
+        log.say(f"{name}: left out: {missing[name]}")
+    for observation in observations:
+        if observation.frames[1]:
+            log.say(f"{observation.camera.name}: {observation.frames[1]} frames could not be read, the others are used")
+        small = observation.stats["small"]
+        if small > MANY_SMALL:
+            log.say(
+                f"{observation.camera.name}: {small:.0%} of its boxes are dropped, they are smaller than "
+                f"{settings.repair.min_side:g} pixels; --set repair.min_side=0 keeps them"
+            )
+    return replace(scenario, cameras=cameras, missing=missing), observations
+
+
+def _choose_detector(
+    scenario: Scenario, source: Source, settings: PipelineSettings, cache: Cache
+) -> DetectorChoice | None:
+    if source.detections is not None or source.tracks is not None:
+        return None
+    if not any(camera.video for camera in scenario.cameras):
+        raise InputError(
+            f"{scenario.name}: none of its cameras has a video; start from boxes with --detections or --tracks"
+        )
+    chosen = settings.detection
+    options: dict[str, Any] = {
+        "device": source.device,
+        "score": chosen.score,
+        "image_size": chosen.image_size,
+        "precision": chosen.precision,
+        "cache_dir": cache.root,
+    }
+    if chosen.precision == "int8":
+        options["calibration"] = [camera.video for camera in scenario.cameras if camera.video is not None]
+    return DetectorChoice(source.detector, options)
+
+
+def _job(
+    camera: Camera,
+    source: Source,
+    detector: DetectorChoice | None,
+    detector_key: str,
+    settings: PipelineSettings,
+    cache: Cache,
+) -> ObserveJob:
+    """What is to be done for a camera, under the key of all that decides it."""
+    video = cache.file_digest(camera.video) if camera.video is not None else None
+    job = ObserveJob(camera, "", cache.root, settings, detector=detector)
+    parts: dict[str, Any] = {
+        "code": code_version("mtmc.observation.camera", "mtmc.tracking", "mtmc.crops", "detection.video", "evaluation"),
+        "video": video,
+        "clock": [camera.clock.frames.tolist(), camera.clock.seconds.tolist()],
+        "size": [camera.width, camera.height],
+        "frames": camera.frame_count,
+        "roi": cache.file_digest(camera.roi) if camera.roi is not None else None,
+        "crops": settings.crops.model_dump(),
+    }
+    if source.tracks is not None:
+        path = tracks_file(camera, source.tracks)
+        job = replace(job, tracks=path)
+        parts["tracks"] = cache.file_digest(path)
+    else:
+        parts["tracking"] = settings.tracking.model_dump()
+        parts["repair"] = settings.repair.model_dump()
+    if source.detections is not None and source.tracks is None:
+        path = find_det_file(camera.directory or Path(), camera.name, source.detections)
+        job = replace(job, detections=path)
+        parts["detections"] = [cache.file_digest(path), settings.detection.score]
+    if detector is not None:
+        if camera.video is None:
+            raise InputError(f"{camera.name}: has no video; start from boxes with --detections or --tracks")
+        code = code_version("detection", without=("detection.train",))
+        detect = {"code": code, "video": video, "detector": detector_key}
+        job = replace(job, detect_key=key_of(detect))
+        parts["detect"] = detect
+    return replace(job, key=key_of(parts))
+
+
+def _prepare(detector: DetectorChoice, due: Mapping[str, ObserveJob], cache: Cache) -> None:
+    """Export or compile the network once for each size of picture, before several processes would."""
+    sizes = {
+        (job.camera.height, job.camera.width) for job in due.values() if cache.find("detect", job.detect_key) is None
+    }
+    network = detector.load(0) if sizes else None
+    for height, width in sorted(sizes):
+        if network is not None:
+            network.prepare(height, width)
+
+
+_advance: Advance | None = None
+
+
+def _start_worker(advance: Advance) -> None:
+    """Keep the counter of frames in the worker process."""
+    global _advance
+    _advance = advance
+
+
+def _work(job: ObserveJob) -> None:
+    observe_camera(job, _advance)
+
+
+def _observe(
+    due: Mapping[str, ObserveJob], cache: Cache, workers: int, log: StageLog, console: Console
+) -> dict[str, str]:
+    """Observe the cameras that are due; returns those that failed, with the reason."""
+    failed: dict[str, str] = {}
+    start = time.perf_counter()
+    workers = min(workers, len(due))
+    threads = max(1, _processors() // workers)
+    totals = {name: job.camera.frame_count for name, job in due.items()}
+    with CameraProgress(totals, title="observe", console=console) as progress:
+        jobs = {name: replace(job, threads=threads) for name, job in due.items()}
+        results = map_cameras(
+            _work, jobs, workers, _start_worker, (progress.advance,), (InputError, DetectionInputError, MemoryError)
+        )
+        for name, result in results:
+            if isinstance(result, CameraFailure):
+                failed[name] = str(result)
+    frames = sum(totals.values())
+    seconds = time.perf_counter() - start
+    log.say(f"observe: {len(due)} cameras in {seconds:.1f} s, {frames / max(seconds, 1e-9):.1f} frames per second")
+    return failed
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read(camera: Camera, job: ObserveJob, cache: Cache) -> Observation:
+    folder = cache.folder("observe", job.key)
+    stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+    parked = np.array(stats["parked"], np.int32)
+    return Observation(camera, job.key, read_tracks(folder / "tracks.parquet"), parked, folder / "crops.parquet", stats)

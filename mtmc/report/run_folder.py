@@ -1,0 +1,102 @@
+"""The files of a run's folder that people and other programs read."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from common.cache import write_json
+from detection.mot_text import MotTable, write_mot
+from evaluation.submission import write_submission
+from evaluation.tables import Result, ResultTable
+from mtmc.association.links_file import write_links
+from mtmc.pipeline import Outcome, RunResult
+
+PACKAGES = (
+    "av",
+    "numba",
+    "numpy",
+    "opencv-python-headless",
+    "openvino",
+    "scipy",
+    "torch",
+    "torchvision",
+    "ultralytics",
+)
+
+
+def table_of(result: RunResult) -> ResultTable:
+    """The table that a run prints: one row an extractor, with the differences to the first."""
+    rows = [Result(o.extraction.name, o.score.identity if o.score is not None else None) for o in result.outcomes]
+    kind = " (simulated)" if result.scenario.simulated else ""
+    return ResultTable(f"{result.scenario.name}{kind}, per cent", rows)
+
+
+def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:
+    """Write what came out: track1.txt, tracks/, links.yaml, metrics.json, run.json; each whole or not at all.
+
+    Where there are several extractors, the first three lie in a folder for each of them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for outcome in result.outcomes:
+        _write_outcome(result, outcome, folder_of(result, outcome, folder))
+    write_json(folder / "metrics.json", metrics_of(result))
+    write_json(folder / "run.json", _run_of(result, configuration, command))
+
+
+def folder_of(result: RunResult, outcome: Outcome, folder: Path) -> Path:
+    """Where an extractor's files lie: the run's folder, or one below it where there are several extractors."""
+    return folder if len(result.outcomes) == 1 else folder / outcome.extraction.name
+
+
+def metrics_of(result: RunResult) -> dict[str, Any]:
+    """The figures of a run as plain values: fractions by extractor, null where there is no ground truth."""
+    return {
+        "scenario": result.scenario.name,
+        "simulated": result.scenario.simulated,
+        "ground_truth": result.truth is not None,
+        "cameras": {camera.name: camera.number for camera in result.scenario.cameras},
+        "missing_cameras": dict(result.scenario.missing),
+        "extractors": {o.extraction.name: o.score.to_json() if o.score is not None else None for o in result.outcomes},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this project and of the packages that decide figures."""
+    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    for name in ("mtmc", *PACKAGES):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
+    (folder / "tracks").mkdir(parents=True, exist_ok=True)
+    write_submission(folder / "track1.txt", outcome.boxes)
+    write_links(folder / "links.yaml", outcome.links)
+    for index, observation in enumerate(result.observations):
+        tracks = observation.tracks
+        identity = outcome.identities.of_tracks(index, tracks)
+        kept = identity >= 0
+        table = MotTable.of(tracks.frame[kept], identity[kept], tracks.box[kept], tracks.score[kept])
+        write_mot(folder / "tracks" / f"{observation.camera.name}.txt", table)
+
+
+def _run_of(result: RunResult, configuration: Mapping[str, Any], command: str) -> dict[str, Any]:
+    return {
+        "command": command,
+        "scenario": result.scenario.name,
+        "simulated": result.scenario.simulated,
+        "configuration": dict(configuration),
+        "versions": versions(),
+        "weights": {o.extraction.name: {"file": o.extraction.weights, "checksum": o.checksum} for o in result.outcomes},
+        "cameras": [dict(observation.stats) for observation in result.observations],
+        "missing_cameras": dict(result.scenario.missing),
+        "stages": [asdict(entry) for entry in result.log.entries],
+    }

@@ -1,0 +1,79 @@
+"""From the name that a person gives to the scenario on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from common.errors import InputError
+from common.settings import nearest
+from mtmc.scenarios.cityflow import SPLITS, camera_folders, read_scenario, scenario_folders
+from mtmc.scenarios.facts import ScenarioFacts, read_scenario_file
+from mtmc.scenarios.scenario import Scenario
+from mtmc.scenarios.video_folder import read_video_folder, videos_in
+
+CITYFLOW = ("S01", "S02", "S03", "S04", "S05", "S06")
+
+
+def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | None]:
+    """The facts of a scenario: of the YAML file `name` names, of `<scenario_dir>/<name>.yaml`, else none.
+
+    Returns:
+        The facts, and the file that they come from.
+    """
+    given = Path(name)
+    path = given if given.suffix in (".yaml", ".yml") else scenario_dir / f"{name}.yaml"
+    if path.is_file() or path == given:
+        return read_scenario_file(path), path
+    return ScenarioFacts(name=name), None
+
+
+def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: Sequence[Path], known: Path) -> Scenario:
+    """Find and read the scenario `facts.name` below the first root that has it.
+
+    Args:
+        name: what the person typed.
+        facts: of `known_facts`.
+        source: the YAML file of the facts; its `links` is relative to it.
+        roots: data roots, in the order in which they are searched.
+        known: the folder of scenario YAML files, for the names in the error.
+
+    Raises:
+        InputError: it is nowhere; says where it was looked for and how to get it.
+    """
+    for root in roots:
+        folder = _folder_of(root, facts.name)
+        if folder is None:
+            continue
+        scenario_root = folder.parent.parent if folder.parent.name in SPLITS else folder.parent
+        if camera_folders(folder):
+            scenario = read_scenario(scenario_root, folder, facts)
+        else:
+            scenario = read_video_folder(folder, facts)
+        if facts.links is not None and source is not None:
+            scenario = replace(scenario, links=source.parent / facts.links)
+        return replace(scenario, name=facts.name)
+    raise InputError(_not_found(name, facts.name, roots, known))
+
+
+def _folder_of(root: Path, name: str) -> Path | None:
+    """The scenario's folder below `root`, or `root` itself where it bears that name; None where nothing is found."""
+    candidates = [*(root / split / name for split in SPLITS), root / name]
+    if root.resolve().name == name:
+        candidates.append(root.resolve())
+    return next((c for c in candidates if c.is_dir() and (camera_folders(c) or videos_in(c))), None)
+
+
+def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str:
+    looked = ", ".join(str(root) for root in roots)
+    there = [scenario for root in roots if root.is_dir() for scenario in scenario_folders(root)]
+    shipped = [path.stem for path in known.glob("*.yaml")]
+    simulated = "sim-S06 is simulated and needs no data"
+    if name in CITYFLOW:
+        have = f" (there: {', '.join(sorted(set(there)))})" if there else ""
+        return (
+            f"scenario {name} is not under {looked}{have}: ask for CityFlowV2 at www.aicitychallenge.org, unpack it so "
+            f"that <root>/<split>/{name}/<camera>/vdo.avi exists, and name <root> with --data-root; {simulated}"
+        )
+    return f"scenario '{typed}' is not under {looked}{nearest(name, [*there, *shipped])}; {simulated}"

@@ -1,0 +1,74 @@
+"""A scenario: several fixed cameras that filmed at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtmc.scenarios.clock import Clock
+from mtmc.scenarios.ground_map import GroundMap
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One clip of one camera. CityFlow re-uses camera names between scenarios: a clip is (scenario, camera).
+
+    Attributes:
+        name: the camera's name, unique in the scenario ("c041").
+        number: its number in a submission (41).
+        fps: frames per second.
+        width, height: size of the picture in pixels.
+        frame_count: frames in the clip, 0 where nothing tells.
+        clock: frame number to seconds on the scenario's time axis.
+        directory: where det/, mtsc/ and gt/ lie; None for a plain video.
+        video: the clip, None where only boxes exist.
+        roi: the picture of the region of interest (white = inside), or None.
+        ground_truth: gt.txt, or None.
+        ground: pixels to metres about the scenario's origin, None where uncalibrated.
+    """
+
+    name: str
+    number: int
+    fps: float
+    width: int
+    height: int
+    frame_count: int
+    clock: Clock
+    directory: Path | None = None
+    video: Path | None = None
+    roi: Path | None = None
+    ground_truth: Path | None = None
+    ground: GroundMap | None = None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Seconds of the clip's first and last frame."""
+        first, last = self.clock.at([1, max(self.frame_count, 1)])
+        return float(first), float(last)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Cameras and what is known of them as a whole.
+
+    Attributes:
+        name: "S06", "sim-S06", or a folder's name.
+        split: train, validation, test; empty for a plain folder.
+        cameras: those that can be used.
+        missing: camera name to the reason why it cannot be used.
+        simulated: whether the pictures were rendered; every table and page says so.
+        links: a YAML file of zones and links, or None: learned from the tracks.
+    """
+
+    name: str
+    split: str
+    cameras: tuple[Camera, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    links: Path | None = None
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether any camera has ground truth."""
+        return any(camera.ground_truth is not None for camera in self.cameras)

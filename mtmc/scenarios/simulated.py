@@ -1,0 +1,48 @@
+"""Simulated scenarios, rendered when they are first asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from common.cache import Cache, code_version, key_of
+from mtmc.scenarios.facts import ScenarioFacts
+from mtmc.simulation.scenario import simulate_scenario
+
+_OTHER_DATA = tuple(f"mtmc.simulation.{name}" for name in ("reid_set", "detection_set", "difficulty"))
+"""Modules that have no part in a scenario."""
+
+
+def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
+    """The data root that holds a simulated scenario in CityFlow's layout; rendered now if it is not there yet.
+
+    Args:
+        facts: of a scenario with a `simulation` section.
+        cache: where it is kept, under its settings and the simulator's version.
+        workers: processes that render.
+        console: where progress is shown.
+    """
+    settings = facts.simulation
+    if settings is None:
+        raise ValueError(f"{facts.name} is not simulated")
+    split = facts.split or "validation"
+    code = code_version("mtmc.simulation", without=_OTHER_DATA)
+    key = key_of({"code": code, "settings": settings.model_dump(), "name": facts.name, "split": split})
+    root = cache.folder("simulated", key)
+    if root.is_dir():
+        return root
+    console.print(f"{facts.name} is simulated: rendering it once, it is kept in {root}", highlight=False)
+    columns = (TextColumn("render"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
+    with cache.write("simulated", key) as folder, Progress(*columns, console=console) as progress:
+        task = progress.add_task("render", total=None)
+        simulate_scenario(
+            settings,
+            folder,
+            workers,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            name=facts.name,
+            split=split,
+        )
+    return root

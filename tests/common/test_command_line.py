@@ -1,0 +1,55 @@
+"""How a command ends."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from common.command_line import run_command
+from common.errors import InputError
+
+
+def _raising(error: BaseException) -> int:
+    def main(argv: Sequence[str] | None) -> int:
+        raise error
+
+    return run_command(main, [], user_errors=(KeyError,))
+
+
+def test_a_persons_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _raising(InputError("track1.txt:3:\n too short")) == 2
+    assert _raising(KeyError("further type")) == 2
+    assert capsys.readouterr().err == "error: track1.txt:3: too short\nerror: 'further type'\n"
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        _raising(ZeroDivisionError())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("")
+
+    def main(argv: Sequence[str] | None) -> int:
+        (tmp_path / "taken" / "results").mkdir()
+        return 0
+
+    assert run_command(main, []) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'taken' / 'results'}: Not a directory")
+    assert error.count("\n") == 1
+    assert _raising(OSError(errno.ENOSPC, "No space left on device")) == 2
+    with pytest.raises(BrokenPipeError):
+        _raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+
+def test_an_interruption_is_not_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _raising(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_the_status_of_the_command_is_handed_on() -> None:
+    assert run_command(lambda argv: len(argv or ()), ["a", "b"]) == 2
