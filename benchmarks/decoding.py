@@ -20,7 +20,6 @@ import av
 import cv2
 
 from common.command_line import run_command
-from detection.errors import InputError
 from detection.video import open_video
 
 
@@ -75,4 +74,4 @@ def by_opencv(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, user_errors=(InputError,)))
+    sys.exit(run_command(main))

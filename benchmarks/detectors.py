@@ -25,7 +25,6 @@ import numpy.typing as npt
 from common.command_line import run_command
 from detection.boxes import overlap
 from detection.detections import Detections
-from detection.errors import InputError
 from detection.letterbox import Letterbox
 from detection.loading import load_detector
 from detection.openvino_network import default_precision
@@ -145,4 +144,4 @@ def corners(table: Detections) -> npt.NDArray[np.float32]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, user_errors=(InputError,)))
+    sys.exit(run_command(main))

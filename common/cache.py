@@ -10,11 +10,13 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from common.files import file_digest, write_text
 
 
 class Cache:
@@ -96,17 +98,6 @@ def key_of(parts: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """The digest of a file's content, or of all files in a folder, with their names."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(str(file.relative_to(path)).encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "blake2b").digest())
-    return digest.hexdigest()
-
-
 @cache
 def code_version(*packages: str, without: tuple[str, ...] = ()) -> str:
     """The digest of the source of modules or packages: a stage's results do not outlive the code that made them.
@@ -131,26 +122,3 @@ def _sources(name: str) -> list[Path]:
         raise ModuleNotFoundError(f"no module named {name}")
     origin = Path(spec.origin)
     return sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write JSON, indented, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from common.errors import InputError
 
-# What the place that a person gave for the results can be: taken, not theirs, read only, full.
+# What can be wrong with the place that the user gave for the results: taken, not theirs, read only, full.
 _OUTPUT_PROBLEMS = frozenset(
     {
         errno.EACCES,
@@ -26,23 +26,20 @@ _OUTPUT_PROBLEMS = frozenset(
 def run_command(
     main: Callable[[Sequence[str] | None], int],
     argv: Sequence[str] | None = None,
-    user_errors: tuple[type[Exception], ...] = (),
 ) -> int:
-    """Run `main(argv)` and turn a person's mistake into one line on standard error and status 2.
+    """Run `main(argv)` and turn a mistake of the user into one line on standard error and status 2.
 
     Args:
         main: takes the arguments (None: `sys.argv[1:]`), returns an exit status.
         argv: handed to `main`.
-        user_errors: further exception types whose text is meant for the person, besides `InputError`.
 
     Returns:
-        The exit status. A file or folder that cannot be used, or a full disk, is a person's mistake, too. Any other
-        exception passes through: Python prints its traceback and exits with 1.
+        The exit status. A file or folder that cannot be used, or a full disk, counts as the user's mistake, too. Any
+        other exception passes through: Python prints its traceback and exits with 1.
     """
-    persons: tuple[type[Exception], ...] = (InputError, *user_errors)
     try:
         return main(argv)
-    except persons as error:
+    except InputError as error:
         line = " ".join(str(error).split())
         sys.stderr.write(f"error: {line}\n")
         return 2

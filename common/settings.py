@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,7 +9,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.errors import InputError
+from common.errors import InputError, path_not_found
+from common.nearest import nearest
 
 
 class Settings(BaseModel):
@@ -31,8 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        near = nearest(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
-        raise InputError(f"{path}: no such file{near}") from error
+        raise path_not_found(path, "YAML file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML ({error})") from error
     if content is None:
@@ -82,18 +81,6 @@ def validate(model: type[AnySettings], content: Mapping[str, Any], source: str) 
         return model.model_validate(content)
     except ValidationError as error:
         raise InputError(_first_problem(error, model, source)) from error
-
-
-def nearest(word: str, choices: Iterable[str], limit: int = 6) -> str:
-    """A clause for an error line: the closest of `choices`, else what exists; empty where nothing does."""
-    names = sorted(set(choices))
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    if names:
-        more = f" and {len(names) - limit} more" if len(names) > limit else ""
-        return f"; there are: {', '.join(names[:limit])}{more}"
-    return ""
 
 
 def _first_problem(error: ValidationError, model: type[BaseModel], source: str) -> str:

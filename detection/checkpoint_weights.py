@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detection.errors import InputError
+from common.errors import InputError
+from common.files import atomic
 from detection.network import Network, WeightFacts, content_hash
 from detection.openvino_weights import build_network, cached_model, precision_key, require_quantiser
-from detection.paths import appearing
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ class CheckpointWeights:
             return WeightFacts(names, text["stride"], text["longest"])
         facts = _facts_of(self._modules(), self._path)
         if kept is not None:
-            with appearing(kept) as aside:
+            with atomic(kept) as aside:
                 aside.write_text(json.dumps({"names": facts.names, "stride": facts.stride, "longest": facts.longest}))
         return facts
 

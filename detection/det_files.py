@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from common.errors import InputError
+from common.nearest import nearest
 from detection.boxes import suppress
 from detection.detections import Detections
-from detection.errors import InputError
 from detection.mot_text import read_mot
-from detection.paths import nearest
 
 # Files of foreign detectors write a certainty as 1.0000002 now and then.
 _SLACK = 1e-3
@@ -32,13 +32,13 @@ def find_det_file(camera_folder: Path, camera: str, name_or_folder: str) -> Path
     if folder.is_dir():
         path = folder / f"{camera}.txt"
         if not path.is_file():
-            raise InputError(f"{path}: no detections of {camera}; {nearest(path.name, _texts(folder, ''))}")
+            raise InputError(f"{path}: no detections of {camera}{nearest(path.name, _texts(folder, ''))}")
         return path
     path = camera_folder / "det" / f"det_{name_or_folder}.txt"
     if not path.is_file():
         names = [name.removesuffix(".txt") for name in _texts(camera_folder / "det", "det_")]
         raise InputError(
-            f"{path}: no detections '{name_or_folder}', neither there nor as a folder; {nearest(name_or_folder, names)}"
+            f"{path}: no detections '{name_or_folder}', neither there nor as a folder{nearest(name_or_folder, names)}"
         )
     return path
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError, path_not_found
+from common.files import atomic
+from common.nearest import nearest
 from detection.detections import Detections
-from detection.errors import InputError
-from detection.paths import appearing, missing
 from detection.vehicle_classes import VEHICLES
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
@@ -132,19 +132,20 @@ def _find(named: str, cache_dir: Path | None) -> Path:
         if path.suffix not in _SUFFIXES:
             raise InputError(f"{path}: not a detector; give {', '.join(_SUFFIXES)} or a folder with an .xml")
         if path.suffix == ".xml" and not path.with_suffix(".bin").is_file():
-            raise missing(path.with_suffix(".bin"), "file of weights beside the .xml")
+            raise path_not_found(path.with_suffix(".bin"), "file of weights beside the .xml")
         return path
     if path.name != named:
-        raise missing(path, "detector")
+        raise path_not_found(path, "detector")
     from detection.ultralytics_package import ultralytics_module
 
     name = named if path.suffix == ".pt" else f"{named}.pt"
     offered = ultralytics_module("ultralytics.utils.downloads", cache_dir and cache_dir / "detectors" / "ultralytics")
     detectors = sorted(known for known in offered.GITHUB_ASSETS_NAMES if known.startswith("yolo"))
     if name not in detectors:
-        close = get_close_matches(name, detectors, n=3, cutoff=0.5) or ["yolo11n.pt", "yolo11s.pt"]
-        here = missing(path.absolute(), "detector")
-        raise InputError(f"{here}; ultralytics offers {', '.join(close)}; torchvision's are torchvision:NAME")
+        raise InputError(
+            f"{named}: neither a file here nor a network of ultralytics{nearest(name, detectors)}"
+            f"{' ' if nearest(name, detectors).endswith('?') else '; '}torchvision's are torchvision:NAME"
+        )
     if cache_dir is None:
         raise InputError(f"{name}: not here, and no folder to download it to; fetch it and give its path")
     kept = cache_dir / "detectors" / "downloads" / name
@@ -155,7 +156,7 @@ def _find(named: str, cache_dir: Path | None) -> Path:
 
 def _download(offered: object, name: str, kept: Path) -> None:
     fetch = getattr(offered, "attempt_download_asset")  # noqa: B009 - the module is typed as a plain object here
-    with appearing(kept) as aside:
+    with atomic(kept) as aside:
         try:
             fetch(aside, retry=1)
             problem = "" if aside.is_file() else "nothing arrived"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detection.errors import InputError
-from detection.paths import appearing, missing
+from common.errors import InputError, path_not_found
+from common.files import atomic
 
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
 _REQUIRED = 6
@@ -78,7 +78,7 @@ def read_mot(path: str | Path) -> MotTable:
     """
     path = Path(path)
     if not path.is_file():
-        raise missing(path, "file of boxes")
+        raise path_not_found(path, "file of boxes")
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,7 +117,7 @@ def write_mot(path: str | Path, table: MotTable) -> None:
         f"{frame},{id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
         for frame, id, left, top, width, height, score in zip(*columns, strict=True)
     )
-    with appearing(Path(path)) as target:
+    with atomic(Path(path)) as target:
         target.write_text(text)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import openvino as ov
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.network import Receive, WeightFacts
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from detection.errors import InputError
+from common.errors import InputError
+from common.files import atomic
 from detection.letterbox import Letterbox
 from detection.network import WeightFacts, content_hash
 from detection.openvino_network import OpenVinoNetwork, default_precision, facts_of, read_model, save_model
-from detection.paths import appearing
 from detection.video import open_video
 
 _CALIBRATION_FRAMES = 48
@@ -102,7 +102,7 @@ def cached_model(folder: Path | None, make: Callable[[], Any], facts: WeightFact
     if folder is None:
         return make()
     if not (folder / "model.xml").is_file():
-        with appearing(folder) as aside:
+        with atomic(folder) as aside:
             aside.mkdir()
             save_model(make(), aside / "model.xml", facts)
     return read_model(folder / "model.xml")

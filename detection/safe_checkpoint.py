@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import torch
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.ultralytics_package import ultralytics_module
 
 # Where layers come from: everything there that is a torch module may be named.

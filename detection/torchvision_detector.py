@@ -14,11 +14,11 @@ import torch
 import torchvision
 from torchvision.models import get_model, get_model_weights, list_models
 
+from common.errors import InputError, path_not_found
+from common.nearest import nearest
 from detection.boxes import suppress
 from detection.detections import Detections
-from detection.errors import InputError
 from detection.network import content_hash
-from detection.paths import missing, nearest
 from detection.vehicle_classes import VEHICLES
 
 _BATCH = 4
@@ -59,11 +59,11 @@ class TorchvisionDetector:
         # Key point models know persons only.
         names = [each for each in list_models(module=torchvision.models.detection) if "keypoint" not in each]
         if name not in names:
-            raise InputError(f"torchvision:{name}: no such detector in torchvision; {nearest(name, names)}")
+            raise InputError(f"torchvision:{name}: no such detector in torchvision{nearest(name, names)}")
         if image_size is not None and name.startswith("ssd"):
             raise InputError(f"torchvision:{name}: has one input size; leave image size {image_size} out")
         if state is not None and not state.is_file():
-            raise missing(state, "weights file")
+            raise path_not_found(state, "weights file")
         if threads:
             torch.set_num_threads(threads)
         self._name = name

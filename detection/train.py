@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 import yaml
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.ultralytics_package import ultralytics_module
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from detection.errors import InputError
+from common.errors import InputError
 
 VEHICLES = (2, 3, 5, 7)
 

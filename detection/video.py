@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
-from detection.errors import InputError
-from detection.paths import missing
+from common.errors import InputError, path_not_found
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -106,7 +105,7 @@ def open_video(path: str | Path, *, threads: int = 0, image_fps: float = 10.0) -
     if path.is_dir():
         return ImageFolder(path, image_fps)
     if not path.is_file():
-        raise missing(path, "video")
+        raise path_not_found(path, "video")
     return VideoFile(path, threads)
 
 

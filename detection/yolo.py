@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError
 from detection.detections import Detections
-from detection.errors import InputError
 from detection.letterbox import Letterbox
 from detection.network import Network, Weights
 from detection.vehicle_classes import VEHICLES, coco_labels

@@ -55,7 +55,7 @@ def read_rois(folder: Path, cameras: Sequence[int]) -> dict[int, npt.NDArray[np.
         if not path.is_file():
             deeper = sorted(folder.glob(f"*/c{camera:03d}/roi.jpg"))
             if not deeper:
-                raise path_not_found(path, f"the region of interest of camera c{camera:03d}")
+                raise path_not_found(path, f"region of interest of camera c{camera:03d}")
             if len(deeper) > 1:
                 raise InputError(
                     f"{folder}: camera c{camera:03d} is in several scenarios; name one: {deeper[0].parent.parent}"

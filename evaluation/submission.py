@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError, path_not_found
+from common.files import atomic
 from evaluation.boxes import Boxes, faults
 
 _COLUMNS = ("camera_id", "obj_id", "frame_id", "xmin", "ymin", "width", "height")
@@ -27,7 +26,7 @@ def read_submission(path: Path) -> Boxes:
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; name the file of boxes in it")
     if not path.is_file():
-        raise path_not_found(path, "the file of boxes")
+        raise path_not_found(path, "file of boxes")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -56,16 +55,8 @@ def write_submission(path: Path, boxes: Boxes) -> None:
     columns = np.column_stack(
         (boxes.camera[order], boxes.identity[order], boxes.frame[order], corner, size, np.full((len(boxes), 2), -1))
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(" ".join(map(str, row)) + "\n" for row in columns.tolist())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with atomic(path) as aside, aside.open("w", encoding="utf-8") as file:
+        file.writelines(" ".join(map(str, row)) + "\n" for row in columns.tolist())
 
 
 def _table(path: Path, number: list[int], values: npt.NDArray[np.float64]) -> Boxes:

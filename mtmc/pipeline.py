@@ -11,7 +11,8 @@ import numpy as np
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
-from common.cache import Cache, code_version, file_digest, key_of
+from common.cache import Cache, code_version, key_of
+from common.files import file_digest
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions
 from evaluation.scoring import Score

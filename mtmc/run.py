@@ -14,8 +14,7 @@ from rich.console import Console
 from common.cache import Cache
 from common.command_line import run_command
 from common.errors import InputError
-from common.settings import nearest
-from detection.errors import InputError as DetectionInputError
+from common.nearest import nearest
 from mtmc.config import load_config
 from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
@@ -143,4 +142,4 @@ def _extractors(names: Sequence[str] | None) -> tuple[Extraction, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, user_errors=(DetectionInputError,)))
+    sys.exit(run_command(main))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -64,14 +62,6 @@ def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extracto
         batch=arguments.batch,
         cache_dir=arguments.cache_dir,
     )
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
 
 
 def read_figures(path: Path) -> tuple[str, dict[str, float]]:

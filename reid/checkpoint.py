@@ -7,7 +7,6 @@ killed between two writes; the JSON is for people. Loading runs no code from eit
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -18,8 +17,9 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
-from common.errors import InputError
-from common.settings import nearest, validate
+from common.errors import InputError, path_not_found
+from common.files import write_bytes, write_text
+from common.settings import validate
 from reid.models import ReidModel
 from reid.settings import ModelConfig
 
@@ -88,17 +88,10 @@ def require_same_tensors(expected: Mapping[str, torch.Tensor], found: Mapping[st
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
     """Store tensors and a JSON description, aside first, then renamed into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(description, indent=2, sort_keys=True)
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_bytes(safetensors.torch.save(stored, metadata={_HEADER: text}))
-        aside.replace(path)
-        aside.write_text(text + "\n", encoding="utf-8")
-        aside.replace(path.with_suffix(".json"))
-    finally:
-        aside.unlink(missing_ok=True)
+    write_bytes(path, safetensors.torch.save(stored, metadata={_HEADER: text}))
+    write_text(path.with_suffix(".json"), text + "\n")
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -108,8 +101,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         InputError: no such file, a damaged one, or one without a description.
     """
     if not path.is_file():
-        near = nearest(path.name, (p.name for p in path.parent.glob("*.safetensors"))) if path.parent.is_dir() else ""
-        raise InputError(f"{path}: no such weights file{near}")
+        raise path_not_found(path, "weights file")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

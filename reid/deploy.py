@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.files import atomic
 from reid.models import ReidModel, normalise
 
 INPUT = "images"
@@ -59,21 +60,15 @@ def save_openvino(model: Any, path: Path) -> None:
 
     The .bin is put in place before the .xml, which is what a reader opens.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        aside = Path(folder) / path.name
+    with atomic(path) as aside:
         ov.save_model(model, str(aside), compress_to_fp16=False)
         aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        aside.replace(path)
 
 
 def save_onnx(model: ReidModel, path: Path) -> None:
     """Write the deployed network as ONNX, opset 17, dynamic batch, complete or not at all. Moves it to the CPU."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        aside = Path(folder) / path.name
+    with atomic(path) as aside:
         _write_onnx(model, aside)
-        aside.replace(path)
 
 
 def _write_onnx(model: ReidModel, path: Path) -> None:

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from common.command_line import run_command
 from common.errors import InputError
-from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of, write_json
+from common.files import write_json
+from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of
 from reid.datasets import Dataset, Split
 from reid.embedding import embed_files
 from reid.extractor import Extractor

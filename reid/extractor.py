@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from common.errors import InputError
+from common.errors import InputError, path_not_found
+from common.nearest import nearest
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend
 from reid.checkpoint import load_model
 from reid.deploy import save_openvino, to_openvino
@@ -197,12 +197,11 @@ def find_weights(weights: str | Path, folder: Path = WEIGHTS) -> Path:
     named = folder / f"{weights}.safetensors"
     if len(path.parts) == 1 and named.is_file():
         return named
+    if len(path.parts) > 1:
+        raise path_not_found(path, "weights file")
     names = sorted(p.stem for p in folder.glob("*.safetensors"))
-    beside = sorted(p.name for p in path.parent.glob("*.*")) if path.parent.is_dir() and len(path.parts) > 1 else []
-    near = difflib.get_close_matches(path.name, beside or names, n=3, cutoff=0.3)
     raise InputError(
-        f"weights {str(weights)!r}: neither a file nor a name; nearest: {', '.join(near) or 'none'}; "
-        f"names: {', '.join(names) or 'none'}"
+        f"weights {str(weights)!r}: neither a file nor the name of a shipped extractor{nearest(path.name, names)}"
     )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from common.settings import Settings
 from mtmc.association.track_summaries import TrackFeatures
 from mtmc.crops import Crops
-from mtmc.settings import Settings
 
 
 class EmbeddingSettings(Settings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from common.errors import InputError
-from mtmc.settings import Settings
+from common.files import write_text
+from common.nearest import nearest
+from common.settings import Settings
 
 Kind = Literal["entry", "exit"]
 
@@ -124,7 +125,7 @@ class Links(Settings):
                 ("target", link.target, "entry"),
             ):
                 if name not in zones:
-                    raise ValueError(f"links.{place}.{end}: no zone is called {name!r}{_nearest(name, list(zones))}")
+                    raise ValueError(f"links.{place}.{end}: no zone is called {name!r}{nearest(name, list(zones))}")
                 if zones[name].kind != kind:
                     raise ValueError(f"links.{place}.{end}: {name!r} must be of kind {kind}")
         return self
@@ -155,13 +156,13 @@ def read_links(path: Path, cameras: Sequence[str] | None = None) -> Links:
     for place, zone in enumerate(links.zones):
         if cameras is not None and zone.camera not in cameras:
             raise InputError(
-                f"{path}: zones.{place}.camera: no camera is called {zone.camera!r}{_nearest(zone.camera, cameras)}"
+                f"{path}: zones.{place}.camera: no camera is called {zone.camera!r}{nearest(zone.camera, cameras)}"
             )
     for place, view in enumerate(links.common_views or ()):
         for name in view.cameras:
             if cameras is not None and name not in cameras:
                 raise InputError(
-                    f"{path}: common_views.{place}.cameras: no camera is called {name!r}{_nearest(name, cameras)}"
+                    f"{path}: common_views.{place}.cameras: no camera is called {name!r}{nearest(name, cameras)}"
                 )
     return links
 
@@ -171,12 +172,7 @@ def write_links(path: Path, links: Links) -> None:
     content = links.model_dump(mode="json", exclude_none=True)
     text = yaml.dump(content, sort_keys=False, default_flow_style=None, width=120)
     header = "# Zones (pixels) and links (seconds) between cameras: edit, then give back with --links.\n"
-    path.write_text(header + text, encoding="utf-8")
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
-    return f"; nearest: {', '.join(near)}" if near else ""
+    write_text(path, header + text)
 
 
 def _first_error(error: ValidationError) -> str:

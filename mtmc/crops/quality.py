@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from common.settings import Settings
 from evaluation.overlap import overlaps
-from mtmc.settings import Settings
 from mtmc.tracking.tracks import Tracks
 
 # Sharpness is measured on crops of one size, so that it says nothing about the distance.

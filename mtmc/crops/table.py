@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from common.cache import write_bytes
 from common.errors import InputError
+from common.files import write_bytes
 
 _COLUMNS = ("track", "frame", "left", "top", "width", "height", "quality", "occlusion", "image")
 

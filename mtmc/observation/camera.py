@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.cache import Cache, write_json
+from common.cache import Cache
+from common.files import write_json
 from detection.det_files import read_detections as read_detection_file
 from detection.detections import Detections
 from detection.loading import PreparedDetector, load_detector

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
-from common.settings import nearest
+from common.nearest import nearest
 from detection.mot_text import read_mot
 from mtmc.scenarios.scenario import Camera
 from mtmc.tracking.tracks import Tracks

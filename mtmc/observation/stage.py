@@ -17,7 +17,6 @@ from rich.console import Console
 from common.cache import Cache, code_version, key_of
 from common.errors import InputError
 from detection.det_files import find_det_file
-from detection.errors import InputError as DetectionInputError
 from mtmc.config import PipelineSettings
 from mtmc.crops import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
@@ -113,7 +112,7 @@ def observe_cameras(
     for camera in scenario.cameras:
         try:
             jobs[camera.name] = _job(camera, source, detector, detector_key, settings, cache)
-        except (InputError, DetectionInputError) as error:
+        except InputError as error:
             missing[camera.name] = str(error)
     due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
     for name in jobs.keys() - due.keys():
@@ -244,9 +243,7 @@ def _observe(
     totals = {name: job.camera.frame_count for name, job in due.items()}
     with CameraProgress(totals, title="observe", console=console) as progress:
         jobs = {name: replace(job, threads=threads) for name, job in due.items()}
-        results = map_cameras(
-            _work, jobs, workers, _start_worker, (progress.advance,), (InputError, DetectionInputError, MemoryError)
-        )
+        results = map_cameras(_work, jobs, workers, _start_worker, (progress.advance,), (InputError, MemoryError))
         for name, result in results:
             if isinstance(result, CameraFailure):
                 failed[name] = str(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from detection.paths import appearing
+from common.files import atomic
 from detection.video import Video
 from mtmc.report.drawing import IdentityOverlay, draw_label, resized
 from mtmc.report.video_writer import VideoWriter
@@ -45,7 +45,7 @@ def annotate_video(
     scale = (width / info.width, height / info.height)
     overlay = IdentityOverlay(tracks)
     written = 0
-    with appearing(path) as aside, VideoWriter(aside, width, height, info.fps, threads=threads) as writer:
+    with atomic(path) as aside, VideoWriter(aside, width, height, info.fps, threads=threads) as writer:
         for number, frame in video.frames():
             picture = resized(frame, width, height)
             overlay.draw(picture, number, scale)

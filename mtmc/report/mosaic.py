@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detection.paths import appearing
+from common.files import atomic
 from detection.video import Video
 from mtmc.report.drawing import IdentityOverlay, Picture, draw_label, resized
 from mtmc.report.video_writer import VideoWriter
@@ -77,7 +77,7 @@ def write_mosaic(
     cells = [_cell(camera, length, seconds, (width, height)) for camera, length in zip(cameras, lengths, strict=True)]
     sheet = np.full((-(-len(cameras) // columns) * height, columns * width, 3), _EMPTY, np.uint8)
     with (
-        appearing(path) as aside,
+        atomic(path) as aside,
         VideoWriter(aside, sheet.shape[1], sheet.shape[0], fps, threads=threads) as writer,
     ):
         for number, second in enumerate(seconds, start=1):

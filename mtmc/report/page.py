@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from markupsafe import Markup
 
-from detection.paths import appearing
+from common.files import atomic
 from mtmc.report.data import ReportData, StageInfo
 from mtmc.report.errors import find_errors
 from mtmc.report.link_map import draw_histogram, draw_map
@@ -42,7 +42,7 @@ def write_report(
         picture_limits: how many pictures and how large; the defaults if None.
     """
     text = render_report(data, view_limits=view_limits, picture_limits=picture_limits)
-    with appearing(path) as aside:
+    with atomic(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common.cache import write_json
+from common.files import write_json
 from detection.mot_text import MotTable, write_mot
 from evaluation.submission import write_submission
 from evaluation.tables import Result, ResultTable

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from detection.errors import InputError as DetectionInputError
 from detection.mot_text import read_mot
 from detection.video import open_video
 from mtmc.scenarios.facts import CameraFacts, ScenarioFacts, camera_number
@@ -74,7 +73,7 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
             calibration_file = directory / "calibration.txt"
             use_calibration = facts.facts_of(name).calibrated and calibration_file.is_file()
             calibration = read_calibration(calibration_file, (camera.width, camera.height)) if use_calibration else None
-        except (InputError, DetectionInputError) as error:
+        except InputError as error:
             missing[name] = str(error)
             continue
         cameras.append(camera)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.errors import InputError
-from common.settings import nearest
+from common.nearest import nearest
 from mtmc.scenarios.cityflow import SPLITS, camera_folders, read_scenario, scenario_folders
 from mtmc.scenarios.facts import ScenarioFacts, read_scenario_file
 from mtmc.scenarios.scenario import Scenario

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.errors import InputError
-from detection.errors import InputError as DetectionInputError
 from detection.video import open_video
 from mtmc.scenarios.cityflow import DEFAULT_FPS, VIDEO_SUFFIXES, numbered
 from mtmc.scenarios.facts import ScenarioFacts, camera_number
@@ -30,7 +29,7 @@ def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
         known = facts.facts_of(video.stem)
         try:
             info = open_video(video).info
-        except DetectionInputError as error:
+        except InputError as error:
             missing[video.stem] = str(error)
             continue
         rate = known.fps or facts.fps or info.fps or DEFAULT_FPS

@@ -16,7 +16,6 @@ from common.command_line import run_command
 from common.errors import InputError
 from detection.detections import Detections
 from detection.detector import Detector
-from detection.errors import InputError as DetectionInputError
 from detection.loading import load_detector
 from detection.video import open_video
 from evaluation.overlap import iou
@@ -164,4 +163,4 @@ def _scenario(folder: Path, weights: str | None, image_size: int, every: int) ->
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_command(main, user_errors=(DetectionInputError,)))
+    raise SystemExit(run_command(main))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import TypeVar
 import cv2
 
 from common.errors import InputError
+from common.files import atomic
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -28,17 +27,9 @@ def published(output: Path) -> Iterator[Path]:
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"--output: {output} exists already and is not empty; name another folder or remove it")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
+    with atomic(output) as folder:
+        folder.mkdir()
         yield folder
-        folder.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        folder.replace(output)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mtmc.settings import Settings
+from common.settings import Settings
 
 
 class RepairSettings(Settings):

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from mtmc.settings import Settings
+from common.settings import Settings
 
 
 class TrackingSettings(Settings):

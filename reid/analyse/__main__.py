@@ -13,6 +13,7 @@ from rich.table import Table
 
 from common.command_line import run_command
 from common.errors import InputError
+from common.files import write_json
 from reid import train
 from reid.analyse.budget import training_budget
 from reid.analyse.curves import curve_rows, draw_curves, read_curves
@@ -27,7 +28,6 @@ from reid.arguments import (
     dataset_of,
     extractor_of,
     read_figures,
-    write_json,
 )
 from reid.checkpoint import load_model
 from reid.datasets import Split

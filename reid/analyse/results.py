@@ -10,29 +10,25 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from common.errors import InputError
+from common.files import atomic
 
 DOTS_PER_INCH = 150
 
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    figure.savefig(aside, dpi=DOTS_PER_INCH, format="png", bbox_inches="tight")
-    aside.replace(path)
+    with atomic(path) as aside:
+        figure.savefig(aside, dpi=DOTS_PER_INCH, format="png", bbox_inches="tight")
 
 
 def save_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows as CSV; the columns are the keys of the first row. Floats keep six digits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    with aside.open("w", newline="", encoding="utf-8") as file:
+    with atomic(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
         writer.writerows(
             {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows
         )
-    aside.replace(path)
 
 
 def short_names(paths: Sequence[str | Path]) -> list[str]:

@@ -12,8 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from common.errors import InputError
-from common.settings import nearest
+from common.errors import InputError, path_not_found
 from reid.backbones.resnet import ResNet
 from reid.backbones.timm_models import ALIASES, TimmBackbone
 
@@ -58,8 +57,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         InputError: the file is missing, damaged, or holds something else than tensors by name.
     """
     if not path.is_file():
-        near = nearest(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
-        raise InputError(f"{path}: no such weights file{near}")
+        raise path_not_found(path, "weights file")
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))

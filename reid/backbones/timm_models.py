@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from common.errors import InputError
-from common.settings import nearest
+from common.nearest import nearest
 from reid.backbones.resnet import RESNETS
 
 ALIASES = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 from common.errors import InputError
+from common.nearest import nearest
 from reid.datasets import cityflow, vehicleid, veri, veriwild, vric
 from reid.datasets.cityflow import load_cityflow
 from reid.datasets.dataset import Dataset, Split
@@ -62,14 +62,11 @@ def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options
         InputError: an unknown name or option, a missing file, a malformed list.
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)
-        raise InputError(f"data set {name!r} is unknown; nearest is {near[0]!r} of {', '.join(DATASETS)}")
+        raise InputError(f"data set {name!r} is unknown{nearest(name, DATASETS, limit=len(DATASETS))}")
     allowed = dataset_options(name)
     for option in options:
         if option not in allowed:
-            near = difflib.get_close_matches(option, allowed, n=1, cutoff=0.0)
-            hint = f"nearest is {near[0]!r} of {', '.join(allowed)}" if near else "it has none"
-            raise InputError(f"data set {name!r} has no option {option!r}; {hint}")
+            raise InputError(f"data set {name!r} has no option {option!r}{nearest(option, allowed) or '; it has none'}")
         _require_kind(name, option, options[option], allowed[option])
     dataset = DATASETS[name](Path(root).expanduser(), **options)
     if strict and dataset.notes:

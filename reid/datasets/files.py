@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import xml.etree.ElementTree as ElementTree
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.errors import InputError
+from common.nearest import nearest
 from reid.datasets.table import ImageTable
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
@@ -28,10 +28,9 @@ def require(root: Path, name: str, data_set: str, alternatives: Sequence[str] = 
         raise InputError(f"{data_set}: the data root {root} is not a folder; give the folder that holds {name}")
     parent = (root / name).parent
     existing = sorted(p.name for p in (parent if parent.is_dir() else root).iterdir())
-    near = difflib.get_close_matches(Path(name).name, existing, n=3, cutoff=0.3) or existing[:5]
     raise InputError(
-        f"{data_set}: {root / name} is not there; found beside it: {', '.join(near) or 'nothing'}. "
-        f"Give the folder of the unpacked data set as the data root"
+        f"{data_set}: {root / name} does not exist; give the folder of the unpacked data set as the data root"
+        f"{nearest(Path(name).name, existing)}"
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common.cache import Cache, code_version, file_digest, key_of, write_bytes
+from common.cache import Cache, code_version, key_of
+from common.files import file_digest, write_bytes
 
 
 def test_a_finished_result_is_found_and_an_unfinished_one_is_not(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from detection.det_files import find_det_file, read_detections
-from detection.errors import InputError
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def test_a_folder_with_one_file_a_camera(tmp_path: Path, camera: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "c041.txt").write_text("1,-1,1,1,5,5,1\n")
     assert find_det_file(camera, "c041", str(tmp_path / "mine")) == tmp_path / "mine" / "c041.txt"
-    with pytest.raises(InputError, match=r"c042\.txt: no detections of c042; nearest: c041\.txt"):
+    with pytest.raises(InputError, match=r"c042\.txt: no detections of c042; did you mean c041\.txt"):
         find_det_file(camera, "c042", str(tmp_path / "mine"))
 
 
 def test_unknown_name_lists_what_is_there(camera: Path) -> None:
-    with pytest.raises(InputError, match=r"no detections 'ssd51'.*nearest: ssd512"):
+    with pytest.raises(InputError, match=r"no detections 'ssd51'.*did you mean ssd512"):
         find_det_file(camera, "c041", "ssd51")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from common.errors import InputError
 from detection import loading
-from detection.errors import InputError
 from detection.loading import load_detector
 from detection.ultralytics_package import ultralytics_module
 
@@ -16,14 +16,18 @@ from detection.ultralytics_package import ultralytics_module
 @pytest.mark.parametrize(
     ("named", "options", "fault"),
     [
-        ("nowhere/yolo.pt", {}, r"nowhere/yolo\.pt: no such detector; the folder nowhere is not there"),
-        ("{folder}/tinny.pt", {}, r"tinny\.pt: no such detector; nearest: tiny\.pt"),
+        ("nowhere/yolo.pt", {}, r"nowhere/yolo\.pt: no such detector; the folder nowhere does not exist"),
+        ("{folder}/tinny.pt", {}, r"tinny\.pt: no such detector; did you mean tiny\.pt"),
         ("{folder}/notes.txt", {}, r"notes\.txt: not a detector; give \.pt, \.onnx, \.xml"),
         ("{folder}/empty", {}, r"empty: holds 0 OpenVINO networks"),
         ("{folder}/lone.xml", {}, r"lone\.bin: no such file of weights beside"),
-        ("yolo11q", {}, r"ultralytics offers yolo11\w\.pt"),
+        ("yolo11q", {}, r"nor a network of ultralytics; did you mean yolo11\w\.pt"),
         ("yolo11n.pt", {}, r"yolo11n\.pt: not here, and no folder to download it to"),
-        ("torchvision:fasterrcnn_resnet50", {}, r"no such detector in torchvision; nearest: fasterrcnn_resnet50_fpn"),
+        (
+            "torchvision:fasterrcnn_resnet50",
+            {},
+            r"no such detector did you mean fasterrcnn_resnet50_fpn",
+        ),
         ("torchvision:ssdlite320_mobilenet_v3_large", {"precision": "int8"}, "float32 only"),
         ("torchvision:ssdlite320_mobilenet_v3_large", {"image_size": 300}, "one input size"),
         ("torchvision:ssdlite320_mobilenet_v3_large:{folder}/none.pth", {}, r"none\.pth: no such weights file"),

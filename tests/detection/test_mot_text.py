@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.mot_text import MotTable, read_mot, write_mot
 
 
@@ -74,7 +74,7 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     written(tmp_path, "")
-    with pytest.raises(InputError, match=r"box\.txt: no such file of boxes; nearest: boxes\.txt"):
+    with pytest.raises(InputError, match=r"box\.txt: no such file of boxes; did you mean boxes\.txt"):
         read_mot(tmp_path / "box.txt")
 
 

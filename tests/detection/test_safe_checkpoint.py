@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.safe_checkpoint import load_modules
 from detection.ultralytics_package import ultralytics_module
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvision.models import get_model
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.loading import load_detector
 from detection.torchvision_detector import TorchvisionDetector
 

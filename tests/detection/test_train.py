@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.loading import load_detector
 from detection.train import main, train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.vehicle_classes import VEHICLES, coco_labels
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.errors import InputError
+from common.errors import InputError
 from detection.video import Video, open_video
 
 MakeVideo = Callable[..., Path]
@@ -176,9 +176,9 @@ def test_file_that_is_no_video(tmp_path: Path, content: bytes) -> None:
 
 def test_missing_video_names_the_nearest(make_video: MakeVideo) -> None:
     path = make_video("vdo.avi")
-    with pytest.raises(InputError, match=r"vdo\.avl: no such video; nearest: vdo\.avi"):
+    with pytest.raises(InputError, match=r"vdo\.avl: no such video; did you mean vdo\.avi"):
         open_video(path.with_name("vdo.avl"))
-    with pytest.raises(InputError, match="is not there either"):
+    with pytest.raises(InputError, match="nowhere does not exist"):
         open_video(path.parent / "nowhere" / "vdo.avi")
 
 

@@ -17,10 +17,10 @@ import onnx
 import openvino
 import pytest
 
+from common.errors import InputError
 from detection.boxes import overlap
 from detection.checkpoint_weights import CheckpointWeights
 from detection.detections import Detections
-from detection.errors import InputError
 from detection.loading import load_detector
 from detection.openvino_network import default_precision, require_precision
 from detection.openvino_weights import OpenVinoWeights

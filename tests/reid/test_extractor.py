@@ -186,11 +186,11 @@ def test_foreign_and_damaged_files_are_named(tmp_path: Path, checkpoint: Path) -
 
 
 def test_wrong_arguments_say_what_there_is(tmp_path: Path, checkpoint: Path) -> None:
-    with pytest.raises(InputError, match=r"nearest: tiny\.safetensors"):
+    with pytest.raises(InputError, match=r"did you mean tiny\.safetensors"):
         find_weights(checkpoint.parent / "tyny.safetensors")
     (tmp_path / "ssbver.safetensors").write_bytes(b"")
     assert find_weights("ssbver", tmp_path) == tmp_path / "ssbver.safetensors"
-    with pytest.raises(InputError, match="nearest: ssbver"):
+    with pytest.raises(InputError, match="did you mean ssbver"):
         find_weights("sbver", tmp_path)
     with pytest.raises(InputError, match="precision 'int4' is unknown"):
         Extractor.load(checkpoint, "cpu", precision="int4")

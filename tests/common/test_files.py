@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from detection.paths import appearing, nearest
+from common.files import atomic
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "result.txt"
-    with appearing(target) as aside:
+    with atomic(target) as aside:
         aside.write_text("whole")
         assert not target.exists()
     assert target.read_text() == "whole"
@@ -19,7 +19,7 @@ def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
 
 
 def test_nothing_appears_when_the_block_fails(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), appearing(tmp_path / "folder") as aside:
+    with pytest.raises(RuntimeError), atomic(tmp_path / "folder") as aside:
         aside.mkdir()
         (aside / "half").write_text("half")
         raise RuntimeError
@@ -27,17 +27,11 @@ def test_nothing_appears_when_the_block_fails(tmp_path: Path) -> None:
 
 
 def test_the_first_of_two_folders_stays(tmp_path: Path) -> None:
-    with appearing(tmp_path / "folder") as late:
+    with atomic(tmp_path / "folder") as late:
         late.mkdir()
         (late / "text").write_text("late")
-        with appearing(tmp_path / "folder") as early:
+        with atomic(tmp_path / "folder") as early:
             early.mkdir()
             (early / "text").write_text("early")
     assert (tmp_path / "folder" / "text").read_text() == "early"
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
-
-
-def test_nearest_names() -> None:
-    assert nearest("yolo11m", ["yolo11n", "car", "yolo11s"]) == "nearest: yolo11s, yolo11n"
-    assert nearest("x", ["car", "bus"]) == "there: bus, car"
-    assert nearest("x", []) == "nothing is there"
