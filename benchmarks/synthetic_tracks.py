@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.track_summaries import CameraTracks, TrackFeatures
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.track_summaries import CameraTracks
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

@@ -16,7 +16,8 @@ from common.files import file_digest
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions
 from evaluation.scoring import Score
-from mtmc.appearance.embedding import CropExtractor, CropVectors, embed_crops
+from mtmc.appearance.embedding import CropExtractor, embed_crops
+from mtmc.appearance.features import CropVectors
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.associate import associate
 from mtmc.association.links_file import Links, read_links, write_links
@@ -147,7 +148,12 @@ def embed_observations(
         return [None] * len(observations), [""] * len(observations)
     parts = {
         "code": code_version(
-            "mtmc.appearance.embedding", "reid.extractor", "reid.backends", "reid.deploy", "reid.views"
+            "mtmc.appearance.embedding",
+            "mtmc.appearance.features",
+            "reid.extractor",
+            "reid.backends",
+            "reid.deploy",
+            "reid.views",
         ),
         "weights": cache.file_digest(extraction.weights),
         "settings": settings.embedding.model_dump(exclude={"split"}),
@@ -219,6 +225,7 @@ def _associate(
             "code": code_version(
                 "mtmc.association",
                 "mtmc.appearance.embedding",
+                "mtmc.appearance.features",
                 "mtmc.appearance.splitting",
                 "mtmc.tracking.reliable_span",
                 "mtmc.tracking.parked",

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.overlap import overlaps
-from mtmc.appearance.embedding import CropVectors
+from mtmc.appearance.features import CropVectors
 from mtmc.tracking.tracks import Tracks
 
 LEAST_CROPS = 2

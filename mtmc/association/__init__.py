@@ -1,9 +1,10 @@
 """Association of tracks across cameras into identities."""
 
+from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association, associate
 from mtmc.association.links_file import Link, Links, TravelTime, Zone, read_links, write_links
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.track_summaries import CameraTracks, GroundMap, TrackFeatures, TrackSummaries, summarise
+from mtmc.association.track_summaries import CameraTracks, GroundMap, TrackSummaries, summarise
 
 __all__ = [
     "Association",

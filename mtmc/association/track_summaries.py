@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.appearance.features import TrackFeatures
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 
@@ -25,21 +26,6 @@ class GroundMap(Protocol):
 
     def to_ground(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Metres (n, 2), from an origin that all cameras of the scenario share, of (n, 2) pixels on the ground."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackFeatures:
-    """Appearance of the tracks of one camera.
-
-    Attributes:
-        track: (m,) int32, track numbers, each at most once; tracks may be missing.
-        vector: (m, d) float32, L2-normalised; a row with a value that is not finite counts as missing.
-        weight: (m,) float32, how much the vector is to be trusted, above 0 (1: an ordinary track).
-    """
-
-    track: npt.NDArray[np.int32]
-    vector: npt.NDArray[np.float32]
-    weight: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+
+from common.processes import worker_context
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -54,9 +55,7 @@ def map_cameras(
 
 
 def _pool(workers: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> ProcessPoolExecutor:
-    # Spawned, not forked: threads of OpenMP, OpenVINO and torch do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs)
+    return ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=initializer, initargs=initargs)
 
 
 def _outcome(future: Future[Any], expected: tuple[type[Exception], ...]) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.stage_log import StageInfo
+
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
@@ -166,25 +168,6 @@ class LinkInfo:
     counts: npt.NDArray[np.float64]
     source_zone: str = ""
     target_zone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StageInfo:
-    """One stage of the run.
-
-    Attributes:
-        name: `observe`, `embed`, `associate`, ...
-        part: what it worked on: a camera, an extractor, "" for the whole.
-        seconds: its wall-clock time in this run; of the run that made the result where `reused`.
-        frames: frames that it worked on; None where it does not count frames.
-        reused: its result was there already.
-    """
-
-    name: str
-    seconds: float
-    frames: int | None = None
-    reused: bool = False
-    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import cv2
 
 from common.errors import InputError
 from common.files import atomic
+from common.processes import worker_context
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -42,8 +42,7 @@ def in_parallel(function: Callable[[_Task], _Result], tasks: Sequence[_Task], wo
     if workers <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return
-    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(workers, len(tasks)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+        min(workers, len(tasks)), mp_context=worker_context(), initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:
         yield from pool.map(function, tasks)

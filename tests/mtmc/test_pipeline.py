@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from common.errors import InputError
+from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import associate
 from mtmc.association.links_file import read_links, write_links
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.track_summaries import CameraTracks, TrackFeatures, summarise
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.appearance.embedding import CropVectors
+from mtmc.appearance.features import CropVectors
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.tracking.tracks import Tracks
 
