@@ -30,17 +30,19 @@ from rich.table import Table
 
 from common.cache import Cache
 from common.command_line import run_command
+from common.resources import resource
 from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
 from evaluation.overlap import overlaps
 from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
 from mtmc.config import load_config
 from mtmc.identities import Identities, boxes_of, ground_truth_of, score_run
+from mtmc.interface.running import choose_extractors
+from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source, observe_cameras
-from mtmc.pipeline import Extraction, camera_tracks, cut_tracks, embed_observations
-from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
+from mtmc.pipeline import camera_tracks, cut_tracks, embed_observations
 from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.find import find_scenario, known_facts
+from mtmc.scenarios.find import find_scenario
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.scenarios.simulated import render_scenario
 from mtmc.simulation.settings import SimulationSettings
@@ -132,11 +134,14 @@ def load(
 ) -> Problem:
     """Observe and embed; what is cached is reused. Calibrations are forgotten where that is wanted."""
     log, settings = StageLog(QUIET), load_config(None, overrides)
-    scenario, observations = observe_cameras(scenario, source, settings, cache, workers, log, QUIET)
-    weights = None if extractor == "none" else WEIGHTS / f"{extractor}.safetensors"
-    extraction = Extraction(extractor, weights)
-    crops, _ = embed_observations(extraction, observations, settings, cache, source.device, log)
-    cuts = cut_tracks(extraction, observations, crops, settings, log)
+    scenario, observations = observe_cameras(
+        scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=QUIET
+    )
+    (extraction,) = choose_extractors(extractor)
+    crops, _ = embed_observations(
+        extraction, observations, settings=settings, cache=cache, device=source.device, log=log
+    )
+    cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
     cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
     if not calibrated:
         cameras = [replace(camera, ground=None) for camera in cameras]
@@ -161,7 +166,7 @@ def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cach
     )
     facts = ScenarioFacts(name=f"sim-{layout}-{seed}", split="validation", simulation=simulation)
     root = render_scenario(facts, cache, arguments.workers, QUIET)
-    return find_scenario(facts.name, facts, None, [root], SCENARIOS)
+    return find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
 
 
 def measure(problem: Problem, others: Mapping[str, Problem], switches: Sequence[str]) -> dict[str, float]:
@@ -194,13 +199,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     extractors = ["none"] if arguments.no_video else arguments.reid
     origins = ["gt"] if arguments.no_video else arguments.tracks
     cases: list[tuple[str, Scenario, str]] = [
-        (f"simulated {layout}", simulated(layout, seed, arguments, cache), str(SIMULATED_DETECTOR))
+        (f"simulated {layout}", simulated(layout, seed, arguments, cache), str(resource("weights", "detector.onnx")))
         for layout in arguments.layouts
         for seed in arguments.seeds
     ]
     for name in arguments.scenarios:
-        facts, file = known_facts(name, SCENARIOS)
-        cases.append((name, find_scenario(name, facts, file, [arguments.data_root], SCENARIOS), arguments.detector))
+        cases.append((name, load_scenario(name, arguments.data_root), arguments.detector))
     figures: defaultdict[tuple[str, str, str], list[dict[str, float]]] = defaultdict(list)
     for group, scenario, detector in cases:
         for origin in origins:

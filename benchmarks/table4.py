@@ -20,10 +20,11 @@ from rich.table import Table
 from scipy import stats
 
 from common.cache import Cache
+from common.resources import resource
 from mtmc.config import load_config
+from mtmc.interface.running import choose_extractors
 from mtmc.observation.stage import Source
-from mtmc.pipeline import Extraction, run
-from mtmc.run import SCENARIOS, SIMULATED_DETECTOR, WEIGHTS
+from mtmc.pipeline import run
 from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.scenarios.find import find_scenario
 from mtmc.scenarios.simulated import render_scenario
@@ -48,7 +49,7 @@ def main() -> None:
     console, quiet = Console(highlight=False), Console(stderr=True)
     if not console.is_terminal:
         console.width = 120  # a file or a pipe has room
-    extractions = [_extraction(name) for name in arguments.reid]
+    extractions = choose_extractors(arguments.reid)
     settings, cache = load_config(None, arguments.set), Cache(arguments.cache)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
     for row, seed in enumerate(arguments.seeds):
@@ -57,10 +58,17 @@ def main() -> None:
         )
         facts = ScenarioFacts(name=f"sim-{arguments.layout}-{seed}", split="validation", simulation=simulation)
         root = render_scenario(facts, cache, arguments.workers, quiet)
-        scenario = find_scenario(facts.name, facts, None, [root], SCENARIOS)
-        source = Source(str(SIMULATED_DETECTOR))
+        scenario = find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
+        source = Source(str(resource("weights", "detector.onnx")))
         result = run(
-            scenario, source, extractions, settings, cache, links=None, workers=arguments.workers, console=quiet
+            scenario,
+            source=source,
+            extractions=extractions,
+            settings=settings,
+            cache=cache,
+            links=None,
+            workers=arguments.workers,
+            console=quiet,
         )
         for column, outcome in enumerate(result.outcomes):
             score = outcome.score
@@ -75,11 +83,6 @@ def main() -> None:
             "data": "simulated",
         }
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _extraction(name: str) -> Extraction:
-    shipped = WEIGHTS / f"{name}.safetensors"
-    return Extraction(Path(name).stem, shipped if shipped.is_file() else Path(name))
 
 
 def _print(console: Console, seeds: list[int], layout: str, names: list[str], figures: np.ndarray) -> None:

@@ -63,3 +63,12 @@ def coco_labels(names: Mapping[int, str], count: int, wanted: Collection[int], s
 def known_names() -> str:
     """The class names that are taken for vehicles."""
     return ", ".join(_LABEL)
+
+
+def class_names(labels: npt.NDArray[np.integer]) -> list[str | None]:
+    """The names of vehicle classes given by their COCO number; None for -1 and for classes that are no vehicles.
+
+    >>> class_names(np.array([2, 7, -1]))
+    ['car', 'truck', None]
+    """
+    return [_COCO.get(label) for label in labels.tolist()]

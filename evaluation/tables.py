@@ -58,6 +58,13 @@ class ResultTable:
             table.add_row(*cells)
         return table
 
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return self.to_markdown()
+
     def to_text(self) -> str:
         """The same as plain text."""
         return _plain(self.to_rich())

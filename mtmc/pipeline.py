@@ -1,4 +1,4 @@
-"""The order of the stages: observe, embed, associate, evaluate, report; each reuses what is there already."""
+"""The stages of a run in their order: observe, embed, associate, evaluate; each reuses the results in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions
 from evaluation.scoring import Score
 from mtmc.appearance.embedding import CropExtractor, embed_crops
-from mtmc.appearance.features import CropVectors
+from mtmc.appearance.features import CropVectors, read_vectors, write_vectors
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.associate import associate
 from mtmc.association.links_file import Links, read_links, write_links
@@ -31,12 +31,17 @@ from mtmc.tracking.reliable_span import sure_part
 from mtmc.tracking.repair import parked
 
 StoredCrops = Callable[[], CropVectors]
-"""What reads the vectors of a camera's crops: of all cameras together they need not fit in memory."""
+"""Reads the vectors of one camera's crops; those of all cameras together need not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """An extractor as a row of the table: its name, and its weights (None: no appearance)."""
+    """An extractor to run: one row of the result table.
+
+    Attributes:
+        name: its name in tables and folders.
+        weights: its weights; None runs without appearance.
+    """
 
     name: str
     weights: Path | None
@@ -44,14 +49,14 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one extractor gave.
+    """The result of one extractor.
 
     Attributes:
-        extraction: which.
-        checksum: digest of its weights, "" without.
-        identities: the vehicle of every track, or part of one.
+        extraction: the extractor.
+        checksum: digest of its weights, "" without weights.
+        identities: the identity of every track, or of each part of a track that was split.
         links: zones and travel times, given or learned.
-        boxes: what is submitted: by the official rules, identities that at least two cameras saw.
+        boxes: the submission: by the official rules, only identities seen by at least two cameras.
         score: None without ground truth.
     """
 
@@ -65,14 +70,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Everything that came out of a run.
+    """The result of all stages.
 
     Attributes:
-        scenario: with the cameras that took part; the others are in `missing`.
-        observations: one a camera.
-        outcomes: one an extractor.
-        truth: the ground truth, None where there is none.
-        links_given: whether zones and links were given; else each extractor's run learned its own.
+        scenario: with the cameras that took part; the others are listed in `missing`.
+        observations: one per camera.
+        outcomes: one per extractor.
+        truth: the ground truth; None where there is none.
+        links_given: whether zones and links were given; otherwise each extractor's run learned its own.
         log: seconds of every stage.
     """
 
@@ -86,44 +91,58 @@ class RunResult:
 
 def run(
     scenario: Scenario,
+    *,
     source: Source,
     extractions: Sequence[Extraction],
     settings: PipelineSettings,
     cache: Cache,
-    *,
     links: Path | None,
     workers: int,
     console: Console,
 ) -> RunResult:
-    """Work a scenario through all stages up to the scores.
+    """Run all stages on a scenario, up to the scores.
 
     Args:
-        scenario: what to work on.
+        scenario: the cameras.
         source: where boxes come from.
-        extractions: one row of the table each.
+        extractions: the extractors to compare.
         settings: of all stages.
-        cache: results of stages.
+        cache: where results of stages are kept.
         links: zones and links to use; None: the scenario's own, else learned.
-        workers: cameras at a time.
-        console: where progress is told.
+        workers: cameras processed at a time.
+        console: where progress is shown.
 
     Raises:
-        InputError: something that the person gave cannot be used.
+        InputError: an input cannot be used.
     """
     log = StageLog(console)
     file = links or scenario.links
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None
-    scenario, observations = observe_cameras(scenario, source, settings, cache, workers, log, console)
+    scenario, observations = observe_cameras(
+        scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=console
+    )
     log.tell("observe")
     truth = ground_truth_of(scenario)
     if given is not None:
         given = _among(given, [camera.name for camera in scenario.cameras])
     outcomes = []
     for extraction in extractions:
-        crops, keys = embed_observations(extraction, observations, settings, cache, source.device, log)
-        cuts = cut_tracks(extraction, observations, crops, settings, log)
-        identities, used = _associate(extraction.name, observations, crops, cuts, keys, given, settings, cache, log)
+        crops, keys = embed_observations(
+            extraction, observations, settings=settings, cache=cache, device=source.device, log=log
+        )
+        cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
+        identities, used = _associate(
+            extraction.name,
+            observations,
+            crops=crops,
+            cuts=cuts,
+            keys=keys,
+            links=given,
+            settings=settings,
+            cache=cache,
+            log=log,
+        )
         with log.timed("evaluate", extraction.name):
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
             boxes, _ = filter_predictions(everything, rois_of(scenario.cameras))
@@ -138,12 +157,13 @@ def run(
 def embed_observations(
     extraction: Extraction,
     observations: Sequence[Observation],
+    *,
     settings: PipelineSettings,
     cache: Cache,
     device: str,
     log: StageLog,
 ) -> tuple[list[StoredCrops | None], list[str]]:
-    """The vectors of every camera's crops, and the keys that they lie under."""
+    """The vectors of every camera's crops, and their keys in the cache."""
     if extraction.weights is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
@@ -167,40 +187,28 @@ def embed_observations(
         if cache.find("embed", key) is None:
             if extractor is None:
                 with log.timed("embed", f"load {extraction.name}"):
-                    # Here, not above: it brings torch along, and every process that watches a camera imports this.
+                    # Imported here: it imports torch, which workers that observe a camera do not need.
                     from reid.extractor import Extractor
 
                     extractor = Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
             crops = observation.crops()
             with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
-                _write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))
+                write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))
         else:
             log.add("embed", part, 0.0, reused=True)
-        found.append(partial(_read_vectors, cache.folder("embed", key) / "vectors.safetensors"))
+        found.append(partial(read_vectors, cache.folder("embed", key) / "vectors.safetensors"))
     return found, keys
-
-
-def _write_vectors(path: Path, crops: CropVectors) -> None:
-    """Vectors in half precision, which is far below what two pictures of one thing differ by."""
-    vector = crops.vector.astype(np.float16)
-    columns = {"track": crops.track, "frame": crops.frame, "weight": crops.weight, "clear": crops.clear}
-    save_file({**columns, "vector": vector}, path)
-
-
-def _read_vectors(path: Path) -> CropVectors:
-    columns = load_file(path)
-    columns["vector"] = columns["vector"].astype(np.float32)
-    return CropVectors(**columns)
 
 
 def cut_tracks(
     extraction: Extraction,
     observations: Sequence[Observation],
     crops: Sequence[StoredCrops | None],
+    *,
     settings: PipelineSettings,
     log: StageLog,
 ) -> list[Cuts]:
-    """Where the tracks of each camera go over to another vehicle; nowhere without crops."""
+    """Where each camera's tracks switch to another vehicle; nowhere without crops."""
     known = [(o.tracks, c) for o, c in zip(observations, crops, strict=True) if c is not None]
     if not settings.embedding.split or len(known) < len(observations):
         return [Cuts.none() for _ in observations]
@@ -211,6 +219,7 @@ def cut_tracks(
 def _associate(
     name: str,
     observations: Sequence[Observation],
+    *,
     crops: Sequence[StoredCrops | None],
     cuts: Sequence[Cuts],
     keys: Sequence[str],
@@ -219,7 +228,7 @@ def _associate(
     cache: Cache,
     log: StageLog,
 ) -> tuple[Identities, Links]:
-    """The vehicle of every track or part of one, and the links that were given or learned."""
+    """The identity of every track or part of a track, and the links, given or learned."""
     key = key_of(
         {
             "code": code_version(
@@ -260,7 +269,7 @@ def _associate(
 
 
 def _among(links: Links, cameras: Sequence[str]) -> Links:
-    """The zones of these cameras, and what is between them: the others may have been left out of the run."""
+    """The zones of these cameras and the links between them; the run may have left other cameras out."""
     zones = tuple(zone for zone in links.zones if zone.camera in cameras)
     names = {zone.name for zone in zones}
     within = tuple(k for k in links.links if {k.source, k.target} <= names)
@@ -270,7 +279,7 @@ def _among(links: Links, cameras: Sequence[str]) -> Links:
 def camera_tracks(
     observation: Observation, cuts: Cuts, crops: StoredCrops | None, settings: PipelineSettings
 ) -> CameraTracks:
-    """What association knows of a camera: the sure parts of its tracks, which may have been cut, and their features."""
+    """Association's input from one camera: the reliable spans of its tracks, after cutting, and their features."""
     camera, tracks = observation.camera, cuts.apply(observation.tracks)
     features = None
     if crops is not None:

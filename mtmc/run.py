@@ -1,4 +1,4 @@
-"""python -m mtmc.run: videos of several cameras in, one identity a vehicle out, scored."""
+"""python -m mtmc.run: videos of several cameras in, one identity per vehicle out, scored."""
 
 from __future__ import annotations
 
@@ -9,73 +9,76 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from common.cache import Cache
 from common.command_line import run_command
-from common.errors import InputError
-from common.nearest import nearest
-from mtmc.config import load_config
-from mtmc.observation.stage import Source
-from mtmc.pipeline import Extraction, run
-from mtmc.report.collect import report_data
-from mtmc.report.page import write_report
-from mtmc.report.run_folder import table_of, write_run
-from mtmc.report.videos import write_videos
-from mtmc.scenarios.find import find_scenario, known_facts
-from mtmc.scenarios.simulated import render_scenario
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SCENARIOS = REPOSITORY / "configs" / "scenarios"
-WEIGHTS = REPOSITORY / "weights"
-SHIPPED_EXTRACTORS = ("baseline", "ssbver")
-SIMULATED_DETECTOR = WEIGHTS / "detector.onnx"
-REAL_DETECTOR = "yolo11n.pt"
+_EXAMPLES = """examples:
+  the simulated demonstration, no data needed
+    python -m mtmc.run
+  CityFlowV2, unpacked so that CITYFLOW/test/S06/c041/vdo.avi exists
+    python -m mtmc.run --data-root CITYFLOW --scenario S06
+  your own videos, one per camera, in the folder my_videos/crossing
+    python -m mtmc.run --scenario my_videos/crossing --detector yolo11x.pt
+  one shipped extractor against your own
+    python -m mtmc.run --scenario sim-S06 --reid baseline my_network.onnx
+  boxes that you have already, without appearance
+    python -m mtmc.run --data-root CITYFLOW --scenario S03 --detections mask_rcnn --reid none
+  what can be set for the association, and setting it
+    python -m mtmc.run --settings association
+    python -m mtmc.run --set association.threshold=0.4
+
+exit status: 0 done; 2 wrong usage or input; 1 a camera was left out, or an internal error
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the pipeline as the command line says; returns the exit status."""
+    """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
+    # Imported here, so that --help and a wrong option do not wait for the numerical packages.
+    from rich.console import Console
+
+    from mtmc.config import PipelineSettings, load_config
+
+    if arguments.settings is not None:
+        from common.settings_list import list_settings
+
+        sys.stdout.write(list_settings(PipelineSettings, arguments.settings))
+        return 0
+    from mtmc.interface.running import choose_extractors, run_scenario
+    from mtmc.interface.scenarios import is_simulated, load_scenario
+
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
-    extractors = _extractors(arguments.reid)  # before anything is rendered: a slip shall not cost a minute
-    cache = Cache(arguments.cache)
-    cache.sweep()
-    facts, facts_file = known_facts(arguments.scenario, SCENARIOS)
-    if facts.simulation is not None and arguments.data_root is None:
-        roots = [render_scenario(facts, cache, arguments.workers, console)]
-    else:
-        roots = [arguments.data_root or Path(os.environ.get("CITYFLOW_ROOT") or "data")]
-    scenario = find_scenario(arguments.scenario, facts, facts_file, roots, SCENARIOS)
-    source = Source(
-        arguments.detector or (str(SIMULATED_DETECTOR) if scenario.simulated else REAL_DETECTOR),
-        arguments.detections,
-        arguments.tracks,
-        arguments.device,
+    choose_extractors(arguments.reid)  # before anything is rendered: a typo must not cost a minute
+    data_root = arguments.data_root
+    if data_root is None and not is_simulated(arguments.scenario):
+        data_root = os.environ.get("CITYFLOW_ROOT")
+    scenario = load_scenario(
+        arguments.scenario, data_root, cache=arguments.cache, workers=arguments.workers, progress=console
     )
-    result = run(
+    result = run_scenario(
         scenario,
-        source,
-        extractors,
-        settings,
-        cache,
+        reid=arguments.reid,
+        detector=arguments.detector,
+        detections=arguments.detections,
+        tracks=arguments.tracks,
         links=arguments.links,
+        settings=settings,
+        cache=arguments.cache,
+        device=arguments.device,
         workers=arguments.workers,
-        console=console,
+        progress=console,
     )
-    output = arguments.output or Path("runs") / scenario.name
-    command = "python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv)
-    configuration = settings.model_dump(mode="json")
-    write_run(result, output, configuration, command)
-    with result.log.timed("report"):
-        write_report(output / "report.html", report_data(result, configuration, command, source.describe()))
-    if arguments.videos or arguments.mosaic:
-        write_videos(result, output, videos=arguments.videos, mosaic=arguments.mosaic, console=console)
-    sys.stdout.write(table_of(result).to_text())
-    sys.stdout.write(f"{output / 'report.html'}\n")
+    report = result.write(
+        arguments.output or Path("runs") / scenario.name,
+        videos=arguments.videos,
+        mosaic=arguments.mosaic,
+        command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
+        progress=console,
+    )
+    sys.stdout.write(f"{result.table()}{report}\n")
     missing = result.scenario.missing
     if missing and not arguments.allow_missing_cameras:
-        sys.stderr.write(f"error: without {', '.join(missing)}; --allow-missing-cameras accepts that\n")
+        sys.stderr.write(f"error: {', '.join(missing)} left out; --allow-missing-cameras accepts that\n")
         return 1
     return 0
 
@@ -83,32 +86,68 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mtmc.run",
-        description="Videos of several fixed cameras in, one identity for every vehicle across all of them out, scored "
-        "where ground truth exists.",
+        description="Videos of several fixed cameras in, one identity per vehicle across all of them out; scored where "
+        "there is ground truth.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    add = parser.add_argument_group("input").add_argument
     add(
         "--scenario",
         default="sim-S06",
-        help="S01-S06, sim-S06 (simulated, needs no data), a folder's name, a YAML file",
+        metavar="NAME|DIR|FILE",
+        help="S01 to S06 of CityFlow, another folder below the data root, a folder of videos, a scenario's YAML "
+        "file, or a simulated scenario, which needs no data (default: sim-S06)",
     )
-    add("--data-root", type=Path, help="the root of CityFlow, or of folders like it; else $CITYFLOW_ROOT, else data/")
-    add("--reid", nargs="+", metavar="NAME|PATH", help="extractors to compare: baseline, ssbver, weights files, none")
-    add("--detector", metavar="NAME|PATH", help="an ultralytics name or file, torchvision:NAME, .onnx, OpenVINO")
-    add("--detections", metavar="NAME|DIR", help="start from boxes: ssd512 for det/det_ssd512.txt, or DIR/<camera>.txt")
     add(
-        "--tracks", metavar="NAME|DIR", help="start from tracks: tc_ssd512 for mtsc/mtsc_tc_ssd512.txt, gt, or a folder"
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="the folder that holds scenarios (default: $CITYFLOW_ROOT, else data/)",
     )
-    add("--links", type=Path, metavar="FILE", help="zones and links as YAML; else the scenario's own, else learned")
+    add(
+        "--links", type=Path, metavar="FILE", help="zones and links as YAML (default: the scenario's own, else learned)"
+    )
+    add = parser.add_argument_group("detector, tracks, extractors").add_argument
+    add(
+        "--detector",
+        metavar="NAME|PATH",
+        help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file (default: yolo11n.pt; for "
+        "simulated scenarios the shipped one)",
+    )
+    add("--detections", metavar="NAME|DIR", help="start from boxes: NAME of det/det_NAME.txt, or DIR/<camera>.txt")
+    add("--tracks", metavar="NAME|DIR", help="start from tracks: NAME of mtsc/mtsc_NAME.txt, gt, or DIR/<camera>.txt")
+    add(
+        "--reid",
+        nargs="+",
+        metavar="NAME|PATH",
+        help="extractors to compare: baseline, ssbver, weights files, none for no appearance (default: all shipped)",
+    )
+    add = parser.add_argument_group("settings").add_argument
     add("--config", type=Path, metavar="FILE", help="settings of all stages as YAML")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, for example detection.score=0.2")
-    add("--output", type=Path, metavar="DIR", help="the run's folder; default runs/<scenario>")
-    add("--cache", type=Path, default=Path("cache"), metavar="DIR", help="results of stages; default cache/")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    add("--workers", type=_positive, default=os.cpu_count() or 1, help="cameras at a time; default the processors")
-    add("--videos", action="store_true", help="also write annotated videos, one a camera")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as detection.score=0.2")
+    add(
+        "--settings",
+        nargs="?",
+        const="",
+        metavar="WORD",
+        help="list all settings, or those with WORD in their names: default, allowed values, what raising them does",
+    )
+    add = parser.add_argument_group("output").add_argument
+    add("--output", type=Path, metavar="DIR", help="the run's folder (default: runs/<scenario>)")
+    add("--videos", action="store_true", help="also write annotated videos, one per camera")
     add("--mosaic", action="store_true", help="also write a video of all cameras side by side")
-    add("--allow-missing-cameras", action="store_true", help="exit 0 though a camera had to be left out")
+    add("--allow-missing-cameras", action="store_true", help="exit 0 even if a camera had to be left out")
+    add = parser.add_argument_group("performance").add_argument
+    add(
+        "--cache",
+        type=Path,
+        default=Path("cache"),
+        metavar="DIR",
+        help="results of stages (default: cache/)",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--workers", type=_positive, metavar="N", help="cameras processed at a time (default: the number of CPUs)")
     return parser
 
 
@@ -117,28 +156,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
-
-
-def _extractors(names: Sequence[str] | None) -> tuple[Extraction, ...]:
-    """The extractors that a person names; all that ship where none is named."""
-    if names is None:
-        names = [name for name in SHIPPED_EXTRACTORS if (WEIGHTS / f"{name}.safetensors").is_file()] or ["none"]
-    found = []
-    for name in names:
-        shipped = WEIGHTS / f"{name}.safetensors"
-        path = shipped if shipped.is_file() else Path(name)
-        if name != "none" and not path.exists():
-            shipped_names = [p.stem for p in WEIGHTS.glob("*.safetensors")]
-            raise InputError(
-                f"--reid {name}: no such weights file, nor among the shipped{nearest(name, shipped_names)}"
-            )
-        found.append(
-            Extraction(name if shipped.is_file() or name == "none" else path.stem, None if name == "none" else path)
-        )
-    labels = [extraction.name for extraction in found]
-    if len(set(labels)) < len(labels):
-        found = [Extraction(f"{e.name}-{i}", e.weights) for i, e in enumerate(found, 1)]
-    return tuple(found)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.command_line import run_command
 from common.errors import InputError
+from common.resources import resource
 from common.settings import validate
 from mtmc.scenarios.find import known_facts
 from mtmc.simulation.detection_set import simulate_detection
@@ -22,7 +23,6 @@ from mtmc.simulation.reid_set import simulate_reid
 from mtmc.simulation.scenario import simulate_scenario
 from mtmc.simulation.settings import SimulationSettings
 
-SCENARIOS = Path(__file__).resolve().parent.parent / "configs" / "scenarios"
 _OVERRIDES = ("layout", "seed", "seconds", "fps", "width", "height", "vehicles", "cameras")
 _EXAMPLES = """examples:
   python -m mtmc.simulate --scenario sim-S06 --seed 7 --output DIR
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, str]:
     """The named scenario's settings, with what the command line sets in their place."""
-    facts, source = known_facts(arguments.scenario, SCENARIOS)
+    facts, source = known_facts(arguments.scenario, resource("configs", "scenarios"))
     if facts.simulation is None:
         raise InputError(f"--scenario {arguments.scenario}: is not simulated; {_simulated()} are")
     content: dict[str, Any] = facts.simulation.model_dump()
@@ -76,7 +76,7 @@ def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, s
 
 
 def _simulated() -> str:
-    return ", ".join(sorted(path.stem for path in SCENARIOS.glob("sim-*.yaml")))
+    return ", ".join(sorted(path.stem for path in resource("configs", "scenarios").glob("sim-*.yaml")))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,10 +19,8 @@ from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend
 from reid.checkpoint import load_model
 from reid.deploy import save_openvino, to_openvino
 from reid.models import ReidModel
+from reid.shipped import EXTRACTORS, shipped_extractor
 from reid.views import resize
-
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
-"""The folder of the checkpoints that come with the project."""
 
 Crop = npt.NDArray[np.uint8] | Image.Image
 
@@ -185,7 +183,7 @@ class Extractor:
         return result
 
 
-def find_weights(weights: str | Path, folder: Path = WEIGHTS) -> Path:
+def find_weights(weights: str | Path) -> Path:
     """The file of a shipped checkpoint's name, or the file itself.
 
     Raises:
@@ -194,14 +192,13 @@ def find_weights(weights: str | Path, folder: Path = WEIGHTS) -> Path:
     path = Path(weights).expanduser()
     if path.is_file():
         return path
-    named = folder / f"{weights}.safetensors"
-    if len(path.parts) == 1 and named.is_file():
-        return named
+    shipped = shipped_extractor(str(weights))
+    if shipped is not None:
+        return shipped
     if len(path.parts) > 1:
         raise path_not_found(path, "weights file")
-    names = sorted(p.stem for p in folder.glob("*.safetensors"))
     raise InputError(
-        f"weights {str(weights)!r}: neither a file nor the name of a shipped extractor{nearest(path.name, names)}"
+        f"weights {str(weights)!r}: neither a file nor the name of a shipped extractor{nearest(path.name, EXTRACTORS)}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from common.cache import Cache, code_version, key_of
 from common.errors import InputError
+from common.processes import available_processors
 from detection.det_files import find_det_file
 from mtmc.config import PipelineSettings
 from mtmc.crops import Crops, read_crops
@@ -90,6 +90,7 @@ class Observation:
 def observe_cameras(
     scenario: Scenario,
     source: Source,
+    *,
     settings: PipelineSettings,
     cache: Cache,
     workers: int,
@@ -111,7 +112,9 @@ def observe_cameras(
     jobs: dict[str, ObserveJob] = {}
     for camera in scenario.cameras:
         try:
-            jobs[camera.name] = _job(camera, source, detector, detector_key, settings, cache)
+            jobs[camera.name] = _job(
+                camera, source, detector=detector, detector_key=detector_key, settings=settings, cache=cache
+            )
         except InputError as error:
             missing[camera.name] = str(error)
     due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
@@ -170,6 +173,7 @@ def _choose_detector(
 def _job(
     camera: Camera,
     source: Source,
+    *,
     detector: DetectorChoice | None,
     detector_key: str,
     settings: PipelineSettings,
@@ -239,7 +243,7 @@ def _observe(
     failed: dict[str, str] = {}
     start = time.perf_counter()
     workers = min(workers, len(due))
-    threads = max(1, _processors() // workers)
+    threads = max(1, available_processors() // workers)
     totals = {name: job.camera.frame_count for name, job in due.items()}
     with CameraProgress(totals, title="observe", console=console) as progress:
         jobs = {name: replace(job, threads=threads) for name, job in due.items()}
@@ -251,10 +255,6 @@ def _observe(
     seconds = time.perf_counter() - start
     log.say(f"observe: {len(due)} cameras in {seconds:.1f} s, {frames / max(seconds, 1e-9):.1f} frames per second")
     return failed
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read(camera: Camera, job: ObserveJob, cache: Cache) -> Observation:

@@ -1,4 +1,4 @@
-"""From the name that a person gives to the scenario on disk."""
+"""From a scenario's name to the scenario on disk."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from mtmc.scenarios.video_folder import read_video_folder, videos_in
 CITYFLOW = ("S01", "S02", "S03", "S04", "S05", "S06")
 
 
+def is_scenario_file(path: Path) -> bool:
+    """Whether a path names a scenario's YAML file rather than a scenario or a folder."""
+    return path.suffix in (".yaml", ".yml")
+
+
 def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | None]:
     """The facts of a scenario: of the YAML file `name` names, of `<scenario_dir>/<name>.yaml`, else none.
 
@@ -23,7 +28,7 @@ def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | No
         The facts, and the file that they come from.
     """
     given = Path(name)
-    path = given if given.suffix in (".yaml", ".yml") else scenario_dir / f"{name}.yaml"
+    path = given if is_scenario_file(given) else scenario_dir / f"{name}.yaml"
     if path.is_file() or path == given:
         return read_scenario_file(path), path
     return ScenarioFacts(name=name), None
@@ -33,7 +38,7 @@ def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: S
     """Find and read the scenario `facts.name` below the first root that has it.
 
     Args:
-        name: what the person typed.
+        name: what the user typed.
         facts: of `known_facts`.
         source: the YAML file of the facts; its `links` is relative to it.
         roots: data roots, in the order in which they are searched.

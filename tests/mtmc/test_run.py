@@ -180,12 +180,12 @@ def test_wrong_input_ends_with_status_2_and_one_line_that_names_the_mend(
         assert word in error
 
 
-def test_a_slip_in_an_extractor_is_told_before_anything_is_rendered(
+def test_a_typo_in_an_extractor_is_reported_before_anything_is_rendered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def render(*arguments: object) -> Path:
         raise AssertionError("rendered before the command line was checked")
 
-    monkeypatch.setattr("mtmc.run.render_scenario", render)
+    monkeypatch.setattr("mtmc.interface.scenarios.render_scenario", render)
     with pytest.raises(InputError, match=r"basline.*baseline"):
         main(["--scenario", "sim-S06", "--reid", "basline", "--cache", str(tmp_path)])

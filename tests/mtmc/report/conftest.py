@@ -14,9 +14,9 @@ from mtmc.report.data import (
     ExtractorResult,
     LinkInfo,
     ReportData,
-    StageInfo,
     TrackTable,
 )
+from mtmc.stage_log import StageInfo
 
 ReportMaker = Callable[..., ReportData]
 

@@ -1,0 +1,134 @@
+"""A scenario through all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from common.cache import Cache
+from common.errors import InputError
+from common.nearest import nearest
+from common.processes import available_processors
+from common.resources import resource
+from mtmc.config import PipelineSettings, make_settings
+from mtmc.interface.consoles import progress_console
+from mtmc.interface.result import ScenarioResult
+from mtmc.observation.stage import Source
+from mtmc.pipeline import Extraction, run
+from mtmc.scenarios.scenario import Scenario
+from reid.shipped import EXTRACTORS, shipped_extractor
+
+REAL_DETECTOR = "yolo11n.pt"
+"""For filmed scenarios: the smallest of the COCO-trained networks that keep up with a CPU."""
+NO_APPEARANCE = "none"
+"""The name of the extractor that extracts nothing: association by places and times alone."""
+
+
+def run_scenario(
+    scenario: Scenario,
+    *,
+    reid: str | Path | Sequence[str | Path] | None = None,
+    detector: str | Path | None = None,
+    detections: str | Path | None = None,
+    tracks: str | Path | None = None,
+    links: str | Path | None = None,
+    settings: PipelineSettings | Mapping[str, Any] | None = None,
+    cache: str | Path = "cache",
+    device: str = "auto",
+    workers: int | None = None,
+    progress: bool | Console = False,
+) -> ScenarioResult:
+    """Detect, track, embed, associate and score; detection and tracking are shared by all extractors.
+
+    Works from a script without `if __name__ == "__main__"`, from a notebook and from standard input: worker processes
+    do not import the caller's program.
+
+    Args:
+        scenario: of `mtmc.load_scenario`.
+        reid: the extractors to compare: names of shipped ones, weights files (`.safetensors`, `.onnx`, `.xml`), or
+            "none" for no appearance; None: all that ship.
+        detector: a name or file for `detection.loading.load_detector`; None: the shipped one for simulated scenarios,
+            `yolo11n.pt` for others.
+        detections: start from boxes: NAME of `det/det_NAME.txt`, or a folder of `<camera>.txt`.
+        tracks: start from tracks: NAME of `mtsc/mtsc_NAME.txt`, "gt" for the ground truth, or a folder of
+            `<camera>.txt`.
+        links: a YAML file of zones and links; None: the scenario's own, else learned from the tracks.
+        settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
+            `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
+        cache: the folder for results of stages; a second run reuses what has not changed.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        workers: cameras processed at a time; None: one per CPU.
+        progress: show progress on standard error, or on this console.
+
+    Raises:
+        InputError: an input cannot be used; one line says which, and how to fix it.
+
+    Examples:
+        >>> import mtmc
+        >>> scenario = mtmc.load_scenario("sim-S06")  # doctest: +SKIP
+        >>> result = mtmc.run_scenario(scenario, reid=["baseline", "ssbver"])  # doctest: +SKIP
+        >>> print(result.table())  # doctest: +SKIP
+        >>> result.write("runs/sim-S06")  # doctest: +SKIP
+    """
+    source = Source(
+        str(detector) if detector is not None else default_detector(scenario),
+        _text(detections),
+        _text(tracks),
+        device,
+    )
+    chosen = make_settings(settings or {})
+    store = Cache(Path(cache))
+    store.sweep()
+    result = run(
+        scenario,
+        source=source,
+        extractions=choose_extractors(reid),
+        settings=chosen,
+        cache=store,
+        links=Path(links) if links is not None else None,
+        workers=workers or available_processors(),
+        console=progress_console(progress),
+    )
+    return ScenarioResult(result, chosen, source)
+
+
+def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[Extraction, ...]:
+    """The extractors of these names and files, all that ship for None; names that occur twice get a number.
+
+    Raises:
+        InputError: a name is neither a shipped extractor nor a file, or the file of a shipped one is missing.
+    """
+    wanted = list(EXTRACTORS) if names is None else [names] if isinstance(names, str | Path) else list(names)
+    if not wanted:
+        raise InputError(f"reid: no extractor is named; give '{NO_APPEARANCE}' to run without appearance")
+    found = [_extraction(str(name)) for name in wanted]
+    labels = [extraction.name for extraction in found]
+    if len(set(labels)) < len(labels):
+        found = [Extraction(f"{e.name}-{i}", e.weights) for i, e in enumerate(found, 1)]
+    return tuple(found)
+
+
+def default_detector(scenario: Scenario) -> str:
+    """The detector of a run that names none: the shipped one knows simulated vehicles only."""
+    return str(resource("weights", "detector.onnx")) if scenario.simulated else REAL_DETECTOR
+
+
+def _extraction(name: str) -> Extraction:
+    if name == NO_APPEARANCE:
+        return Extraction(name, None)
+    shipped = shipped_extractor(name)
+    if shipped is not None:
+        return Extraction(name, shipped)
+    path = Path(name)
+    if not path.exists():
+        raise InputError(
+            f"reid {name}: neither a weights file nor a shipped extractor{nearest(name, [*EXTRACTORS, NO_APPEARANCE])}"
+        )
+    return Extraction(path.stem, path)
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
