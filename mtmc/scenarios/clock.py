@@ -40,6 +40,25 @@ class Clock:
         """A clock through the given frame numbers and their times."""
         return cls(np.asarray(frames, np.float64), np.asarray(seconds, np.float64))
 
+    @classmethod
+    def of_times(cls, times: npt.ArrayLike, start: float = 0.0, scale: float = 1.0, tolerance: float = 0.002) -> Clock:
+        """A clock through the times of all frames, with a knot only where the rate changes.
+
+        Args:
+            times: (n,) seconds of frames 1 to n on the camera's own clock, not decreasing; n >= 2, not all the same.
+            start: seconds of frame 1 on the scenario's axis.
+            scale: seconds on the camera's own clock in one second of the scenario's.
+            tolerance: seconds by which the clock may differ from `times`; containers round to milliseconds.
+
+        >>> Clock.of_times([0, 0.1, 0.2, 0.3, 0.8, 1.3]).frames.tolist()
+        [1.0, 4.0, 6.0]
+        """
+        times = np.asarray(times, np.float64)
+        later = np.concatenate([[True], np.diff(np.maximum.accumulate(times)) > 0])
+        frames, seconds = np.flatnonzero(later) + 1.0, times[later]
+        knots = _corners(frames, seconds, tolerance)
+        return cls(frames[knots], start + (seconds[knots] - seconds[0]) / scale)
+
     def at(self, frame: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Seconds of each frame number."""
         return _extrapolating_interp(np.asarray(frame, np.float64), self.frames, self.seconds)
@@ -56,3 +75,21 @@ def _extrapolating_interp(
     slope = (fp[piece + 1] - fp[piece]) / (xp[piece + 1] - xp[piece])
     result: npt.NDArray[np.float64] = fp[piece] + (x - xp[piece]) * slope
     return result
+
+
+def _corners(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.int64]:
+    """Indices of the points that a polyline within `tolerance` of all y needs (Ramer 1972, Douglas and Peucker 1973)."""
+    kept = {0, len(x) - 1}
+    due = [(0, len(x) - 1)]
+    while due:
+        first, last = due.pop()
+        if last - first < 2:
+            continue
+        slope = (y[last] - y[first]) / (x[last] - x[first])
+        away = np.abs(y[first + 1 : last] - y[first] - slope * (x[first + 1 : last] - x[first]))
+        worst = int(np.argmax(away))
+        if away[worst] > tolerance:
+            middle = first + 1 + worst
+            kept.add(middle)
+            due += [(first, middle), (middle, last)]
+    return np.array(sorted(kept), np.int64)
