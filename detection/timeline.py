@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 REWIND_SECONDS = 0.25
 """Seconds by which decoding times have to fall back for another recording to begin in the same file. Recordings that
-were joined without new time stamps fall back by the length of the first one; a muxer's jitter is a frame or two. Raising
-it takes short recordings for jitter."""
+were joined without new time stamps fall back by the length of the first one; a muxer's jitter is a frame or two.
+Raising it takes short recordings for jitter."""
 
 
 def starts_recording(previous: float | None, dts: float | None) -> bool:
@@ -36,7 +36,7 @@ def frame_times(pts: npt.NDArray[np.float64], dts: npt.NDArray[np.float64], fps:
     [0.0, 0.1, 0.3]
     """
     stamps = dts if np.isnan(pts).any() else pts
-    if np.isnan(stamps).any():
+    if not len(stamps) or np.isnan(stamps).any():
         return np.arange(len(pts)) / fps
     known = dts[~np.isnan(dts)]
     begins = np.flatnonzero(~np.isnan(dts))[1:][np.diff(known) < -REWIND_SECONDS]

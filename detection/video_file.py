@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ MISSING_SECONDS = 1.0
 """Seconds that a file has to be shorter than the length it announces for frames to count as lost, where it announces no
 number of frames. Announced lengths include the sound, which may outlast the pictures by a fraction of a second."""
 
+_PROBED_PACKETS = 200
+"""Packets that are looked at to tell a stream that films from a still picture, where a file holds several streams."""
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
 
 class VideoFile:
     """A video in a file.
@@ -41,8 +47,9 @@ class VideoFile:
         self._threads = threads
         self._stats = VideoStats()
         self._times: npt.NDArray[np.float64] | None = None
+        self._stream: int | None = None
         with self._open() as container:
-            stream = _best_stream(container)
+            stream = container.streams[self._stream]
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             self._fps = float(rate) if rate else DEFAULT_FPS
             frame = next((frame for _, frame in _decode(container, stream, VideoStats()) if frame is not None), None)
@@ -74,7 +81,7 @@ class VideoFile:
         # One converter for all frames: a frame's own would set its tables up anew each time.
         converter = VideoReformatter()
         with self._open() as container:
-            for number, frame in _decode(container, _best_stream(container), stats, packets):
+            for number, frame in _decode(container, container.streams[self._stream], stats, packets):
                 if selection.ends_before(number):
                     # The frame that showed the end is not part of what was asked for.
                     stats.decoded -= frame is not None
@@ -92,7 +99,7 @@ class VideoFile:
         if self._times is None:
             packets = _Packets()
             with self._open() as container:
-                for packet in _demux(container, _best_stream(container), VideoStats()):
+                for packet in _demux(container, container.streams[self._stream], VideoStats()):
                     packets.add(packet)
                 self._times = packets.times(self._fps)
         return self._times
@@ -120,21 +127,26 @@ class VideoFile:
         if not any(stream.codec_context is not None for stream in container.streams.video):
             container.close()
             raise InputError(f"{self._path}: holds no video that can be decoded")
-        context = _best_stream(container).codec_context
+        stream = container.streams[self._stream] if self._stream is not None else _best_stream(container)
+        self._stream = stream.index
+        context = stream.codec_context
         context.thread_type = "AUTO"
         context.thread_count = self._threads
         return container
 
 
 def _best_stream(container: Any) -> Any:
-    """The stream that films: no cover picture or thumbnail, the largest picture, the first of equals."""
-
-    def rank(stream: Any) -> tuple[bool, bool, int]:
-        still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-        context = stream.codec_context
-        return (not stream.disposition & still, stream.frames != 1, context.width * context.height)
-
-    return max((stream for stream in container.streams.video if stream.codec_context is not None), key=rank)
+    """The stream that films: no cover picture or thumbnail, and of several the largest picture."""
+    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
+    streams = [stream for stream in streams if not stream.disposition & _STILL] or streams
+    if len(streams) == 1:
+        return streams[0]
+    # Not every container marks a cover picture as one: it is the stream of a single packet.
+    packets = Counter(
+        packet.stream.index for packet in islice(_demux(container, streams, VideoStats()), _PROBED_PACKETS)
+    )
+    container.seek(0)
+    return max(streams, key=lambda s: (packets[s.index] > 1, s.codec_context.width * s.codec_context.height))
 
 
 @dataclass(slots=True)
@@ -243,9 +255,9 @@ def _decode(
     stats.broken += numbering.end_recording()
 
 
-def _demux(container: Any, stream: Any, stats: VideoStats) -> Iterator[Any]:
-    """The packets of a stream, up to the place where the file can no longer be read; the last is empty."""
-    packets = container.demux(stream)
+def _demux(container: Any, streams: Any, stats: VideoStats) -> Iterator[Any]:
+    """The packets of a stream or of several, up to the place where the file can no longer be read; the last is empty."""
+    packets = container.demux(streams)
     while True:
         try:
             yield next(packets)

@@ -46,13 +46,14 @@ def annotate_video(
     overlay = IdentityOverlay(tracks)
     written = 0
     with atomic(path) as aside, VideoWriter(aside, width, height, info.fps, threads=threads) as writer:
+        times = video.times()
         for number, frame in video.frames():
             picture = resized(frame, width, height)
             overlay.draw(picture, number, scale)
             caption = " ".join(part for part in (name, clock_text(float(clock.at(number))) if clock else "") if part)
             if caption:
                 draw_label(picture, caption, (0, 0), (32, 32, 32))
-            writer.write(picture, number)
+            writer.write(picture, float(times[number - 1]))
             written += 1
             if advance:
                 advance(1)

@@ -80,13 +80,13 @@ def write_mosaic(
         atomic(path) as aside,
         VideoWriter(aside, sheet.shape[1], sheet.shape[0], fps, threads=threads) as writer,
     ):
-        for number, second in enumerate(seconds, start=1):
+        for second in seconds:
             for i, cell in enumerate(cells):
                 top, left = i // columns * height, i % columns * width
                 sheet[top : top + height, left : left + width] = next(cell)
             picture = sheet.copy()
             draw_label(picture, clock_text(float(second)), (picture.shape[1], picture.shape[0]), (32, 32, 32))
-            writer.write(picture, number)
+            writer.write(picture, float(second - start))
             if advance:
                 advance(1)
     return len(seconds)

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace
 
+_TICK = Fraction(1, 90000)
+
 
 class VideoWriter:
     """A context manager that encodes pictures into an MP4 file (H.264, yuv420p, index at the front).
@@ -19,13 +21,15 @@ class VideoWriter:
     Args:
         path: the file.
         width, height: size of the pictures. H.264 in yuv420p needs even sizes: an odd last column or row is cut off.
-        fps: frames per second.
+        fps: frames per second that the file declares, and by which its last frame is shown; every frame has a time
+            of its own.
         quality: constant rate factor; raising it by 6 halves the file. 23 is the encoder's own default.
         threads: encoding threads; 0 leaves the number to the encoder.
     """
 
     def __init__(self, path: Path, width: int, height: int, fps: float, *, quality: int = 24, threads: int = 0) -> None:
         self._size = (width // 2 * 2, height // 2 * 2)
+        self._tick = -1
         if min(self._size) < 2:
             raise ValueError(f"a video of {width}x{height} pixels cannot be encoded; 2x2 is the least")
         rate = Fraction(fps).limit_denominator(1001)
@@ -36,18 +40,20 @@ class VideoWriter:
         self._stream.options = {"preset": "veryfast", "crf": str(quality)}
         context = self._stream.codec_context
         context.thread_count = threads
-        context.time_base = 1 / rate
+        # As fine as MPEG's own clock, so that frames of any rate keep their times.
+        self._stream.time_base = context.time_base = _TICK
         # Without these players guess the colours from the picture's size.
         context.colorspace = context.color_primaries = context.color_trc = int(Colorspace.ITU709)
         context.color_range = int(ColorRange.MPEG)
 
-    def write(self, picture: npt.NDArray[np.uint8], number: int) -> None:
-        """Encode `picture` (height, width, 3) BGR as frame `number`, counted from 1; numbers rise, gaps are kept."""
+    def write(self, picture: npt.NDArray[np.uint8], seconds: float) -> None:
+        """Encode `picture` (height, width, 3) BGR, to be shown from `seconds` on; times rise strictly from 0."""
         width, height = self._size
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="bgr24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
-        frame.pts = number - 1
-        frame.time_base = self._stream.codec_context.time_base
+        # Two frames never share a tick: an encoder refuses times that do not rise.
+        self._tick = frame.pts = max(round(seconds / _TICK), self._tick + 1)
+        frame.time_base = _TICK
         self._container.mux(self._stream.encode(frame))
 
     def __enter__(self) -> VideoWriter:

@@ -53,7 +53,7 @@ class Clock:
         >>> Clock.of_times([0, 0.1, 0.2, 0.3, 0.8, 1.3]).frames.tolist()
         [1.0, 4.0, 6.0]
         """
-        times = np.asarray(times, np.float64)
+        times = np.round(np.asarray(times, np.float64), 6)
         later = np.concatenate([[True], np.diff(np.maximum.accumulate(times)) > 0])
         frames, seconds = np.flatnonzero(later) + 1.0, times[later]
         knots = _corners(frames, seconds, tolerance)
@@ -78,7 +78,7 @@ def _extrapolating_interp(
 
 
 def _corners(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.int64]:
-    """Indices of the points that a polyline within `tolerance` of all y needs (Ramer 1972, Douglas and Peucker 1973)."""
+    """Indices of the points that a polyline within `tolerance` of y needs (Ramer 1972, Douglas and Peucker 1973)."""
     kept = {0, len(x) - 1}
     due = [(0, len(x) - 1)]
     while due:

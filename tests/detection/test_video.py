@@ -148,6 +148,71 @@ def test_times_follow_a_varying_rate(tmp_path: Path) -> None:
     assert [n for n, _ in video.frames()] == [1, 2, 3, 4, 5, 6]
 
 
+def test_joined_recordings_are_one_video(make_video: MakeVideo) -> None:
+    parts = [make_video(f"{i}.ts", codec="libx264", gop=10, frames=15, fps=25).read_bytes() for i in range(3)]
+    path = make_video("a.ts", codec="libx264", frames=1)
+    path.write_bytes(b"".join(parts))
+    video = open_video(path)
+    seen = numbers_seen(video)
+    assert [number for number, _ in seen] == list(range(1, 46))
+    assert [grey for _, grey in seen] == [*range(1, 16)] * 3
+    assert video.stats.lost == 0
+    np.testing.assert_allclose(video.times(), np.arange(45) / 25, atol=1e-6)
+
+
+def test_a_cover_picture_is_no_video(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = tmp_path / "cover.mkv"
+    with av.open(str(make_video("plain.mp4", codec="libx264"))) as source, av.open(str(path), "w") as target:
+        cover = target.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 640, 480, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        video = target.add_stream_from_template(source.streams.video[0])
+        target.mux(cover.encode(av.VideoFrame.from_ndarray(np.full((480, 640, 3), 128, np.uint8), format="bgr24")))
+        target.mux(cover.encode(None))
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                target.mux(packet)
+    opened = open_video(path)
+    assert (opened.info.width, opened.info.height) == (64, 48)
+    assert numbers_seen(opened) == [(n, n) for n in range(1, 21)]
+
+
+def test_of_two_streams_the_larger_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w") as container:
+        streams = []
+        for width in (64, 128):
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = width, 48, "yuv420p"
+            streams.append(stream)
+        for _ in range(5):
+            for stream in streams:
+                picture = np.full((48, stream.width, 3), 90, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    assert open_video(path).info.width == 128
+
+
+def test_a_varying_rate_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "varying.mkv"
+    times = [*(i / 30 for i in range(30)), *(1 + i / 2 for i in range(30))]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for second in times:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="bgr24")
+            frame.pts, frame.time_base = round(1000 * second), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    video = open_video(path)
+    assert len(list(video.frames())) == 60
+    assert video.stats.lost == 0
+    np.testing.assert_allclose(video.times(), times, atol=2e-3)
+
+
 def test_avi_times_are_uniform(make_video: MakeVideo) -> None:
     np.testing.assert_allclose(open_video(make_video("a.avi")).times(), np.arange(20) / 10)
 

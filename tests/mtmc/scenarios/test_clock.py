@@ -29,3 +29,20 @@ def test_frame_at_inverts_at(steps: list[float], frame: int) -> None:
 def test_a_clock_that_stands_or_runs_backwards_is_refused(frames: list[int], seconds: list[int]) -> None:
     with pytest.raises(ValueError, match="clock"):
         Clock.of_knots(frames, seconds)
+
+
+def test_a_clock_through_a_files_times_bends_where_the_rate_changes() -> None:
+    clock = Clock.of_times(np.concatenate([np.arange(30) / 30, 1 + np.arange(30) / 5]), start=10.0)
+    np.testing.assert_allclose(clock.at([1, 31, 60]), [10.0, 11.0, 16.8])
+    assert clock.frames.tolist() == [1, 31, 60]
+
+
+@given(st.lists(st.floats(0.0, 2.0), min_size=2, max_size=60), st.floats(0.5, 2.0))
+def test_a_clock_through_a_files_times_stays_within_the_tolerance(steps: list[float], scale: float) -> None:
+    times = np.round(np.concatenate([[0.0], np.cumsum(steps)]), 6)
+    if times[-1] < 0.01:
+        return
+    clock = Clock.of_times(times, start=3.0, scale=scale, tolerance=0.005)
+    rising = np.concatenate([[True], np.diff(times) > 0])
+    off = clock.at(np.flatnonzero(rising) + 1) - (3.0 + times[rising] / scale)
+    assert np.abs(off).max() <= 0.005 / min(scale, 1) + 1e-9
