@@ -47,9 +47,9 @@ class VideoFile:
         self._threads = threads
         self._stats = VideoStats()
         self._times: npt.NDArray[np.float64] | None = None
-        self._stream: int | None = None
+        self._index: int | None = None
         with self._open() as container:
-            stream = container.streams[self._stream]
+            stream = container.streams[self._index]
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             self._fps = float(rate) if rate else DEFAULT_FPS
             frame = next((frame for _, frame in _decode(container, stream, VideoStats()) if frame is not None), None)
@@ -81,7 +81,7 @@ class VideoFile:
         # One converter for all frames: a frame's own would set its tables up anew each time.
         converter = VideoReformatter()
         with self._open() as container:
-            for number, frame in _decode(container, container.streams[self._stream], stats, packets):
+            for number, frame in _decode(container, container.streams[self._index], stats, packets):
                 if selection.ends_before(number):
                     # The frame that showed the end is not part of what was asked for.
                     stats.decoded -= frame is not None
@@ -99,7 +99,7 @@ class VideoFile:
         if self._times is None:
             packets = _Packets()
             with self._open() as container:
-                for packet in _demux(container, container.streams[self._stream], VideoStats()):
+                for packet in _demux(container, container.streams[self._index], VideoStats()):
                     packets.add(packet)
                 self._times = packets.times(self._fps)
         return self._times
@@ -117,6 +117,17 @@ class VideoFile:
         return round(missing / float(np.mean(steps))) if missing > max(MISSING_SECONDS, 1.5 * float(steps.max())) else 0
 
     def _open(self) -> Any:
+        """The file, its stream set up for decoding."""
+        if self._index is None:
+            with self._container() as container:  # choosing may read packets: those are read again
+                self._index = _best_stream(container).index
+        container = self._container()
+        context = container.streams[self._index].codec_context
+        context.thread_type = "AUTO"
+        context.thread_count = self._threads
+        return container
+
+    def _container(self) -> Any:
         try:
             # Only local files: a playlist that names an address is not followed.
             container = av.open(
@@ -127,11 +138,6 @@ class VideoFile:
         if not any(stream.codec_context is not None for stream in container.streams.video):
             container.close()
             raise InputError(f"{self._path}: holds no video that can be decoded")
-        stream = container.streams[self._stream] if self._stream is not None else _best_stream(container)
-        self._stream = stream.index
-        context = stream.codec_context
-        context.thread_type = "AUTO"
-        context.thread_count = self._threads
         return container
 
 
@@ -142,10 +148,8 @@ def _best_stream(container: Any) -> Any:
     if len(streams) == 1:
         return streams[0]
     # Not every container marks a cover picture as one: it is the stream of a single packet.
-    packets = Counter(
-        packet.stream.index for packet in islice(_demux(container, streams, VideoStats()), _PROBED_PACKETS)
-    )
-    container.seek(0)
+    probed = islice(_demux(container, streams, VideoStats()), _PROBED_PACKETS)
+    packets = Counter(packet.stream.index for packet in probed if packet.size)
     return max(streams, key=lambda s: (packets[s.index] > 1, s.codec_context.width * s.codec_context.height))
 
 
@@ -256,7 +260,7 @@ def _decode(
 
 
 def _demux(container: Any, streams: Any, stats: VideoStats) -> Iterator[Any]:
-    """The packets of a stream or of several, up to the place where the file can no longer be read; the last is empty."""
+    """The packets of one or several streams, up to where the file can no longer be read; the last are empty."""
     packets = container.demux(streams)
     while True:
         try:
