@@ -63,8 +63,9 @@ class Cache:
 
     def file_digest(self, path: Path) -> str:
         """The content's digest; remembered by path, size and time of change, so that a long video is read once."""
-        state = path.stat()
-        name = key_of({"path": str(path.resolve()), "size": state.st_size, "changed": state.st_mtime_ns})
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        states = [(file.name, state.st_size, state.st_mtime_ns) for file in files for state in (file.stat(),)]
+        name = key_of({"path": os.fsencode(path.resolve()).hex(), "files": states})
         remembered = self.root / "digests" / name
         if remembered.is_file():
             return remembered.read_text(encoding="ascii")

@@ -21,12 +21,14 @@ class VideoInfo:
         width, height: size of a frame in pixels, after the rotation that a phone's video asks for.
         fps: frames per second, the average over the file where the rate varies (see `Video.times`).
         frames: number of frames that the container announces; 0 where it announces none.
+        timed: false where the file holds no time stamps and declares no rate, so that `fps` is a guess.
     """
 
     width: int
     height: int
     fps: float
     frames: int
+    timed: bool = True
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.errors import path_not_found
+from common.errors import InputError, path_not_found
 from detection.frames import Frame, Video, VideoInfo, VideoStats
 from detection.image_sequence import ImageSequence
 from detection.video_file import VideoFile
@@ -29,6 +29,8 @@ def open_video(path: str | Path, *, threads: int = 0, image_fps: float = 10.0) -
     path = Path(path)
     if path.is_dir():
         return ImageSequence(path, image_fps)
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path}: is a link to {path.readlink()}, which does not exist")
     if not path.is_file():
         raise path_not_found(path, "video")
     return VideoFile(path, threads)

@@ -26,6 +26,8 @@ MISSING_SECONDS = 1.0
 """Seconds that a file has to be shorter than the length it announces for frames to count as lost, where it announces no
 number of frames. Announced lengths include the sound, which may outlast the pictures by a fraction of a second."""
 
+_RAW_FORMATS = frozenset({"h264", "hevc", "m4v", "mjpeg", "mpegvideo"})
+"""FFmpeg's names of streams without a container: their rate is FFmpeg's assumption."""
 _PROBED_PACKETS = 200
 """Packets that are looked at to tell a stream that films from a still picture, where a file holds several streams."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -52,6 +54,7 @@ class VideoFile:
             stream = container.streams[self._index]
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             self._fps = float(rate) if rate else DEFAULT_FPS
+            self._timed = bool(rate) and container.format.name not in _RAW_FORMATS
             frame = next((frame for _, frame in _decode(container, stream, VideoStats()) if frame is not None), None)
             if frame is None:
                 raise InputError(f"{path}: holds no readable video frame; give a whole file or leave the camera out")
@@ -65,7 +68,8 @@ class VideoFile:
     @property
     def info(self) -> VideoInfo:
         width, height = self._size if self._turns % 2 == 0 else self._size[::-1]
-        return VideoInfo(width, height, self._fps, self._announced or round(self._seconds * self._fps))
+        frames = self._announced or round(self._seconds * self._fps)
+        return VideoInfo(width, height, self._fps, frames, self._timed)
 
     @property
     def stats(self) -> VideoStats:

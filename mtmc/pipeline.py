@@ -116,6 +116,8 @@ def run(
         InputError: an input cannot be used.
     """
     log = StageLog(console)
+    for note in scenario.notes:
+        log.say(note)
     file = links or scenario.links
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None

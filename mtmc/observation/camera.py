@@ -118,7 +118,7 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
         InputError: of `detection` or `evaluation`: the camera's files cannot be used.
     """
     cache, camera, timer = Cache(job.cache), job.camera, _Timer()
-    video = open_video(camera.video, threads=job.threads) if camera.video is not None else None
+    video = open_video(camera.video, threads=job.threads, image_fps=camera.fps) if camera.video is not None else None
     report = advance or (lambda name, frames: None)
     known = None if job.detector is None else cache.find("detect", job.detect_key)
     if job.tracks is not None:

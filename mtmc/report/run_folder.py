@@ -98,5 +98,6 @@ def _run_of(result: RunResult, configuration: Mapping[str, Any], command: str) -
         "weights": {o.extraction.name: {"file": o.extraction.weights, "checksum": o.checksum} for o in result.outcomes},
         "cameras": [dict(observation.stats) for observation in result.observations],
         "missing_cameras": dict(result.scenario.missing),
+        "notes": list(result.scenario.notes),
         "stages": [asdict(entry) for entry in result.log.entries],
     }

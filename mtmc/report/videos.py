@@ -35,7 +35,7 @@ def write_videos(result: RunResult, folder: Path, *, videos: bool, mosaic: bool,
             with CameraProgress(totals, title="annotate", console=console) as progress:
                 for index, camera in filmed:
                     annotate_video(
-                        open_video(str(camera.video)),
+                        open_video(str(camera.video), image_fps=camera.fps),
                         with_identities(result, outcome, index),
                         target / "videos" / f"{camera.name}.mp4",
                         name=camera.name,
@@ -44,8 +44,13 @@ def write_videos(result: RunResult, folder: Path, *, videos: bool, mosaic: bool,
                     )
         if mosaic and filmed:
             cells = [
-                MosaicCamera(c.name, open_video(str(c.video)), c.clock, with_identities(result, outcome, i))
-                for i, c in filmed
+                MosaicCamera(
+                    camera.name,
+                    open_video(str(camera.video), image_fps=camera.fps),
+                    camera.clock,
+                    with_identities(result, outcome, index),
+                )
+                for index, camera in filmed
             ]
             with CameraProgress({"mosaic": 0}, console=console) as progress:
                 write_mosaic(cells, target / "mosaic.mp4", advance=partial(progress.advance, "mosaic"))

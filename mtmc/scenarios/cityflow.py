@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.nearest import nearest
 from detection.mot_text import read_mot
-from detection.video import open_video
-from mtmc.scenarios.facts import CameraFacts, ScenarioFacts, camera_number
+from mtmc.scenarios.camera_names import camera_number
+from mtmc.scenarios.facts import CameraFacts, ScenarioFacts
+from mtmc.scenarios.footage import DEFAULT_FPS, footage_in, read_footage
 from mtmc.scenarios.ground_map import Calibration, read_calibration
 from mtmc.scenarios.scenario import Camera, Scenario
 
 SPLITS = ("train", "validation", "test")
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".ts")
-DEFAULT_FPS = 10.0
-"""CityFlow's rate, for a clip whose video and facts are both absent."""
 
 
 def scenario_folders(root: Path) -> dict[str, Path]:
@@ -35,12 +35,9 @@ def scenario_folders(root: Path) -> dict[str, Path]:
 
 
 def camera_folders(folder: Path) -> list[Path]:
-    """The cameras of a scenario's folder: sub-folders that hold a video, det/, mtsc/ or gt/."""
-    return [
-        entry
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and (_video_in(entry) or any((entry / part).is_dir() for part in ("det", "mtsc", "gt")))
-    ]
+    """The cameras of a scenario's folder: sub-folders that hold a video, images, det/, mtsc/ or gt/."""
+    folders = (entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith("."))
+    return [f for f in folders if any((f / part).is_dir() for part in ("det", "mtsc", "gt")) or footage_in(f)]
 
 
 def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
@@ -54,15 +51,16 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
     Raises:
         InputError: no camera can be used, or a file that all cameras share is malformed.
     """
-    starts = _read_pairs(root / "cam_timestamp" / f"{folder.name}.txt")
-    counts = _read_pairs(root / "cam_framenum" / f"{folder.name}.txt")
+    found = {entry.name: entry for entry in camera_folders(folder)}
+    starts = _read_pairs(root / "cam_timestamp" / f"{folder.name}.txt", found)
+    counts = _read_pairs(root / "cam_framenum" / f"{folder.name}.txt", found)
     cameras: list[Camera] = []
     calibrations: list[Calibration | None] = []
-    found = {entry.name: entry for entry in camera_folders(folder)}
+    notes: list[str] = []
     missing = {name: f"{folder / name}: no such camera folder" for name in facts.cameras if name not in found}
     for index, (name, directory) in enumerate(found.items()):
         try:
-            camera = _read_camera(
+            camera, note = _read_camera(
                 directory,
                 number=camera_number(name) or index + 1,
                 facts=facts.facts_of(name),
@@ -76,13 +74,16 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
         except InputError as error:
             missing[name] = str(error)
             continue
+        if note:
+            notes.append(f"{name}: {note}")
         cameras.append(camera)
         calibrations.append(calibration)
     if not cameras:
         reasons = "; ".join(missing.values()) or "it holds no camera folders"
         raise InputError(f"{folder}: no camera can be used: {reasons}")
     split = folder.parent.name if folder.parent.name in SPLITS else facts.split
-    return Scenario(folder.name, split, _with_ground(cameras, calibrations), missing, facts.simulation is not None)
+    placed, simulated = _with_ground(cameras, calibrations), facts.simulation is not None
+    return Scenario(folder.name, split, placed, missing, simulated, notes=tuple(notes))
 
 
 def read_roi(path: Path) -> npt.NDArray[np.uint8]:
@@ -107,36 +108,34 @@ def numbered(cameras: Iterable[Camera]) -> tuple[Camera, ...]:
 
 def _read_camera(
     directory: Path, *, number: int, facts: CameraFacts, fps: float | None, start: float, count: int
-) -> Camera:
-    video = _video_in(directory)
+) -> tuple[Camera, str]:
+    """The camera of a folder, and what the user should know of its clock."""
+    path = footage_in(directory)
     roi = directory / "roi.jpg"
     ground_truth = directory / "gt" / "gt.txt"
-    if video is not None:
-        info = open_video(video).info
-        width, height = info.width, info.height
-        rate = facts.fps or fps or info.fps or DEFAULT_FPS
-        count = count or info.frames
+    note = ""
+    if path is not None:
+        footage = read_footage(path, facts, fps=fps, start=start)
+        width, height, rate, frames = footage.width, footage.height, footage.fps, footage.frames
+        clock, note = footage.clock, footage.note
     else:
+        width, height, frames = _extent(directory, roi)
         rate = facts.fps or fps or DEFAULT_FPS
-        width, height, last = _extent(directory, roi)
-        count = count or last
-    return Camera(
+        clock = facts.make_clock(rate, start)
+    camera = Camera(
         name=directory.name,
         number=number,
         fps=rate,
         width=width,
         height=height,
-        frame_count=count,
-        clock=facts.make_clock(rate, start),
+        frame_count=count or frames,
+        clock=clock,
         directory=directory,
-        video=video,
+        video=path,
         roi=roi if roi.is_file() else None,
         ground_truth=ground_truth if ground_truth.is_file() else None,
     )
-
-
-def _video_in(directory: Path) -> Path | None:
-    return next((p for suffix in VIDEO_SUFFIXES if (p := directory / f"vdo{suffix}").is_file()), None)
+    return camera, note
 
 
 def _extent(directory: Path, roi: Path) -> tuple[int, int, int]:
@@ -168,17 +167,38 @@ def _with_ground(cameras: list[Camera], calibrations: list[Calibration | None]) 
     return numbered(placed)
 
 
-def _read_pairs(path: Path) -> dict[str, float]:
-    """A file of `c041 1.640` lines; absent: empty."""
+def _read_pairs(path: Path, cameras: Collection[str]) -> dict[str, float]:
+    """A file of `c041 1.640` lines, one per camera; absent: empty.
+
+    Raises:
+        InputError: a line is malformed, its value is not finite, or names no camera while a camera has no line.
+    """
     if not path.is_file():
         return {}
     pairs: dict[str, float] = {}
-    for line_number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    strangers: dict[str, int] = {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text in UTF-8; write one 'camera number' per line") from error
+    for line_number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            name, value = line.split()
-            pairs[name] = float(value)
+            name, number = re.split(r"[\s;,]+", line.strip())
+            value = float(number)
         except ValueError as error:
             raise InputError(f"{path}:{line_number}: must be 'camera number', not '{line.strip()[:60]}'") from error
+        if not np.isfinite(value):
+            raise InputError(f"{path}:{line_number}: the number of {name} must be finite, not {number}")
+        if name in cameras:
+            pairs[name] = value
+        else:
+            strangers.setdefault(name, line_number)
+    without = [name for name in cameras if name not in pairs]
+    # Lines for cameras that are not there are fine (a part of the data set was copied), unless they may be misspelt.
+    if strangers and without:
+        name, line_number = next(iter(strangers.items()))
+        what = f"there is no camera {name}, and camera {without[0]} has no line"
+        raise InputError(f"{path}:{line_number}: {what}{nearest(name, without)}")
     return pairs

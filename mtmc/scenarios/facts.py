@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.settings import Settings, read_yaml, validate
 from mtmc.scenarios.clock import Clock
@@ -25,6 +24,13 @@ class CameraFacts(Settings):
         None, description="knots (frame, seconds) of a piecewise-linear clock; replaces fps, start and clock_scale"
     )
     calibrated: bool = Field(True, description="false: calibration.txt is not to be used")
+
+    @field_validator("clock")
+    @classmethod
+    def _rises(cls, clock: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
+        if clock is not None:
+            Clock.of_knots([frame for frame, _ in clock], [second for _, second in clock])
+        return clock
 
     def make_clock(self, fps: float, start: float) -> Clock:
         """The clock of the clip, given what holds where these facts say nothing."""
@@ -63,9 +69,3 @@ def read_scenario_file(path: Path) -> ScenarioFacts:
     if isinstance(content.get("cameras"), dict):
         content["cameras"] = {str(name): facts or {} for name, facts in content["cameras"].items()}
     return validate(ScenarioFacts, content, str(path))
-
-
-def camera_number(name: str) -> int | None:
-    """The number in a camera's name ("c041": 41), None where it has none."""
-    digits = re.search(r"\d+", name)
-    return int(digits.group()) if digits else None

@@ -59,6 +59,7 @@ class Scenario:
         missing: camera name to the reason why it cannot be used.
         simulated: whether the pictures were rendered; every table and page says so.
         links: a YAML file of zones and links, or None: learned from the tracks.
+        notes: sentences that the user should read: clocks that were guessed, files that were ignored.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Scenario:
     missing: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
     links: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def has_ground_truth(self) -> bool:

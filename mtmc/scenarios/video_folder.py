@@ -1,41 +1,54 @@
-"""A folder of plain videos, one camera each, read as a scenario."""
+"""A folder of plain videos, one per camera, read as a scenario."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from common.errors import InputError
-from detection.video import open_video
-from mtmc.scenarios.cityflow import DEFAULT_FPS, VIDEO_SUFFIXES, numbered
-from mtmc.scenarios.facts import ScenarioFacts, camera_number
+from mtmc.scenarios.camera_names import camera_names, camera_number
+from mtmc.scenarios.cityflow import numbered
+from mtmc.scenarios.facts import ScenarioFacts
+from mtmc.scenarios.footage import is_video, read_footage
 from mtmc.scenarios.scenario import Camera, Scenario
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The videos directly in a folder."""
-    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in VIDEO_SUFFIXES)
+    """The videos directly in a folder, including links to files that do not exist."""
+    return sorted(path for path in folder.iterdir() if is_video(path))
 
 
 def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
     """Read every video of `folder` as a camera named like the file; all start together unless `facts` says otherwise.
 
+    Cameras are named by the stems of the files, or by the whole file names where two share a stem.
+
     Raises:
         InputError: no video can be opened.
     """
+    videos = videos_in(folder)
+    names = camera_names(videos)
     cameras: list[Camera] = []
-    missing = {name: f"{folder}: no video named {name}" for name in facts.cameras}
-    for index, video in enumerate(videos_in(folder), 1):
-        missing.pop(video.stem, None)
-        known = facts.facts_of(video.stem)
+    missing = {name: f"{folder}: no video named {name}" for name in facts.cameras if name not in names}
+    notes: list[str] = []
+    for index, (name, video) in enumerate(zip(names, videos, strict=True), 1):
         try:
-            info = open_video(video).info
+            footage = read_footage(video, facts.facts_of(name), fps=facts.fps, start=0.0)
         except InputError as error:
-            missing[video.stem] = str(error)
+            missing[name] = str(error)
             continue
-        rate = known.fps or facts.fps or info.fps or DEFAULT_FPS
+        if footage.note:
+            notes.append(f"{name}: {footage.note}")
         number = camera_number(video.stem) or index
-        clock = known.make_clock(rate, 0.0)
-        cameras.append(Camera(video.stem, number, rate, info.width, info.height, info.frames, clock, None, video))
+        size = (footage.width, footage.height)
+        cameras.append(Camera(name, number, footage.fps, *size, footage.frames, footage.clock, None, video))
     if not cameras:
         raise InputError(f"{folder}: no video can be used: {'; '.join(missing.values()) or 'it holds none'}")
-    return Scenario(facts.name, facts.split, numbered(cameras), missing)
+    notes += ignored_in(folder, videos)
+    return Scenario(facts.name, facts.split, numbered(cameras), missing, notes=tuple(notes))
+
+
+def ignored_in(folder: Path, used: list[Path], limit: int = 6) -> list[str]:
+    """A sentence that names what lies in a scenario's folder and is not used; hidden files are not worth one."""
+    left = sorted(path.name for path in folder.iterdir() if path not in used and not path.name.startswith("."))
+    more = f" and {len(left) - limit} more" if len(left) > limit else ""
+    return [f"ignored in {folder}: {', '.join(left[:limit])}{more}"] if left else []
