@@ -53,7 +53,7 @@ def annotate_video(
             caption = " ".join(part for part in (name, clock_text(float(clock.at(number))) if clock else "") if part)
             if caption:
                 draw_label(picture, caption, (0, 0), (32, 32, 32))
-            writer.write(picture, float(times[number - 1]))
+            writer.write(picture, float(times[min(number, len(times)) - 1]))
             written += 1
             if advance:
                 advance(1)
