@@ -11,6 +11,8 @@ import cv2
 import PIL.Image
 import torch
 
+from common.errors import InputError
+
 # It would otherwise install packages, and check for them over the network, while a program runs.
 _CONTAINMENT = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1", "YOLO_VERBOSE": "false"}
 
@@ -34,6 +36,9 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
         name: the module, such as "ultralytics.nn.tasks".
         settings_folder: where ultralytics keeps its settings, unless a person has set YOLO_CONFIG_DIR. Effective on
             the first import in a process only.
+
+    Raises:
+        InputError: ultralytics, an optional dependency, is not installed.
     """
     for variable, value in _CONTAINMENT.items():
         os.environ.setdefault(variable, value)
@@ -44,6 +49,13 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     openmp, torch_threads, cv_threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads(), cv2.getNumThreads()
     try:
         return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "ultralytics":
+            raise
+        raise InputError(
+            "YOLO networks by name and .pt checkpoints need ultralytics (AGPL-3.0), which is not installed; "
+            "install mtmc[yolo], or give torchvision:NAME, an .onnx or an OpenVINO .xml as detector"
+        ) from error
     finally:
         for owner, attribute, original in originals:
             setattr(owner, attribute, original)

@@ -65,6 +65,15 @@ def known_names() -> str:
     return ", ".join(_LABEL)
 
 
+def coco_label(name: str) -> int:
+    """The COCO number of a vehicle class by its name, -1 where the name means no vehicle.
+
+    >>> coco_label("Sedan"), coco_label("person")
+    (2, -1)
+    """
+    return _LABEL.get(name.strip().lower(), -1)
+
+
 def class_names(labels: npt.NDArray[np.integer]) -> list[str | None]:
     """The names of vehicle classes given by their COCO number; None for -1 and for classes that are no vehicles.
 

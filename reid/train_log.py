@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from common.errors import InputError
+
 COLUMNS = (
     "step",
     "epoch",
@@ -34,6 +36,9 @@ class TrainLog:
         folder: of the run.
         step: the step that the run starts from; rows of a stopped run beyond it are dropped.
         tensorboard: write events too.
+
+    Raises:
+        InputError: TensorBoard, an optional dependency, is not installed.
     """
 
     def __init__(self, folder: Path, step: int = 0, tensorboard: bool = True) -> None:
@@ -47,7 +52,12 @@ class TrainLog:
         self._file.flush()
         self._events = None
         if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter  # imports slowly: only where it is wanted
+            try:
+                from torch.utils.tensorboard import SummaryWriter  # imports slowly: only where it is wanted
+            except ModuleNotFoundError as error:
+                raise InputError(
+                    "TensorBoard is not installed; install mtmc[train], or train with --set run.tensorboard=false"
+                ) from error
 
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 

@@ -9,6 +9,9 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A script that torchrun starts; collecting doctests would import it.
+collect_ignore = ["reid/training/train_by_rank.py"]
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:

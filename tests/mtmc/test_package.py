@@ -1,0 +1,32 @@
+"""What `import mtmc` gives, and what it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mtmc
+
+
+def test_every_public_name_is_there() -> None:
+    for name in mtmc.__all__:
+        assert getattr(mtmc, name) is not None
+        assert name in dir(mtmc)
+    with pytest.raises(AttributeError, match="asociate"):
+        mtmc.asociate  # noqa: B018
+
+
+@pytest.mark.parametrize("code", ["import mtmc", "import mtmc.run; mtmc.run._parser().format_help()"])
+def test_importing_and_help_do_not_wait_for_numerical_packages(code: str, repository: Path) -> None:
+    check = (
+        f"import sys; {code}; print([m for m in ('numpy', 'torch', 'polars', 'pydantic', 'cv2') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        env={"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
