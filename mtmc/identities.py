@@ -1,4 +1,4 @@
-"""What a run knows of each camera and what came out, as arrays over all cameras."""
+"""The identities of a run, and the boxes, ground truth and regions of interest that score them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mtmc.tracking.tracks import Tracks
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Which vehicle each track is: one row a track, or a part of one that goes over to another vehicle.
+    """The identity of each track; one row per track, or per part of a track that was cut.
 
     Attributes:
         camera: (n,) int32, index into the scenario's cameras.
         track: (n,) int32, the track's number in its camera.
-        since: (n,) int32, the first frame of the part; 0 for the first part of a track, most often the only one.
-        identity: (n,) int32, the vehicle's number, from 1, the same in all cameras; -1: the track was left out.
+        since: (n,) int32, the first frame of the part; 0 for the first part of a track, usually the only one.
+        identity: (n,) int32, the vehicle's number, from 1, the same in all cameras; -1: the track is left out.
     """
 
     camera: npt.NDArray[np.int32]
@@ -47,8 +47,8 @@ class Identities:
     def of_tracks(self, index: int, tracks: Tracks) -> npt.NDArray[np.int32]:
         """The identity of each row (n,) of the tracks of camera `index`; -1 where it has none.
 
-        No vehicle is in two places at once: where tracks of one identity overlap, which they may with their doubtful
-        beginnings and ends (`mtmc.tracking.reliable_span`), the box of the greater score has it, the others have none.
+        No vehicle is in two places at once. Tracks of one identity may overlap outside their reliable spans
+        (`mtmc.tracking.reliable_span`); there, only the box with the highest score keeps the identity.
         """
         identity = self.of_boxes(index, tracks.track, tracks.frame)
         order = np.lexsort((tracks.track, -tracks.score, tracks.frame, identity))
@@ -58,7 +58,7 @@ class Identities:
 
 
 def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identities) -> Boxes:
-    """Every box that has an identity, as it is scored and submitted; clipped to the picture where it reaches over."""
+    """Every box that has an identity, clipped to the image, as it is scored and submitted."""
     tables = []
     for index, (camera, rows) in enumerate(zip(scenario.cameras, tracks, strict=True)):
         identity = identities.of_tracks(index, rows)
@@ -69,14 +69,14 @@ def boxes_of(scenario: Scenario, tracks: Sequence[Tracks], identities: Identitie
 
 
 def clip_boxes(box: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float64]:
-    """(n, 4) left, top, width, height of the part of each box that is in the picture; 0 sized where none is."""
+    """(n, 4) left, top, width, height of the part of each box inside the image; width or height 0 if there is none."""
     low = np.clip(box[:, :2].astype(np.float64), 0, [width, height])
     high = np.clip((box[:, :2] + box[:, 2:]).astype(np.float64), 0, [width, height])
     return np.column_stack([low, high - low])
 
 
 def ground_truth_of(scenario: Scenario) -> Boxes | None:
-    """The ground truth of all cameras that have some, None where none has.
+    """The ground truth of all cameras that have any; None if none has.
 
     Raises:
         InputError: a gt.txt is malformed.
@@ -90,13 +90,13 @@ def ground_truth_of(scenario: Scenario) -> Boxes | None:
 
 
 def truth_of_camera(truth: Boxes, camera: Camera) -> Tracks:
-    """The ground truth of one camera, the vehicles' global numbers as tracks."""
+    """The ground truth of one camera, with the vehicles' global numbers as track numbers."""
     mine = truth[truth.camera == camera.number]
     return Tracks.of(mine.identity, mine.frame, mine.box)
 
 
 def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:
-    """The region of interest of each camera by number; the whole frame where a camera has none."""
+    """The region of interest of each camera, by its number; the whole frame for a camera without one."""
     return {
         camera.number: read_roi(camera.roi)
         if camera.roi is not None
@@ -106,5 +106,5 @@ def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:
 
 
 def score_run(scenario: Scenario, truth: Boxes, predictions: Boxes) -> Score:
-    """The official figures of a run."""
+    """Score a run by the official rules."""
     return score(truth, predictions, rois_of(scenario.cameras))

@@ -1,1 +1,1 @@
-"""From crops to one feature a track."""
+"""Appearance: from crops to one feature vector per track."""

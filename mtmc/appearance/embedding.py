@@ -1,4 +1,4 @@
-"""Crops to vectors, and these to one feature a track."""
+"""From crops to vectors, and from these to one feature per track."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ from mtmc.crops import Crops
 
 
 class EmbeddingSettings(Settings):
-    """How the vectors of a track's crops become its feature."""
+    """How crops become the feature of their track."""
 
     max_occlusion: float = Field(
         0.35,
         ge=0,
         le=1,
-        description="crops of which other boxes hide more than this share are left out, unless a track has no better "
-        "one; raising it keeps more crops, with more of other vehicles in them",
+        description="Crops occluded by more than this share are left out, unless a track has no better one. Raising it "
+        "keeps more crops, which show more of other vehicles.",
     )
     quality_power: float = Field(
-        1.0, ge=0, description="crops are weighed by quality to this power; 0 weighs all alike, more favours the best"
+        1.0,
+        ge=0,
+        description="A crop's weight is its quality to this power; 0 weighs all alike. Raising it favours the best.",
     )
     split: bool = Field(
         True,
-        description="cut a track where its crops before and after look like two vehicles and it was hidden or unseen "
-        "in between",
+        description="Cut a track where the crops before and after look like two vehicles and it was occluded or missed "
+        "in between.",
     )
 
 
 class CropExtractor(Protocol):
-    """What turns crops into vectors; `reid.Extractor` does."""
+    """Turns crops into vectors, as `reid.Extractor` does."""
 
     def embed(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """(n, d) L2-normalised vectors of n BGR pictures."""
+        """(n, d) L2-normalised vectors of n BGR images."""
 
 
 def embed_crops(crops: Crops, extractor: CropExtractor, settings: EmbeddingSettings) -> CropVectors:
-    """The vectors of the crops that are hidden little enough, and of a track's least hidden one where none is.
+    """The vectors of the usable crops: those with little occlusion, or a track's least occluded one if it has none.
 
-    A vector that is not finite would spread through a mean: its crop is left out.
+    A crop whose vector is not finite is left out: it would spoil the mean of its track.
     """
     usable, clear = _usable(crops, settings.max_occlusion)
     used = crops[usable]
@@ -58,8 +60,7 @@ def embed_crops(crops: Crops, extractor: CropExtractor, settings: EmbeddingSetti
 
 
 def _usable(crops: Crops, max_occlusion: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """(n,) the crops that are hidden little enough or the least hidden of a track that has none such; and the former
-    alone."""
+    """Two masks (n,): the usable crops, including each track's fallback; and those with little occlusion alone."""
     clear = np.asarray(crops.occlusion <= max_occlusion, np.bool_)
     usable = clear.copy()
     if len(crops):

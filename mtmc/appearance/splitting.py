@@ -1,10 +1,11 @@
-"""Tracks that go over from one vehicle to another, cut there.
+"""Splitting tracks at identity switches, where a track changes from one vehicle to another.
 
-A tracker that loses a vehicle behind another may go on with the wrong one. Position does not tell, or the tracker would
-not have gone wrong; the crops do: those before are unlike those after. Two things keep a vehicle that turns, or drives
-from shade into light, in one piece. A cut needs an occasion: another box overlapped the track's, or the vehicle was not
-detected. And how unlike is unlike is learned from the run itself, so that every extractor has its own level: the least
-likeness within one vehicle from where tracks had no occasion, that of two vehicles from tracks that are seen together.
+A tracker that loses a vehicle behind another may continue with the wrong one. Positions do not show it, otherwise the
+tracker would not have erred; crops do: those before the switch are unlike those after it. Two rules keep the track of a
+vehicle that turns, or drives from shade into light, in one piece. First, a cut needs an opportunity: another box
+overlapped the track's box, or the vehicle was not detected. Second, the similarity below which a track is cut is
+learned from the run itself, for each extractor: the lowest similarity within one vehicle from stretches without
+opportunity, the similarity of different vehicles from tracks that are visible at the same time.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from evaluation.overlap import overlaps
 from mtmc.appearance.features import CropVectors
 from mtmc.tracking.tracks import Tracks
 
-LEAST_CROPS = 2
-"""On each side of a cut: one crop may be a bad one."""
+MIN_CROPS = 2
+"""Crops needed on each side of a cut: a single one may be bad. Raising it cuts fewer tracks."""
 NEAR = 0.1
-"""IoU with another track's box from which a track may go over to it."""
-UNLIKE_QUANTILE, SAME_QUANTILE = 0.7, 0.05
-"""A cut's sides must be no more alike than this share of pairs of vehicles that are two for certain, and than all but
-this share of tracks that are one vehicle as likely as not are where they are least alike."""
-LEAST_EXAMPLES = 20
-"""Below so many of either, nothing is learned and nothing cut."""
-PAIRS = 200
-"""Pairs of different vehicles that a camera contributes, at most."""
+"""IoU with another track's box from which the track may switch to that vehicle. Raising it cuts fewer tracks."""
+DIFFERENT_QUANTILE, SAME_QUANTILE = 0.7, 0.05
+"""The similarity threshold for a cut is the smaller of two quantiles: of the similarities between vehicles that are
+certainly different, and of the lowest similarities within tracks of a single vehicle. Raising either cuts more."""
+MIN_EXAMPLES = 20
+"""Similarities of each kind needed to learn the threshold; with fewer, no track is cut."""
+MAX_PAIRS = 200
+"""Pairs of different vehicles that a camera contributes at most, so that busy cameras do not dominate."""
 _BATCH = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """Where the tracks of one camera are cut. The parts after a cut have numbers of their own.
+    """Where the tracks of one camera are cut. Each part after a cut gets a new track number.
 
     Attributes:
         track: (k,) int32, number of the track, sorted by (track, frame).
         frame: (k,) int32, the first frame of the part after the cut.
-        first: number of the first of these parts; the others follow. Above all numbers of tracks.
+        first: number of the first new part; the others follow. Above every track number.
     """
 
     track: npt.NDArray[np.int32]
@@ -53,7 +54,7 @@ class Cuts:
         return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), 0)
 
     def part(self, track: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """(n,) the number of the part that a box of a track (n,) in a frame (n,) belongs to."""
+        """The part number (n,) of boxes given by track (n,) and frame (n,)."""
         if not len(self.track):
             return track
         at = np.searchsorted(_key(self.track, self.frame), _key(track, frame), "right") - 1
@@ -61,14 +62,14 @@ class Cuts:
         return np.where(after, self.first + at, track).astype(np.int32)
 
     def apply(self, tracks: Tracks) -> Tracks:
-        """The tracks in parts."""
+        """The tracks, cut into parts."""
         if not len(self.track):
             return tracks
         number = self.part(tracks.track, tracks.frame)
         return Tracks(number, tracks.frame, tracks.box, tracks.score, tracks.label).sorted()
 
     def whole(self, part: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """The tracks that parts (n,) were cut from, and the parts' first frames, 0 for what is before any cut."""
+        """The tracks that parts (n,) were cut from, and the parts' first frames; 0 for parts before any cut."""
         if not len(self.track):
             return part, np.zeros_like(part)
         at = part - self.first
@@ -78,44 +79,44 @@ class Cuts:
 
 
 def split_tracks(cameras: Sequence[tuple[Tracks, Callable[[], CropVectors]]]) -> list[Cuts]:
-    """Where the tracks of each camera go over to another vehicle.
+    """Where each camera's tracks switch to another vehicle.
 
     Args:
-        cameras: tracks, sorted by (track, frame), and what gives the crops of each camera of a run. Called twice, and
-            dropped in between: the crops of one camera are held at a time.
+        cameras: for each camera of a run its tracks, sorted by (track, frame), and a function that loads its crops. It
+            is called twice, so that only one camera's crops are in memory at a time.
     """
     examples = [_examples(tracks, _clear(crops())) for tracks, crops in cameras]
-    unlike = np.concatenate([np.zeros(0), *(e[0] for e in examples)])
+    different = np.concatenate([np.zeros(0), *(e[0] for e in examples)])
     same = np.concatenate([np.zeros(0), *(e[1] for e in examples)])
-    if min(len(unlike), len(same)) < LEAST_EXAMPLES:
+    if min(len(different), len(same)) < MIN_EXAMPLES:
         return [Cuts.none() for _ in cameras]
-    level = float(min(np.quantile(unlike, UNLIKE_QUANTILE), np.quantile(same, SAME_QUANTILE)))
+    level = float(min(np.quantile(different, DIFFERENT_QUANTILE), np.quantile(same, SAME_QUANTILE)))
     return [_cuts(tracks, _clear(crops()), level) for tracks, crops in cameras]
 
 
 def _clear(crops: CropVectors) -> CropVectors:
-    """The crops that show their vehicle well, by (track, frame)."""
+    """The crops with little occlusion, sorted by (track, frame)."""
     clear = crops[crops.clear]
     return clear[np.lexsort((clear.frame, clear.track))]
 
 
 def _examples(tracks: Tracks, crops: CropVectors) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Likenesses in one camera: of two vehicles for certain; and of the sides of the weakest cut of a track among those
-    for which there was no occasion."""
-    _, same = _weakest(crops, crops.track, ~_occasions(tracks, crops))
-    return _unlike(crops), same[np.isfinite(same)]
+    """Similarities in one camera: of pairs of different vehicles, and across the weakest point of each track among the
+    points without opportunity for a switch."""
+    _, same = _weakest(crops, crops.track, ~_opportunities(tracks, crops))
+    return _different(crops), same[np.isfinite(same)]
 
 
 def _cuts(tracks: Tracks, crops: CropVectors, level: float) -> Cuts:
-    """The cuts of one camera: the weakest of each track, then those of its parts, until none is left."""
-    occasion = _occasions(tracks, crops)
+    """The cuts of one camera: the weakest point of each track, then of its parts, until none is below `level`."""
+    opportunity = _opportunities(tracks, crops)
     part = np.unique(crops.track, return_inverse=True)[1].astype(np.int32)
     due = np.ones(len(crops), np.bool_)
     found: list[npt.NDArray[np.int64]] = []
     while due.any():
         rows = np.flatnonzero(due)
-        place, likeness = _weakest(crops[rows], part[rows], occasion[rows])
-        cut = rows[place[likeness < level]]
+        place, similarity = _weakest(crops[rows], part[rows], opportunity[rows])
+        cut = rows[place[similarity < level]]
         found.append(cut)
         due = np.isin(part, part[cut])
         begins = np.zeros(len(crops), np.int32)
@@ -129,8 +130,8 @@ def _cuts(tracks: Tracks, crops: CropVectors, level: float) -> Cuts:
 def _weakest(
     crops: CropVectors, part: npt.NDArray[np.int32], allowed: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """For each part with crops enough, its weakest cut: the row of the first crop after it, and the greatest
-    similarity of a crop before and one after; infinite where no cut is allowed.
+    """The weakest point of each part that has enough crops: the row of the first crop after it, and the greatest
+    similarity between a crop before and a crop after; infinite where no cut is allowed.
 
     Args:
         crops: (n,) sorted by part and frame.
@@ -140,8 +141,8 @@ def _weakest(
     starts = np.flatnonzero(np.diff(part, prepend=-1))
     counts = np.diff(np.append(starts, len(part)))
     places, values = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for count in np.unique(counts[counts >= 2 * LEAST_CROPS]):
-        ends = np.arange(LEAST_CROPS, count - LEAST_CROPS + 1)
+    for count in np.unique(counts[counts >= 2 * MIN_CROPS]):
+        ends = np.arange(MIN_CROPS, count - MIN_CROPS + 1)
         same = starts[counts == count]
         for first in range(0, len(same), _BATCH):
             rows = same[first : first + _BATCH, None] + np.arange(count)
@@ -155,17 +156,17 @@ def _weakest(
     return np.concatenate(places), np.concatenate(values)
 
 
-def _unlike(crops: CropVectors) -> npt.NDArray[np.float64]:
-    """The greatest similarity of two tracks' crops, for pairs of tracks that are seen at the same time."""
+def _different(crops: CropVectors) -> npt.NDArray[np.float64]:
+    """The greatest similarity between crops of two tracks, for pairs of tracks visible at the same time."""
     starts = np.flatnonzero(np.diff(crops.track, prepend=-1))
     ends = np.append(starts[1:], len(crops.track))
-    enough = ends - starts >= LEAST_CROPS
+    enough = ends - starts >= MIN_CROPS
     starts, ends = starts[enough], ends[enough]
     order = np.argsort(crops.frame[starts], kind="stable")
     a, b = order[:-1], order[1:]
     meet = crops.frame[starts[b]] <= crops.frame[ends[a] - 1]
     a, b = a[meet], b[meet]
-    chosen = np.unique(np.linspace(0, len(a) - 1, min(len(a), PAIRS)).astype(np.int64)) if len(a) else a
+    chosen = np.unique(np.linspace(0, len(a) - 1, min(len(a), MAX_PAIRS)).astype(np.int64)) if len(a) else a
     return np.array(
         [
             (crops.vector[starts[i] : ends[i]] @ crops.vector[starts[j] : ends[j]].T).max()
@@ -175,8 +176,8 @@ def _unlike(crops: CropVectors) -> npt.NDArray[np.float64]:
     )
 
 
-def _occasions(tracks: Tracks, crops: CropVectors) -> npt.NDArray[np.bool_]:
-    """(n,) whether a track could have gone over to another vehicle between a crop (n,) and the one before it."""
+def _opportunities(tracks: Tracks, crops: CropVectors) -> npt.NDArray[np.bool_]:
+    """(n,) whether a track had an opportunity to switch vehicles between a crop (n,) and the one before it."""
     order = np.argsort(tracks.frame, kind="stable")
     frame, box = tracks.frame[order].astype(np.int64), tracks.box[order].astype(np.float64)
     pairs = overlaps(frame, box, frame, box)
@@ -190,18 +191,18 @@ def _occasions(tracks: Tracks, crops: CropVectors) -> npt.NDArray[np.bool_]:
     before = np.concatenate([here[:1], here[:-1]])
     count = until[np.searchsorted(key, here, "right")] - until[np.searchsorted(key, before, "left")]
     same = crops.track == np.concatenate([crops.track[:1], crops.track[:-1]])
-    occasion: npt.NDArray[np.bool_] = same & (count > 0)
-    return occasion
+    opportunity: npt.NDArray[np.bool_] = same & (count > 0)
+    return opportunity
 
 
 def _frame(tracks: Tracks, track: int, before: int, after: int) -> int:
-    """The first frame of the part after a cut between two crops: in the middle of the boxes that were filled in, else
-    after the longest hole, else in the middle of the time between the crops."""
+    """The first frame of the part after a cut between two crops: the middle of the interpolated boxes, else the frame
+    after the longest gap, else the middle between the crops."""
     rows = np.flatnonzero((tracks.track == track) & (tracks.frame > before) & (tracks.frame <= after))
     unseen = rows[tracks.score[rows] <= 0]
-    hole = np.diff(tracks.frame[rows], prepend=before)
-    if not len(unseen) and hole.max(initial=0) > 1:
-        return int(tracks.frame[rows[hole.argmax()]])
+    gap = np.diff(tracks.frame[rows], prepend=before)
+    if not len(unseen) and gap.max(initial=0) > 1:
+        return int(tracks.frame[rows[gap.argmax()]])
     rows = unseen if len(unseen) else rows
     return int(tracks.frame[rows[len(rows) // 2]]) if len(rows) else after
 

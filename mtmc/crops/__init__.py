@@ -1,4 +1,4 @@
-"""Crops: the best pictures of each track, chosen while the video is decoded once."""
+"""Crops: the best images of each track, chosen in the same pass that decodes the video."""
 
 from mtmc.crops.quality import CropSettings
 from mtmc.crops.selector import CropSelector, choose_frames

@@ -1,4 +1,4 @@
-"""How good a picture of its vehicle a box is: size, occlusion, truncation, score; and, with pixels, sharpness."""
+"""How well a box shows its vehicle: size, occlusion, truncation, score; and, with its pixels, sharpness."""
 
 from __future__ import annotations
 
@@ -11,61 +11,63 @@ from common.settings import Settings
 from evaluation.overlap import overlaps
 from mtmc.tracking.tracks import Tracks
 
-# Sharpness is measured on crops of one size, so that it says nothing about the distance.
+# Pixels. Sharpness is measured on crops resized to one size, so that it does not depend on the distance.
 _SHARPNESS_SIDE = 64
+# Pixels: a box that is closer to the image border counts as truncated.
 _BORDER = 2.0
 
 
 class CropSettings(Settings):
-    """Which pictures of a track are kept."""
+    """Which crops of a track are kept."""
 
     per_track: int = Field(
-        12, ge=1, le=200, description="Crops kept of each track. Raising it gives steadier features, more slowly."
+        12, ge=1, le=200, description="Crops kept per track. Raising it gives steadier features, more slowly."
     )
     margin: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share of the box added on every side. Raising it keeps parts that tight boxes cut off, and more "
-        "of the surroundings.",
+        description="Share of the box size added on every side. Raising it keeps parts that tight boxes cut off, and "
+        "more background.",
     )
     min_side: int = Field(
         12,
         ge=1,
-        description="Boxes with a side below this many pixels give no crop. Raising it leaves far vehicles out.",
+        description="Minimum side of a box that gives a crop, in pixels. Raising it leaves distant vehicles out.",
     )
     max_side: int = Field(
-        384, ge=16, description="Larger crops are shrunk to this many pixels. Raising it keeps detail and needs memory."
+        384, ge=16, description="Maximum side of a stored crop, in pixels. Raising it keeps detail and needs memory."
     )
     good_size: float = Field(
         128.0,
         gt=0,
-        description="Box size (square root of the area, pixels) from which on size does not matter. Raising it favours "
-        "the frames in which a vehicle is nearest.",
+        description="Box size (square root of the area, in pixels) above which size does not matter. Raising it "
+        "favours the frames in which a vehicle is nearest.",
     )
     good_sharpness: float = Field(
         200.0,
         gt=0,
-        description="Variance of the Laplacian that counts as half sharp. Raising it punishes blur more.",
+        description="Variance of the Laplacian at which sharpness is one half. Raising it penalises blur more.",
     )
     truncation: float = Field(
         0.6,
         ge=0,
         le=1,
-        description="Quality lost by a box that touches the border of the picture. Raising it avoids cut "
-        "vehicles more.",
+        description="Share of quality that a box at the image border loses. Raising it avoids truncated vehicles.",
     )
-    jpeg_quality: int = Field(92, ge=1, le=100, description="Of the stored crops. Raising it needs more space.")
+    jpeg_quality: int = Field(
+        92, ge=1, le=100, description="JPEG quality of stored crops. Raising it needs more space."
+    )
 
 
 def occlusion(tracks: Tracks) -> npt.NDArray[np.float32]:
-    """The share of each box that boxes in front cover: those of the same frame that reach further down.
+    """The share of each box that is covered by boxes in front of it: those in the same frame that reach further down.
 
     Args:
         tracks: n rows, in any order.
 
     Returns:
-        (n,) float32 in [0, 1]. Where several boxes in front overlap each other it is an upper bound.
+        (n,) float32 in [0, 1]; an upper bound where several boxes in front overlap each other.
     """
     order = np.argsort(tracks.frame, kind="stable")
     frame, box = tracks.frame[order].astype(np.int64), tracks.box[order].astype(np.float64)
@@ -84,13 +86,13 @@ def occlusion(tracks: Tracks) -> npt.NDArray[np.float32]:
 def geometric_quality(
     tracks: Tracks, hidden: npt.NDArray[np.float32], picture: tuple[int, int], settings: CropSettings
 ) -> npt.NDArray[np.float32]:
-    """(n,) float32 in [0, 1], what is known of each row's crop without its pixels; 0 where there can be none.
+    """(n,) float32 in [0, 1], the quality of each row's crop as far as it is known without its pixels; 0: no crop.
 
     Args:
         tracks: n rows.
         hidden: (n,) their `occlusion`.
         picture: width and height of the frame in pixels.
-        settings: say what is good.
+        settings: what counts as good.
     """
     left, top, width, height = tracks.box.T
     right, bottom = left + width, top + height
@@ -101,7 +103,7 @@ def geometric_quality(
     touches = (left < _BORDER) | (top < _BORDER) | (right > picture[0] - _BORDER) | (bottom > picture[1] - _BORDER)
     quality = np.minimum(np.sqrt(seen) / settings.good_size, 1.0)
     quality *= np.where(touches, 1.0 - settings.truncation, 1.0) * seen / np.maximum(width * height, 1e-6)
-    # A score of 0 marks a box that no detector saw: it was interpolated, likely because the vehicle was hidden.
+    # A score of 0 marks an interpolated box: no detector saw it, likely because the vehicle was occluded.
     quality *= np.where(tracks.score > 0, 0.5 + 0.5 * tracks.score, 0.2)
     quality *= 1.0 - hidden
     result: npt.NDArray[np.float32] = np.where(usable, np.clip(quality, 0, 1), 0).astype(np.float32)
@@ -109,11 +111,11 @@ def geometric_quality(
 
 
 def sharpness(crop: npt.NDArray[np.uint8], settings: CropSettings) -> float:
-    """In (0, 1): 0 without any detail, 0.5 at `good_sharpness`.
+    """Sharpness in [0, 1): 0 without any detail, 0.5 at `good_sharpness`.
 
     Args:
         crop: (h, w, 3) uint8.
-        settings: say what is good.
+        settings: what counts as good.
     """
     small = cv2.resize(crop, (_SHARPNESS_SIDE, _SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

@@ -13,10 +13,12 @@ from mtmc.crops.quality import CropSettings, geometric_quality, occlusion, sharp
 from mtmc.crops.table import Crops, best_rows
 from mtmc.tracking.tracks import Tracks
 
-# A crop is looked at only when what is known without its pixels is this much better than of the one kept of the moment.
-_WORTH_A_LOOK = 1.1
+# Pixels are examined only if the geometric quality exceeds that of the kept crop by this factor. Raising it saves time
+# and misses some sharper crops.
+_MIN_IMPROVEMENT = 1.1
+# Frames; the stretches of a new track.
 _FIRST_SPACING = 2
-# A track not seen for this many frames has likely ended: its pixels are packed.
+# Frames. A track unseen for this long has likely ended: its crops are compressed.
 _IDLE_FRAMES = 60
 
 
@@ -33,7 +35,7 @@ class _Candidate:
 
 @dataclass(slots=True)
 class _Album:
-    """One track's candidates: at most one for each stretch of `spacing` frames, which doubles as the track goes on."""
+    """One track's candidates: at most one per stretch of `spacing` frames, which doubles as the track gets longer."""
 
     first: int
     last: int
@@ -41,12 +43,12 @@ class _Album:
     kept: dict[int, _Candidate] = field(default_factory=dict)
 
     def wants(self, frame: int, bound: float) -> bool:
-        """Whether a crop of at most this quality may be worth keeping."""
+        """Whether a crop of at most this quality may replace the one kept in its stretch."""
         rival = self.kept.get((frame - self.first) // self.spacing)
-        return rival is None or bound > rival.bound * _WORTH_A_LOOK
+        return rival is None or bound > rival.bound * _MIN_IMPROVEMENT
 
     def keep(self, candidate: _Candidate, room: int) -> None:
-        """Keep it if it is the best of its stretch; make stretches longer when there are more than `room`."""
+        """Keep the candidate if it is the best of its stretch; double the stretches while more than `room` are kept."""
         _put(self.kept, (candidate.frame - self.first) // self.spacing, candidate)
         while len(self.kept) > room:
             self.spacing *= 2
@@ -65,8 +67,8 @@ def _put(kept: dict[int, _Candidate], stretch: int, candidate: _Candidate) -> No
 class CropSelector:
     """Keeps the best crops of every track while frames stream by.
 
-    Memory is bounded: at most twice `per_track` pictures of each track that is in sight, and at most `per_track` JPEG
-    files of each that has left.
+    Memory is bounded: at most twice `per_track` images of each visible track, and at most `per_track` JPEG files of
+    each track that has ended.
     """
 
     def __init__(self, settings: CropSettings | None = None) -> None:
@@ -76,12 +78,12 @@ class CropSelector:
         self._in_sight: set[int] = set()
 
     def add(self, image: npt.NDArray[np.uint8], frame: int, tracks: Tracks) -> None:
-        """Take a frame in.
+        """Process the next frame.
 
         Args:
-            image: (h, w, 3) uint8, the whole frame, BGR; not kept, not changed.
-            frame: its number; frames come in ascending order, some may be left out.
-            tracks: all boxes of tracks in this frame (they hide each other); rows of other frames are ignored.
+            image: (h, w, 3) uint8, the whole frame, BGR; neither kept nor changed.
+            frame: its number; ascending from call to call, gaps are allowed.
+            tracks: all boxes of tracks in this frame (they occlude each other); rows of other frames are ignored.
         """
         if frame % _IDLE_FRAMES == 0:
             self._pack_idle(frame)
@@ -110,10 +112,10 @@ class CropSelector:
 
         Args:
             mapping: raw to final track numbers, as `mtmc.tracking.repair.Repaired.mapping`; tracks that it does not
-                name were dropped. None keeps the numbers.
+                contain are dropped. None keeps the numbers.
 
         Returns:
-            Rows by (track, frame), at most `per_track` of each track.
+            Rows sorted by (track, frame), at most `per_track` of each track.
         """
         rows: list[tuple[int, _Candidate]] = []
         for number in sorted(self._albums):
@@ -137,7 +139,7 @@ class CropSelector:
             self._in_sight.remove(number)
 
     def _pack(self, album: _Album) -> None:
-        """Cut an album to its best and turn its pictures into JPEG files."""
+        """Reduce an album to its best crops and compress them as JPEG."""
         stretches = sorted(album.kept)
         kept = [album.kept[s] for s in stretches]
         best = best_rows(
@@ -157,7 +159,7 @@ class CropSelector:
 def choose_frames(
     tracks: Tracks, picture: tuple[int, int], settings: CropSettings | None = None
 ) -> npt.NDArray[np.int32]:
-    """The frames worth decoding when the tracks are known beforehand; hand each to `CropSelector.add` with `tracks`.
+    """The frames to decode when the tracks are known beforehand; pass each to `CropSelector.add` with `tracks`.
 
     Args:
         tracks: all boxes of all frames.
@@ -175,7 +177,7 @@ def choose_frames(
 
 
 def _window(box: npt.NDArray[np.float32], size: tuple[int, int], margin: float) -> tuple[slice, slice]:
-    """The part of a frame of `size` (width, height) that a box with its margin covers."""
+    """The rows and columns of a frame of `size` (width, height) that a box with its margin covers."""
     left, top, width, height = (float(v) for v in box)
     x = slice(max(round(left - margin * width), 0), min(round(left + width + margin * width), size[0]))
     y = slice(max(round(top - margin * height), 0), min(round(top + height + margin * height), size[1]))
@@ -183,7 +185,7 @@ def _window(box: npt.NDArray[np.float32], size: tuple[int, int], margin: float) 
 
 
 def _shrunk(crop: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """A copy of the crop, neither side longer than `side`."""
+    """A copy of the crop, shrunk so that neither side is longer than `side`."""
     factor = side / max(crop.shape[:2])
     if factor >= 1:
         return crop.copy()

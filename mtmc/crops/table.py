@@ -20,15 +20,15 @@ _COLUMNS = ("track", "frame", "left", "top", "width", "height", "quality", "occl
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """One row a crop of one camera, sorted by (track, frame); at most one row for each (track, frame).
+    """The crops of one camera, one per row, sorted by (track, frame); at most one for each (track, frame).
 
     Attributes:
         track: (n,) int32, the number of the track.
         frame: (n,) int32, the frame's number, counted from 1.
         box: (n, 4) float32, left, top, width, height of the track's box in that frame, in pixels.
-        quality: (n,) float32 in [0, 1]: size, sharpness, occlusion, truncation and score in one.
-        occlusion: (n,) float32 in [0, 1], the share of the box that boxes nearer to the camera cover.
-        image: n JPEG files; a crop larger than the settings allow was shrunk.
+        quality: (n,) float32 in [0, 1], a product of size, sharpness, occlusion, truncation and score.
+        occlusion: (n,) float32 in [0, 1], the share of the box that is covered by boxes nearer to the camera.
+        image: n JPEG files; crops larger than the settings allow are shrunk.
     """
 
     track: npt.NDArray[np.int32]
@@ -85,17 +85,17 @@ class Crops:
         )
 
     def pictures(self) -> list[npt.NDArray[np.uint8]]:
-        """The crops decoded: n BGR pictures, (h, w, 3) uint8 each."""
+        """The decoded crops: n BGR images, (h, w, 3) uint8 each."""
         decoded = (cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) for image in self.image)
         return [np.asarray(picture, np.uint8) for picture in decoded]
 
     def renumbered(self, mapping: Mapping[int, int] | None, per_track: int) -> Crops:
-        """The crops under the tracks' final numbers, each track cut to its best again.
+        """The crops under the tracks' final numbers, at most `per_track` of each.
 
         Args:
-            mapping: a track's number to its final one; tracks that it does not name were dropped. None leaves the
-                numbers as they are.
-            per_track: crops that a track may keep.
+            mapping: track number to final number; tracks that it does not contain are dropped. None keeps the
+                numbers.
+            per_track: maximum number of crops per track.
         """
         number, rows = self.track, np.arange(len(self))
         if mapping is not None:
@@ -110,13 +110,13 @@ class Crops:
 def best_rows(
     track: npt.NDArray[np.int32], frame: npt.NDArray[np.int32], quality: npt.NDArray[np.float32], per_track: int
 ) -> npt.NDArray[np.int64]:
-    """The best rows of each track, spread in time.
+    """The best rows of each track, spread over time.
 
-    A track's time is cut into `per_track` parts of the same length. The best row of each part goes first, unless it is
-    of less than a quarter of the quality of the track's best; the places left go to the best of the others.
+    A track's time is divided into `per_track` equal parts. The best row of each part is taken first, unless its quality
+    is below a quarter of the track's best; the best of the other rows fill the remaining places.
 
     Returns:
-        Row numbers, sorted by (track, frame), no (track, frame) twice.
+        Row numbers, sorted by (track, frame), each (track, frame) at most once.
     """
     if not len(track):
         return np.zeros(0, np.int64)
@@ -147,7 +147,7 @@ def best_rows(
 
 
 def write_crops(path: Path, crops: Crops) -> None:
-    """Write a table of crops as Parquet, with the JPEG files in a binary column; whole or not at all."""
+    """Write crops as Parquet, with the JPEG files in a binary column; atomically."""
     values = (crops.track, crops.frame, *np.ascontiguousarray(crops.box.T), crops.quality, crops.occlusion)
     columns = [pl.Series(name, column) for name, column in zip(_COLUMNS, values, strict=False)]
     table = pl.DataFrame([*columns, pl.Series("image", list(crops.image), dtype=pl.Binary)])
@@ -160,14 +160,14 @@ def read_crops(path: Path) -> Crops:
     """Read what `write_crops` wrote.
 
     Raises:
-        InputError: the file is not there, or not a table of crops.
+        InputError: the file is missing, or is not a table of crops.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file of crops; run the observation of this camera again")
+        raise InputError(f"{path}: no such file of crops; run again to create it")
     try:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path}: not a Parquet file that can be read ({error}); delete it and run again") from error
+        raise InputError(f"{path}: cannot be read as Parquet ({error}); delete it and run again") from error
     lacking = [name for name in _COLUMNS if name not in table.columns]
     if lacking:
         raise InputError(f"{path}: column {lacking[0]} is missing; delete the file and run again")

@@ -1,1 +1,1 @@
-"""From videos to tracks and crops, camera by camera."""
+"""Observation: from videos to tracks and crops, one camera at a time."""

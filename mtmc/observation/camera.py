@@ -1,4 +1,4 @@
-"""One camera's video to tracks and crops, in one pass; runs in a worker process."""
+"""From one camera's video to tracks and crops, in one pass; runs in a worker process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mtmc.tracking.tracks_file import read_detections, write_detections, write_t
 
 Frames = Iterable[tuple[int, npt.NDArray[np.uint8]]]
 BATCH = 8
-"""Frames that the detector is given at once: enough to keep every core, or the GPU, busy."""
+"""Frames per call of the detector: enough to keep every core, or the GPU, busy. Raising it costs memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +48,21 @@ class DetectorChoice:
     options: dict[str, Any] = field(default_factory=dict)
 
     def load(self, threads: int) -> PreparedDetector:
-        """Load it for a process that may use so many threads."""
+        """Load it for a process that may use `threads` threads; 0: all."""
         return load_detector(self.name, threads=threads, **self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class ObserveJob:
-    """What a worker is told of one camera.
+    """A worker's task: one camera.
 
     Attributes:
         camera: the clip.
-        key: where the result goes in the cache.
+        key: the key of the result in the cache.
         cache: the cache's root.
         settings: of all stages.
-        detect_key: where the detector's boxes are, or go, in the cache.
-        detector: what makes the boxes; None where they are given.
+        detect_key: the key of the detector's boxes in the cache.
+        detector: what finds the boxes; None if they are given.
         detections: a file of given detections.
         tracks: a file of given tracks.
         threads: for the detector and the decoder.
@@ -80,7 +80,7 @@ class ObserveJob:
 
 
 class _Timer:
-    """Wall-clock seconds by part of the work."""
+    """Wall-clock seconds of each part of the work."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -94,7 +94,7 @@ class _Timer:
             self.seconds[part] += time.perf_counter() - start
 
     def timed(self, part: str, frames: Frames) -> Frames:
-        """The same frames; the time to get each is counted."""
+        """The same frames, with the time to get each added to `part`."""
         iterator = iter(frames)
         while True:
             with self.of(part):
@@ -107,15 +107,15 @@ class _Timer:
 def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None = None) -> None:
     """Write `tracks.parquet`, `crops.parquet` and `stats.json` of a camera under its key.
 
-    The frames are decoded once. The boxes are kept under `detect_key`, so that other settings of the tracker need no
-    second detection.
+    The frames are decoded once. The boxes are kept under `detect_key`, so that detection need not run again for other
+    settings of the tracker.
 
     Args:
-        job: what to do.
-        advance: called with the camera's name and the number of frames that were worked on since the last call.
+        job: the task.
+        advance: called with the camera's name and the number of frames processed since the last call.
 
     Raises:
-        InputError: of `detection` or `evaluation`: the camera's files cannot be used.
+        InputError: the camera's files cannot be used.
     """
     cache, camera, timer = Cache(job.cache), job.camera, _Timer()
     video = open_video(camera.video, threads=job.threads, image_fps=camera.fps) if camera.video is not None else None
@@ -154,10 +154,10 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
 def _one_pass(
     video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None], cache: Cache
 ) -> tuple[Tracks, Tracks, Crops]:
-    """Decode, detect, track and choose crops while the frames stream by; the tracks before and after their repair."""
+    """Decode, detect, track and choose crops frame by frame; returns the tracks before and after repair."""
     camera = job.camera
     if video is None or job.detector is None:
-        raise ValueError(f"{camera.name}: a video and a detector are needed where no boxes are given")
+        raise ValueError(f"{camera.name}: without given boxes, a video and a detector are needed")
     with timer.of("load"):
         detector = job.detector.load(job.threads)
     tracker, selector = Tracker(job.settings.tracking), CropSelector(job.settings.crops)
@@ -184,7 +184,7 @@ def _one_pass(
 
 
 def _given_boxes(known: Path | None, job: ObserveJob) -> Detections:
-    """The boxes of an earlier detection, or of a file."""
+    """The boxes of an earlier run of the detector, or of a file."""
     if known is not None:
         return read_detections(known / "detections.parquet")
     if job.detections is None:
@@ -202,7 +202,7 @@ def _repair(raw: Tracks, job: ObserveJob, timer: _Timer) -> Repaired:
 def _crops_of_known(
     tracks: Tracks, video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None]
 ) -> Crops:
-    """Crops of tracks that are known beforehand: only the frames that hold one are converted to pictures."""
+    """Crops of tracks that are known beforehand: only frames that hold a crop are converted to images."""
     camera = job.camera
     if video is None or not len(tracks):
         report(camera.name, camera.frame_count)

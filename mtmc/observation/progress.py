@@ -1,4 +1,4 @@
-"""Progress of cameras that other processes work on."""
+"""Progress of cameras that are processed in other processes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SLOT = np.dtype(np.int64)
 
 @dataclass(slots=True)
 class Advance:
-    """Counts a camera's frames from any process: `advance("c041", 8)`. Can be pickled into a worker.
+    """Counts a camera's frames from any process: `advance("c041", 8)`. It can be pickled and sent to a worker.
 
-    Each camera is counted by one process at a time; different cameras by as many as there are.
+    One process at a time may count a camera; any number of processes may count different cameras.
     """
 
     path: Path
@@ -46,19 +46,19 @@ class Advance:
 
 
 class CameraProgress:
-    """A context manager that shows one bar a camera while workers count frames through `advance`.
+    """A context manager that shows a progress bar per camera while workers count frames through `advance`.
 
     On a terminal: bars with frames, frames per second and time left. Elsewhere: one line when a camera is done, and one
-    for all of them every `seconds_between_lines`, so that a log stays readable.
+    for all cameras every `seconds_between_lines`, so that a log stays readable.
 
-    The counts lie in a small mapped file: workers need neither a queue nor a manager process, and a worker that dies
-    leaves its count where it was.
+    The counts are in a small memory-mapped file: workers need neither a queue nor a manager process, and the count of a
+    worker that dies is kept.
 
     Args:
-        totals: frames of each camera by its name; 0 where the number is not known.
-        title: the word before everything, such as "observe".
-        console: where to write; standard error if None.
-        seconds_between_lines: pause between lines where there is no terminal.
+        totals: number of frames by camera name; 0 where it is unknown.
+        title: prefix of every line, such as "observe".
+        console: where to write; None: standard error.
+        seconds_between_lines: interval between lines without a terminal.
     """
 
     def __init__(
@@ -151,10 +151,10 @@ class _FramesPerSecond(ProgressColumn):
 
 
 def _map_counts(path: Path, cameras: int) -> npt.NDArray[np.int64]:
-    """The counts in the file at `path`, shared with everyone who maps it."""
+    """The counts in the file at `path`, shared by all processes that map it."""
     try:
         with path.open("r+b") as file:
             return np.frombuffer(mmap.mmap(file.fileno(), 0), _SLOT)[:cameras]
     except FileNotFoundError:
-        # The display is closed already: a late worker counts for itself instead of failing.
+        # The display is closed already: a late worker counts privately instead of failing.
         return np.zeros(cameras, _SLOT)

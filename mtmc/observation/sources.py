@@ -1,4 +1,4 @@
-"""Where boxes come from when a run does not make them itself: files of detections or of tracks."""
+"""Given boxes: files of detections or of tracks that replace the detector or the tracker."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mtmc.scenarios.scenario import Camera
 from mtmc.tracking.tracks import Tracks
 
 GROUND_TRUTH = "gt"
-"""As the name of tracks: the ground truth's boxes, to measure association alone."""
+"""The name of tracks that stands for the ground truth, to measure association alone."""
 
 
 def detections_file(camera: Camera, source: str) -> Path:
     """The camera's file of detections: `det/det_<source>.txt` (CityFlow), or `<source>/<camera>.txt`.
 
     Raises:
-        InputError: there is none; names the nearest that exist.
+        InputError: there is none; the message gives the closest names.
     """
     return _box_file(camera, source, "--detections", "det", "det_")
 
@@ -29,7 +29,7 @@ def tracks_file(camera: Camera, source: str) -> Path:
     """The camera's file of tracks: `mtsc/mtsc_<source>.txt` (CityFlow), `gt/gt.txt` (`gt`), or `<source>/<camera>.txt`.
 
     Raises:
-        InputError: there is none; names the nearest that exist.
+        InputError: there is none; the message gives the closest names.
     """
     if source == GROUND_TRUTH and camera.ground_truth is not None:
         return camera.ground_truth
@@ -37,14 +37,14 @@ def tracks_file(camera: Camera, source: str) -> Path:
 
 
 def read_tracks_text(path: Path) -> Tracks:
-    """The tracks in a file of MOTChallenge text; of several boxes of a track in one frame the first is kept.
+    """The tracks in a MOTChallenge text file; if a track has several boxes in a frame, the first is kept.
 
     Raises:
         InputError: a row is malformed, or the rows have no track numbers.
     """
     table = read_mot(path)
     if len(table) and (table.id < 0).any():
-        raise InputError(f"{path}: field id: tracks need a number of 0 or above in every row; for boxes: --detections")
+        raise InputError(f"{path}: field id: every row needs a track number, 0 or above; without them use --detections")
     tracks = Tracks.of(table.id, table.frame, table.box, table.score).sorted()
     if not len(tracks):
         return tracks
@@ -58,7 +58,7 @@ def _box_file(camera: Camera, source: str, flag: str, part: str, prefix: str) ->
         path = folder / f"{camera.name}.txt"
         if not path.is_file():
             near = nearest(camera.name, (p.stem for p in folder.glob("*.txt")))
-            raise InputError(f"{path}: no such file, {flag} needs one a camera{near}")
+            raise InputError(f"{path}: no such file; {flag} needs one per camera{near}")
         return path
     if camera.directory is None:
         raise InputError(f"{flag} {source}: no such folder, and camera {camera.name} is a plain video without {part}/")

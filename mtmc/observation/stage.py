@@ -1,4 +1,4 @@
-"""Observe all cameras of a scenario: what is cached is reused, the rest is spread over processes."""
+"""Observe all cameras of a scenario: cached results are reused, the rest is distributed over processes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_tracks
 
 MANY_SMALL = 0.5
-"""Share of a camera's boxes that are too small from which on a person is told."""
+"""Share of boxes that are too small above which the user is told. Raising it tells less often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the boxes of a run come from: exactly one of a detector, files of detections, files of tracks.
+    """Where the boxes of a run come from: a detector, or files of detections or of tracks, which replace it.
 
     Attributes:
         detector: a name or file for `detection.loading.load_detector`.
@@ -50,7 +50,7 @@ class Source:
     device: str = "auto"
 
     def describe(self) -> str:
-        """For people: what the boxes come from."""
+        """Where the boxes come from, in words."""
         if self.tracks is not None:
             return f"tracks {self.tracks}"
         return f"detections {self.detections}" if self.detections is not None else f"detector {self.detector}"
@@ -58,14 +58,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a camera's video gave.
+    """The tracks and crops of one camera.
 
     Attributes:
         camera: the clip.
-        key: what decided it, part of later stages' keys.
+        key: its key in the cache, part of the keys of later stages.
         tracks: its tracks.
-        parked: (k,) int32, numbers of tracks that stay parked all along.
-        crops_file: the crops, for `crops()`.
+        parked: (k,) int32, numbers of the tracks of parked vehicles.
+        crops_file: where `crops()` reads the crops.
         stats: frames read and lost, seconds of each part of the work.
     """
 
@@ -77,12 +77,12 @@ class Observation:
     stats: Mapping[str, Any]
 
     def crops(self) -> Crops:
-        """The pictures of its tracks."""
+        """The crops of its tracks."""
         return read_crops(self.crops_file)
 
     @property
     def frames(self) -> tuple[int, int]:
-        """Frames that were read, and frames that should be there and could not be read."""
+        """Frames that were read, and frames that could not be."""
         video = self.stats["video"]
         return (video["decoded"], video["lost"]) if video else (self.camera.frame_count, 0)
 
@@ -100,8 +100,8 @@ def observe_cameras(
     """Observe every camera of `scenario`.
 
     Returns:
-        The scenario without the cameras that failed (they are in its `missing`), and an observation for each of those
-        that are left, in their order.
+        The scenario without the cameras that failed, which its `missing` lists, and an observation for each of the
+        others, in their order.
 
     Raises:
         InputError: no camera is left, or the detector cannot be loaded.
@@ -119,7 +119,7 @@ def observe_cameras(
             missing[camera.name] = str(error)
     due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
     for name in jobs.keys() - due.keys():
-        log.say(f"{name}: observed before, reused")
+        log.say(f"{name}: reused from the cache")
     if due:
         compile_ahead()
         if detector is not None:
@@ -127,7 +127,7 @@ def observe_cameras(
         missing |= _observe(due, cache, workers, log, console)
     cameras = tuple(camera for camera in scenario.cameras if camera.name not in missing)
     if not cameras:
-        raise InputError(f"{scenario.name}: no camera is left: {'; '.join(missing.values())}")
+        raise InputError(f"{scenario.name}: no camera can be used: {'; '.join(missing.values())}")
     observations = []
     for camera in cameras:
         observation = _read(camera, jobs[camera.name], cache)
@@ -138,11 +138,11 @@ def observe_cameras(
         log.say(f"{name}: left out: {missing[name]}")
     for observation in observations:
         if observation.frames[1]:
-            log.say(f"{observation.camera.name}: {observation.frames[1]} frames could not be read, the others are used")
+            log.say(f"{observation.camera.name}: {observation.frames[1]} frames could not be read and are skipped")
         small = observation.stats["small"]
         if small > MANY_SMALL:
             log.say(
-                f"{observation.camera.name}: {small:.0%} of its boxes are dropped, they are smaller than "
+                f"{observation.camera.name}: {small:.0%} of its boxes are dropped because they are smaller than "
                 f"{settings.repair.min_side:g} pixels; --set repair.min_side=0 keeps them"
             )
     return replace(scenario, cameras=cameras, missing=missing), observations
@@ -154,9 +154,7 @@ def _choose_detector(
     if source.detections is not None or source.tracks is not None:
         return None
     if not any(camera.video for camera in scenario.cameras):
-        raise InputError(
-            f"{scenario.name}: none of its cameras has a video; start from boxes with --detections or --tracks"
-        )
+        raise InputError(f"{scenario.name}: no camera has a video; start from boxes with --detections or --tracks")
     chosen = settings.detection
     options: dict[str, Any] = {
         "device": source.device,
@@ -179,7 +177,7 @@ def _job(
     settings: PipelineSettings,
     cache: Cache,
 ) -> ObserveJob:
-    """What is to be done for a camera, under the key of all that decides it."""
+    """The task for a camera, with the key of everything that the result depends on."""
     video = cache.file_digest(camera.video) if camera.video is not None else None
     job = ObserveJob(camera, "", cache.root, settings, detector=detector)
     parts: dict[str, Any] = {
@@ -204,7 +202,7 @@ def _job(
         parts["detections"] = [cache.file_digest(path), settings.detection.score]
     if detector is not None:
         if camera.video is None:
-            raise InputError(f"{camera.name}: has no video; start from boxes with --detections or --tracks")
+            raise InputError(f"{camera.name}: no video; start from boxes with --detections or --tracks")
         code = code_version("detection", without=("detection.train",))
         detect = {"code": code, "video": video, "detector": detector_key}
         job = replace(job, detect_key=key_of(detect))
@@ -213,7 +211,7 @@ def _job(
 
 
 def _prepare(detector: DetectorChoice, due: Mapping[str, ObserveJob], cache: Cache) -> None:
-    """Export or compile the network once for each size of picture, before several processes would."""
+    """Export or compile the network once per image size, before several processes would."""
     sizes = {
         (job.camera.height, job.camera.width) for job in due.values() if cache.find("detect", job.detect_key) is None
     }
@@ -227,7 +225,7 @@ _advance: Advance | None = None
 
 
 def _start_worker(advance: Advance) -> None:
-    """Keep the counter of frames in the worker process."""
+    """Store the frame counter in the worker process."""
     global _advance
     _advance = advance
 
@@ -239,7 +237,7 @@ def _work(job: ObserveJob) -> None:
 def _observe(
     due: Mapping[str, ObserveJob], cache: Cache, workers: int, log: StageLog, console: Console
 ) -> dict[str, str]:
-    """Observe the cameras that are due; returns those that failed, with the reason."""
+    """Observe the cameras that are not cached; returns those that failed, with the reason."""
     failed: dict[str, str] = {}
     start = time.perf_counter()
     workers = min(workers, len(due))

@@ -1,4 +1,4 @@
-"""One function over many cameras in parallel processes, so that one camera's failure is its own."""
+"""Run a function for many cameras in parallel processes; the failure of one camera does not affect the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class CameraFailure(Exception):
-    """A camera could not be worked on; the text is for the person."""
+    """A camera could not be processed; the text is for the user."""
 
 
 def map_cameras(
@@ -25,17 +25,17 @@ def map_cameras(
     initargs: tuple[Any, ...] = (),
     expected: tuple[type[Exception], ...] = (),
 ) -> Iterator[tuple[str, Result | CameraFailure]]:
-    """Yield (camera, what `function` gave for its job) as cameras finish.
+    """Yield (camera, result of `function` for its job) as cameras finish.
 
-    A process that dies (a crash inside a decoder, the memory killer) takes the others of its pool with it; their jobs
-    are then repeated one by one, each in a process of its own, so that only the guilty camera fails.
+    A process that dies (a crash in a decoder, the out-of-memory killer) brings down its pool. The unfinished jobs are
+    then repeated one by one, each in a process of its own, so that only the camera at fault fails.
 
     Args:
         function: importable by name; runs in a worker process.
         jobs: by camera.
-        workers: processes at a time.
-        initializer, initargs: called first in every process.
-        expected: exceptions of `function` that mean a camera's failure; others are faults of ours and pass through.
+        workers: number of processes.
+        initializer, initargs: a function that every process calls first, and its arguments.
+        expected: exceptions of `function` that mean that the camera failed; others are bugs and propagate.
     """
     repeated: dict[str, Job] = {}
     with _pool(min(workers, max(len(jobs), 1)), initializer, initargs) as pool:
@@ -51,7 +51,7 @@ def map_cameras(
             try:
                 yield name, _outcome(pool.submit(function, job), expected)
             except BrokenProcessPool:
-                yield name, CameraFailure(f"{name}: the process that worked on it died")
+                yield name, CameraFailure(f"{name}: its worker process died")
 
 
 def _pool(workers: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> ProcessPoolExecutor:

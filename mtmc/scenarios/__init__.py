@@ -1,1 +1,1 @@
-"""What was filmed: cameras, clocks, calibrations, and how they are found on disk."""
+"""Scenarios: cameras, clocks, calibrations, and how they are found on disk."""

@@ -1,4 +1,4 @@
-"""A folder in CityFlowV2's layout, as it is distributed, read as a scenario."""
+"""Reads a folder in the layout of CityFlowV2 as a scenario."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def scenario_folders(root: Path) -> dict[str, Path]:
 
 
 def camera_folders(folder: Path) -> list[Path]:
-    """The cameras of a scenario's folder: sub-folders that hold a video, images, det/, mtsc/ or gt/."""
+    """The camera folders of a scenario: subfolders that hold a video, images, det/, mtsc/ or gt/."""
     folders = (entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith("."))
     return [f for f in folders if any((f / part).is_dir() for part in ("det", "mtsc", "gt")) or footage_in(f)]
 
 
 def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
-    """Read the scenario that lies in `folder`; a camera that cannot be read is named in `missing`, the others stay.
+    """Read the scenario in `folder`. A camera that cannot be read is listed in `missing`; the others are kept.
 
     Args:
-        root: where cam_timestamp/ and cam_framenum/ lie.
+        root: the folder that holds cam_timestamp/ and cam_framenum/.
         folder: `<root>/<split>/<name>`.
-        facts: what its YAML file tells; `ScenarioFacts(name=...)` where there is none.
+        facts: of its YAML file; `ScenarioFacts(name=...)` if there is none.
 
     Raises:
-        InputError: no camera can be used, or a file that all cameras share is malformed.
+        InputError: no camera can be used, or a file shared by all cameras is malformed.
     """
     found = {entry.name: entry for entry in camera_folders(folder)}
     starts = _read_pairs(root / "cam_timestamp" / f"{folder.name}.txt", found)
@@ -99,7 +99,7 @@ def read_roi(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def numbered(cameras: Iterable[Camera]) -> tuple[Camera, ...]:
-    """The cameras, renumbered from 1 where two share a number: a submission knows cameras by number only."""
+    """The cameras, renumbered from 1 if two share a number: a submission identifies cameras by number only."""
     cameras = tuple(cameras)
     if len({camera.number for camera in cameras}) == len(cameras):
         return cameras
@@ -139,7 +139,7 @@ def _read_camera(
 
 
 def _extent(directory: Path, roi: Path) -> tuple[int, int, int]:
-    """Width, height and last frame of a clip without video: the ROI's size, else what the boxes reach."""
+    """Width, height and last frame of a clip without video: the size of its ROI image, else the extent of its boxes."""
     last, right, bottom = 0, 1, 1
     for text in sorted(directory.glob("[dmg]*t*/*.txt")):
         table = read_mot(text)
@@ -153,7 +153,7 @@ def _extent(directory: Path, roi: Path) -> tuple[int, int, int]:
 
 
 def _with_ground(cameras: list[Camera], calibrations: list[Calibration | None]) -> tuple[Camera, ...]:
-    """Give every calibrated camera its map to metres about one origin: where the first one's foot points are."""
+    """Give every calibrated camera its map to metres, about a common origin near the first one's foot points."""
     origin: tuple[float, float] | None = None
     placed = []
     for camera, calibration in zip(cameras, calibrations, strict=True):
@@ -168,7 +168,7 @@ def _with_ground(cameras: list[Camera], calibrations: list[Calibration | None]) 
 
 
 def _read_pairs(path: Path, cameras: Collection[str]) -> dict[str, float]:
-    """A file of `c041 1.640` lines, one per camera; absent: empty.
+    """The pairs in a file of lines such as `c041 1.640`, one per camera; empty if there is no file.
 
     Raises:
         InputError: a line is malformed, its value is not finite, or names no camera while a camera has no line.

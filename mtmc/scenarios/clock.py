@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Piecewise-linear map frame -> seconds; beyond its knots it goes on with the slope of the outermost piece.
+    """A piecewise linear map from frame number to seconds, extrapolated with the slope of its outermost pieces.
 
-    CityFlow's clips skip and repeat frames, and S02's clocks drift by up to 190 frames: one offset is not enough.
+    CityFlow's clips skip and repeat frames, and the clocks of S02 drift by up to 190 frames: one offset is not enough.
 
     Attributes:
         frames: (k,) float64, k >= 2, strictly increasing frame numbers (counted from 1).
@@ -64,7 +64,7 @@ class Clock:
         return _extrapolating_interp(np.asarray(frame, np.float64), self.frames, self.seconds)
 
     def frame_at(self, seconds: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """The (fractional) frame number shown at each time: the inverse of `at`."""
+        """The (fractional) frame number at each time: the inverse of `at`."""
         return _extrapolating_interp(np.asarray(seconds, np.float64), self.seconds, self.frames)
 
 

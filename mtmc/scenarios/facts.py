@@ -1,4 +1,4 @@
-"""A scenario's YAML file: the facts of a data set that its folder does not tell."""
+"""The YAML file of a scenario: facts that its folder does not contain."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class CameraFacts(Settings):
-    """What is known of one camera's clip."""
+    """Facts about the clip of one camera."""
 
-    fps: Positive | None = Field(None, description="frames per second; left out: the scenario's, then the video's")
-    start: float | None = Field(None, description="seconds of frame 1; left out: cam_timestamp's, then 0")
-    clock_scale: Positive = Field(1.0, description="seconds on the camera's own clock in one second of the scenario's")
+    fps: Positive | None = Field(None, description="Frames per second; default: the scenario's, else the video's.")
+    start: float | None = Field(None, description="Time of frame 1 in seconds; default: cam_timestamp's, else 0.")
+    clock_scale: Positive = Field(1.0, description="Seconds on the camera's clock per second of the scenario.")
     clock: tuple[tuple[float, float], ...] | None = Field(
-        None, description="knots (frame, seconds) of a piecewise-linear clock; replaces fps, start and clock_scale"
+        None, description="Knots (frame, seconds) of a piecewise linear clock; replaces fps, start and clock_scale."
     )
-    calibrated: bool = Field(True, description="false: calibration.txt is not to be used")
+    calibrated: bool = Field(True, description="False: ignore calibration.txt.")
 
     @field_validator("clock")
     @classmethod
@@ -33,7 +33,7 @@ class CameraFacts(Settings):
         return clock
 
     def make_clock(self, fps: float, start: float) -> Clock:
-        """The clock of the clip, given what holds where these facts say nothing."""
+        """The clock of the clip; `fps` and `start` apply where the facts have none."""
         if self.clock is not None:
             frames, seconds = zip(*self.clock, strict=True)
             return Clock.of_knots(frames, seconds)
@@ -41,19 +41,21 @@ class CameraFacts(Settings):
 
 
 class ScenarioFacts(Settings):
-    """A scenario's YAML file."""
+    """The YAML file of a scenario."""
 
     name: str
-    split: str = Field("", description="train, validation or test: the folder it lies in")
-    fps: Positive | None = Field(None, description="frames per second of all cameras that say nothing else")
+    split: str = Field("", description="The folder that holds it: train, validation or test.")
+    fps: Positive | None = Field(None, description="Frames per second of cameras that do not have their own.")
     cameras: dict[str, CameraFacts] = Field(
-        default_factory=dict, description="cameras by name; one named here that is not on disk is reported as missing"
+        default_factory=dict, description="Cameras by name; one that is not on disk is reported as missing."
     )
-    links: str | None = Field(None, description="a YAML file of zones and links beside this one; left out: learned")
-    simulation: SimulationSettings | None = Field(None, description="how to render the scenario; left out: it is real")
+    links: str | None = Field(None, description="YAML file of zones and links, relative to this one; default: learned.")
+    simulation: SimulationSettings | None = Field(
+        None, description="How to render the scenario; default: it is filmed."
+    )
 
     def facts_of(self, camera: str) -> CameraFacts:
-        """The facts of one camera, defaults where the file does not name it."""
+        """The facts of one camera; defaults if the file does not name it."""
         return self.cameras.get(camera, CameraFacts())
 
 
@@ -61,7 +63,7 @@ def read_scenario_file(path: Path) -> ScenarioFacts:
     """Read and check a scenario's YAML file.
 
     Raises:
-        InputError: the file is no YAML, or a key or value is wrong.
+        InputError: the file is not YAML, or a key or value is wrong.
     """
     content = read_yaml(path)
     if isinstance(content.get("cameras"), list):

@@ -22,10 +22,10 @@ def is_scenario_file(path: Path) -> bool:
 
 
 def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | None]:
-    """The facts of a scenario: of the YAML file `name` names, of `<scenario_dir>/<name>.yaml`, else none.
+    """The facts of a scenario: from the YAML file `name`, or from `<scenario_dir>/<name>.yaml`, else none.
 
     Returns:
-        The facts, and the file that they come from.
+        The facts, and their file.
     """
     given = Path(name)
     path = given if is_scenario_file(given) else scenario_dir / f"{name}.yaml"
@@ -35,17 +35,17 @@ def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | No
 
 
 def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: Sequence[Path], known: Path) -> Scenario:
-    """Find and read the scenario `facts.name` below the first root that has it.
+    """Find and read the scenario `facts.name` below the first root that contains it.
 
     Args:
         name: what the user typed.
         facts: of `known_facts`.
         source: the YAML file of the facts; its `links` is relative to it.
-        roots: data roots, in the order in which they are searched.
+        roots: data roots, in search order.
         known: the folder of scenario YAML files, for the names in the error.
 
     Raises:
-        InputError: it is nowhere; says where it was looked for and how to get it.
+        InputError: it was not found; the message says where it was looked for and how to get it.
     """
     for root in roots:
         folder = _folder_of(root, facts.name)
@@ -63,7 +63,7 @@ def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: S
 
 
 def _folder_of(root: Path, name: str) -> Path | None:
-    """The scenario's folder below `root`, or `root` itself where it bears that name; None where nothing is found."""
+    """The scenario's folder below `root`, or `root` itself if it has that name; None if there is none."""
     candidates = [*(root / split / name for split in SPLITS), root / name]
     if root.resolve().name == name:
         candidates.append(root.resolve())
@@ -76,9 +76,9 @@ def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str
     shipped = [path.stem for path in known.glob("*.yaml")]
     simulated = "sim-S06 is simulated and needs no data"
     if name in CITYFLOW:
-        have = f" (there: {', '.join(sorted(set(there)))})" if there else ""
+        have = f" (found there: {', '.join(sorted(set(there)))})" if there else ""
         return (
-            f"scenario {name} is not under {looked}{have}: ask for CityFlowV2 at www.aicitychallenge.org, unpack it so "
+            f"scenario {name} is not under {looked}{have}: request CityFlowV2 at www.aicitychallenge.org, unpack it so "
             f"that <root>/<split>/{name}/<camera>/vdo.avi exists, and name <root> with --data-root; {simulated}"
         )
     return f"scenario '{typed}' is not under {looked}{nearest(name, [*there, *shipped])}; {simulated}"

@@ -1,4 +1,4 @@
-"""A camera's calibration: pixels of the picture to metres on the ground, read from CityFlow's calibration.txt."""
+"""The calibration of a camera: from pixels to metres on the ground, read from CityFlow's calibration.txt."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from common.errors import InputError
 Matrix = npt.NDArray[np.float64]
 
 METRES_PER_DEGREE = 111_320.0
-"""Length of a degree of latitude; longitude shrinks with the cosine of the latitude."""
+"""Length of a degree of latitude; a degree of longitude is shorter by the cosine of the latitude."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What calibration.txt holds, its direction checked.
+    """The content of calibration.txt, with the direction of its homography resolved.
 
     Attributes:
         gps_to_pixel: (3, 3) float64, maps (latitude, longitude, 1) in degrees to an undistorted pixel.
-        intrinsic: (3, 3) float64 camera matrix, None where the file has none.
-        distortion: (k,) float64 coefficients k1 k2 p1 p2 [k3], None where the file has none.
+        intrinsic: (3, 3) float64 camera matrix; None if the file has none.
+        distortion: (k,) float64 coefficients k1 k2 p1 p2 [k3]; None if the file has none.
     """
 
     gps_to_pixel: Matrix
@@ -33,18 +33,19 @@ class Calibration:
     distortion: Matrix | None = None
 
     def gps_of(self, points: npt.ArrayLike) -> Matrix:
-        """Latitude and longitude of (n, 2) pixels, in float64. Coarse: for choosing an origin, not for distances."""
+        """Latitude and longitude (n, 2) of pixels (n, 2). Coarse: for choosing an origin, not for distances."""
         undistorted = _undistort(np.asarray(points, np.float64).reshape(-1, 2), self.intrinsic, self.distortion)
         return _project(_inverse(self.gps_to_pixel), undistorted)[0]
 
     def ground_map(self, origin: tuple[float, float], size: tuple[int, int]) -> GroundMap:
         """The map from this camera's pixels to metres east and north of `origin` (latitude, longitude).
 
-        The origin is subtracted before anything is inverted: raw degrees leave no digits for metres.
+        The origin is subtracted before the inversion: in raw degrees, no digits are left for metres.
 
         Args:
-            origin: latitude and longitude that all cameras of a scenario share.
-            size: width and height of the picture; its lower middle is on the ground, which fixes the horizon's side.
+            origin: latitude and longitude, the same for all cameras of a scenario.
+            size: width and height of the image; its lower middle is on the ground, which tells the sides of the horizon
+                apart.
         """
         latitude, longitude = origin
         to_gps = np.array(
@@ -64,7 +65,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class GroundMap:
-    """Pixel foot points to metres east and north of the scenario's origin.
+    """The map from foot points in pixels to metres east and north of the scenario's origin.
 
     Attributes:
         pixel_to_metres: (3, 3) float64, of undistorted pixels; the third coordinate is positive below the horizon.
@@ -83,7 +84,7 @@ class GroundMap:
         return ground
 
     def to_pixel(self, ground: npt.ArrayLike) -> Matrix:
-        """(n, 2) metres to (n, 2) pixels of the picture as filmed, with its distortion."""
+        """(n, 2) metres to (n, 2) pixels of the original, distorted image."""
         pixels, _ = _project(_inverse(self.pixel_to_metres), np.asarray(ground, np.float64).reshape(-1, 2))
         return _distort(pixels, self.intrinsic, self.distortion)
 
@@ -96,10 +97,10 @@ def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
 
     Args:
         path: the file.
-        size: width and height of the picture, needed to find out which way the homography maps.
+        size: width and height of the image, needed to find the direction of the homography.
 
     Raises:
-        InputError: the file is malformed, or its homography maps the picture to no place on Earth either way.
+        InputError: the file is malformed, or its homography maps the image to no place on Earth in either direction.
     """
     fields: dict[str, str] = {}
     try:
@@ -120,15 +121,15 @@ def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
         distortion = _matrix(path, "Distortion coefficients", distortion_text, None)
     if abs(np.linalg.det(homography)) == 0:
         raise InputError(
-            f"{path}: field 'Homography matrix' is singular; mend it or remove the file to run uncalibrated"
+            f"{path}: field 'Homography matrix' is singular; correct it, or remove the file to run uncalibrated"
         )
     for gps_to_pixel in (homography, _inverse(homography)):
         calibration = Calibration(gps_to_pixel, intrinsic, distortion)
         if _lands_on_earth(calibration, size):
             return calibration
     raise InputError(
-        f"{path}: field 'Homography matrix' maps the picture to no latitude and longitude, in neither direction; "
-        "mend it or remove the file to run uncalibrated"
+        f"{path}: field 'Homography matrix' does not map the image to latitude and longitude in either direction; "
+        "correct it, or remove the file to run uncalibrated"
     )
 
 
@@ -144,7 +145,7 @@ def _matrix(path: Path, field: str, text: str, count: int | None) -> Matrix:
 
 
 def _lands_on_earth(calibration: Calibration, size: tuple[int, int]) -> bool:
-    """Whether foot points near the lower edge land on plausible coordinates a street's width to a few blocks apart."""
+    """Whether foot points near the lower edge have plausible coordinates, a street's width to a few blocks apart."""
     width, height = size
     feet = np.array([[0.3, 0.9], [0.5, 0.9], [0.7, 0.9]]) * [width, height]
     gps = calibration.gps_of(feet)

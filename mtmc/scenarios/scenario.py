@@ -1,4 +1,4 @@
-"""A scenario: several fixed cameras that filmed at the same time."""
+"""A scenario: several fixed cameras that recorded at the same time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mtmc.scenarios.ground_map import GroundMap
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One clip of one camera. CityFlow re-uses camera names between scenarios: a clip is (scenario, camera).
+    """One clip of one camera. CityFlow reuses camera names across scenarios: a clip is (scenario, camera).
 
     Attributes:
         name: the camera's name, unique in the scenario ("c041").
         number: its number in a submission (41).
         fps: frames per second.
-        width, height: size of the picture in pixels.
-        frame_count: frames in the clip, 0 where nothing tells.
+        width, height: size of the image in pixels.
+        frame_count: frames in the clip; 0 if unknown.
         clock: frame number to seconds on the scenario's time axis.
-        directory: where det/, mtsc/ and gt/ lie; None for a plain video.
-        video: the clip, None where only boxes exist.
-        roi: the picture of the region of interest (white = inside), or None.
+        directory: the folder that holds det/, mtsc/ and gt/; None for a plain video.
+        video: the clip; None if there are only boxes.
+        roi: the image of the region of interest (white is inside), or None.
         ground_truth: gt.txt, or None.
-        ground: pixels to metres about the scenario's origin, None where uncalibrated.
+        ground: map from pixels to metres about the scenario's origin; None if uncalibrated.
     """
 
     name: str
@@ -43,21 +43,21 @@ class Camera:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Seconds of the clip's first and last frame."""
+        """The times of the clip's first and last frame, in seconds."""
         first, last = self.clock.at([1, max(self.frame_count, 1)])
         return float(first), float(last)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Cameras and what is known of them as a whole.
+    """Several cameras and what they have in common.
 
     Attributes:
         name: "S06", "sim-S06", or a folder's name.
         split: train, validation, test; empty for a plain folder.
-        cameras: those that can be used.
+        cameras: the cameras that can be used.
         missing: camera name to the reason why it cannot be used.
-        simulated: whether the pictures were rendered; every table and page says so.
+        simulated: whether the videos are rendered; every table and page says so.
         links: a YAML file of zones and links, or None: learned from the tracks.
         notes: sentences that the user should read: clocks that were guessed, files that were ignored.
     """

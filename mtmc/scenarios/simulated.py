@@ -1,4 +1,4 @@
-"""Simulated scenarios, rendered when they are first asked for."""
+"""Simulated scenarios, rendered on first use."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.simulation.scenario import simulate_scenario
 
 _OTHER_DATA = tuple(f"mtmc.simulation.{name}" for name in ("reid_set", "detection_set", "difficulty"))
-"""Modules that have no part in a scenario."""
+"""Modules that scenarios do not use."""
 
 
 def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
-    """The data root that holds a simulated scenario in CityFlow's layout; rendered now if it is not there yet.
+    """The data root of a simulated scenario in CityFlow's layout; rendered now unless it is cached.
 
     Args:
         facts: of a scenario with a `simulation` section.
-        cache: where it is kept, under its settings and the simulator's version.
-        workers: processes that render.
+        cache: where it is kept; the key is made from its settings and the simulator's code.
+        workers: number of processes.
         console: where progress is shown.
     """
     settings = facts.simulation
@@ -33,7 +33,7 @@ def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: C
     root = cache.folder("simulated", key)
     if root.is_dir():
         return root
-    console.print(f"{facts.name} is simulated: rendering it once, it is kept in {root}", highlight=False)
+    console.print(f"{facts.name} is simulated: rendering it once into {root}", highlight=False)
     columns = (TextColumn("render"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
     with cache.write("simulated", key) as folder, Progress(*columns, console=console) as progress:
         task = progress.add_task("render", total=None)

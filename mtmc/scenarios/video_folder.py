@@ -18,7 +18,7 @@ def videos_in(folder: Path) -> list[Path]:
 
 
 def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
-    """Read every video of `folder` as a camera named like the file; all start together unless `facts` says otherwise.
+    """Read each video in `folder` as a camera of that name; all start at the same time unless `facts` says otherwise.
 
     Cameras are named by the stems of the files, or by the whole file names where two share a stem.
 

@@ -54,7 +54,7 @@ def test_given_detections_become_identities_and_figures(
     assert "100.00" in capsys.readouterr().out
 
 
-def test_who_loses_most_boxes_for_their_size_is_told(
+def test_the_user_is_told_when_most_boxes_are_too_small(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = from_boxes(make_cityflow(video=False), "--detections", "ssd512")
@@ -166,7 +166,7 @@ def test_malformed_rows_are_named_with_file_and_line(
         (["--scenario", "X01", "--reid", "none", "--detector", "yolo99n.pt"], ["yolo99n.pt"]),
     ],
 )
-def test_wrong_input_ends_with_status_2_and_one_line_that_names_the_mend(
+def test_wrong_input_ends_with_status_2_and_one_line_that_names_the_fix(
     make_cityflow: MakeCityflow,
     command: Command,
     capsys: pytest.CaptureFixture[str],
@@ -189,3 +189,24 @@ def test_a_typo_in_an_extractor_is_reported_before_anything_is_rendered(
     monkeypatch.setattr("mtmc.interface.scenarios.render_scenario", render)
     with pytest.raises(InputError, match=r"basline.*baseline"):
         main(["--scenario", "sim-S06", "--reid", "basline", "--cache", str(tmp_path)])
+
+
+def test_all_settings_are_listed_and_a_word_selects_some(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings"]) == 0
+    everything = capsys.readouterr().out
+    for stage in ("detection:", "tracking:", "repair:", "crops:", "embedding:", "association:"):
+        assert f"\n{stage}" in f"\n{everything}"
+    assert main(["--settings", "association"]) == 0
+    some = capsys.readouterr().out
+    assert "association.threshold = 0.3    (0 < x < 1)" in some
+    assert "tracking." not in some
+    assert run_command(main, ["--settings", "asociation"]) == 2
+    assert "did you mean association" in capsys.readouterr().err
+
+
+def test_the_environment_says_where_real_scenarios_are(
+    make_cityflow: MakeCityflow, command: Command, links_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYFLOW_ROOT", str(make_cityflow(video=False)))
+    arguments = ["--scenario", "X01", "--reid", "none", "--links", links_file]
+    assert command(*arguments, "--detections", "ssd512") == 0

@@ -75,7 +75,7 @@ def test_distortion_is_undone_before_projecting(tmp_path: Path) -> None:
         ("Homography matrix: 1 2 3;4 five 6;7 8 9", "Homography matrix"),
         ("", "Homography matrix"),
         ("Homography matrix: 1 2 3;2 4 6;7 8 9", "singular"),
-        ("Homography matrix: 1 0 0;0 1 0;0 0 1", "no latitude"),
+        ("Homography matrix: 1 0 0;0 1 0;0 0 1", "latitude and longitude in either direction"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_field(tmp_path: Path, content: str, field: str) -> None:
