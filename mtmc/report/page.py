@@ -15,12 +15,13 @@ import yaml
 from markupsafe import Markup
 
 from common.files import atomic
-from mtmc.report.data import ReportData, StageInfo
+from mtmc.report.data import ReportData
 from mtmc.report.errors import find_errors
 from mtmc.report.link_map import draw_histogram, draw_map
 from mtmc.report.panel import make_panel
 from mtmc.report.pictures import PictureLimits, make_pictures
 from mtmc.report.view import Panel, ViewLimits, clock_text, wanted_pictures
+from mtmc.stage_log import StageInfo
 
 _METRICS = ("idf1", "idp", "idr", "hota", "mota")
 _HISTOGRAMS = 60
