@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from common.files import atomic
 
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
 _REQUIRED = 6
+_MOST = 10
+"""Columns that a row of MOTChallenge's own files has at most."""
+_NEW_LINE = re.compile(r"\r\n|\r|\n")
+_PLAIN_COUNTS = frozenset(range(_REQUIRED - 1, _MOST))
+_SEPARATORS = {",": "commas", ";": "semicolons", None: "blanks"}
 _INT32 = np.iinfo(np.int32)
 
 
@@ -68,13 +75,14 @@ class MotTable:
 
 
 def read_mot(path: str | Path) -> MotTable:
-    """Read rows of at least six numbers, separated by commas or by blanks; further columns than seven are ignored.
+    """Read rows of 6 to 10 numbers, separated by commas, semicolons, tabs or blanks; only seven are used.
 
-    Empty lines are skipped; an empty file is an empty table.
+    Between semicolons, tabs or blanks a decimal comma is a decimal point. Empty lines are skipped; an empty file is an
+    empty table.
 
     Raises:
-        InputError: the file is missing, or a row is malformed (named as FILE:LINE): too few columns, not a number,
-            not finite, a frame below 1, a frame or an id that is not whole.
+        InputError: the file is missing, or a row is malformed (named as FILE:LINE): too few or too many columns, not a
+            number, not finite, a frame below 1, a frame or an id that is not whole.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,8 +91,9 @@ def read_mot(path: str | Path) -> MotTable:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file of rows 'frame,id,left,top,width,height,score'") from error
-    lines = text.splitlines()
-    separator = "," if "," in text else None
+    # Not `splitlines`, which also breaks lines at characters that no editor shows as a new line.
+    lines = _NEW_LINE.split(text)
+    lines, separator = _without_decimal_commas(lines)
     rows = _parse_whole(lines, separator)
     if rows is None:
         # Something is wrong or unusual (rows of different lengths): go line by line, slowly, to find out what.
@@ -97,9 +106,14 @@ def read_mot(path: str | Path) -> MotTable:
     )
     if not valid.all():
         bad = int(np.argmin(valid))
-        line = [number for number, line in enumerate(lines, start=1) if line.strip()][bad]
-        raise InputError(f"{path}:{line}: {_fault(rows[bad])}")
+        raise InputError(f"{path}:{_line_numbers(lines)[bad]}: {_fault(rows[bad])}")
     return MotTable.of(rows[:, 0], rows[:, 1], rows[:, 2:6], rows[:, 6])
+
+
+def line_of(path: str | Path, row: int) -> str:
+    """FILE:LINE of a row of the table that `read_mot` made of a file, for error lines."""
+    numbers = _line_numbers(_NEW_LINE.split(Path(path).read_text("utf-8-sig")))
+    return f"{path}:{numbers[row]}"
 
 
 def write_mot(path: str | Path, table: MotTable) -> None:
@@ -121,13 +135,32 @@ def write_mot(path: str | Path, table: MotTable) -> None:
         target.write_text(text)
 
 
+def _line_numbers(lines: Sequence[str]) -> list[int]:
+    return [number for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _without_decimal_commas(lines: list[str]) -> tuple[list[str], str | None]:
+    """The lines with decimal points, and what separates their columns (None: blanks).
+
+    A comma separates columns where nothing else does. In `1;-1;0,5;...` and `1 -1 0,5 ...` it is a decimal comma;
+    in `1, -1, 0.5, ...`, where blanks follow commas, it separates.
+    """
+    first = next((line for line in lines if line.strip()), "")
+    if ";" in first:
+        return [line.replace(",", ".") for line in lines], ";"
+    if "," not in first or len(re.split(r"(?<!,)\s+", first.strip())) >= _REQUIRED:
+        return [line.replace(",", ".") for line in lines], None
+    return lines, ","
+
+
 def _parse_whole(lines: list[str], separator: str | None) -> npt.NDArray[np.float64] | None:
     """(n, 7) numbers where every row has the same shape, else None."""
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         return np.zeros((0, len(_COLUMNS)))
     columns = min(len(first.split(separator)), len(_COLUMNS))
-    if columns < _REQUIRED:
+    counts = {line.count(separator) for line in lines if line.strip()} if separator is not None else {columns - 1}
+    if columns < _REQUIRED or not counts <= _PLAIN_COUNTS:
         return None
     try:
         rows = np.loadtxt(lines, np.float64, delimiter=separator, usecols=range(columns), ndmin=2, comments=None)
@@ -145,7 +178,13 @@ def _parse_by_line(path: Path, lines: list[str], separator: str | None) -> npt.N
         if len(cells) < _REQUIRED:
             raise InputError(
                 f"{path}:{number}: {len(cells)} columns, at least {_REQUIRED} are needed "
-                f"({','.join(_COLUMNS)}), separated by {'commas' if separator else 'blanks'}"
+                f"({','.join(_COLUMNS)}), separated by {_SEPARATORS[separator]}"
+            )
+        found = line.count(separator) + 1 if separator == "," else 0
+        if found > _MOST:
+            raise InputError(
+                f"{path}:{number}: {found} columns, at most {_MOST} are known ({','.join(_COLUMNS)}, three more); "
+                "separate columns by semicolons where numbers have decimal commas"
             )
         row = []
         for name, cell in zip(_COLUMNS, cells, strict=False):
@@ -164,4 +203,4 @@ def _fault(row: npt.NDArray[np.float64]) -> str:
     for name, value in zip(_COLUMNS[:2], row, strict=False):
         if value != np.floor(value) or abs(value) > _INT32.max:
             return f"{name} is {value:g}, not a whole number of at most {_INT32.max}"
-    return f"frame is {row[0]:g}, frames count from 1"
+    return f"frame is {row[0]:g}, frames count from 1; add 1 to all of them where they count from 0"

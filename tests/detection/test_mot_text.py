@@ -26,6 +26,8 @@ def written(folder: Path, text: str | bytes) -> Path:
         "1 -1 10 20.5 30 40 0.9 -1\n2\t7  10 -5 3 4 1 -1",
         "\ufeff1, -1, 10, 20.5, 30, 40, 0.9\r\n\r\n2, 7, 10, -5, 3, 4, 1\r\n",
         "1,-1,10,20.5,30,40,0.9,-1,-1,-1\n2,7,10,-5,3,4\n",
+        "1;-1;10;20,5;30;40;0,9;-1\r2;7;10;-5;3;4;1;-1\r",
+        "1\t-1\t10\t20,5\t30\t40\t0,9\n2\t7\t10\t-5\t3\t4\t1\n",
     ],
 )
 def test_reads_the_dialects(tmp_path: Path, text: str) -> None:
@@ -50,6 +52,7 @@ def test_six_columns_score_one(tmp_path: Path) -> None:
     ("row", "fault"),
     [
         ("3,1,2,3", "4 columns"),
+        ("3,-1,100,50,40,40,0,9,-1,-1,-1", "11 columns, at most 10 .* semicolons"),
         ("3,1,2,3,x,5,1", "width is 'x'"),
         ("3,1,2,,4,5,1", "top is ''"),
         ("3,1,2,3,nan,5,1", "width is not a finite number"),
