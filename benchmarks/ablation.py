@@ -49,14 +49,14 @@ from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
 from mtmc.tracking.tracks import Tracks
 
-OTHER_TRACKS = {"split": "embedding.split=false", "sure_parts": "association.sure_parts=false"}
+OTHER_TRACKS = {"split": "embedding.split=false", "reliable_spans": "association.reliable_spans=false"}
 """Switches that change the tracks that association is given."""
 SWITCHES = tuple(
     name
     for name, field in AssociationSettings.model_fields.items()
     if field.annotation is bool and name not in OTHER_TRACKS
 )
-PIXELS_ONLY = {"split", "appearance", "camera_mean", "reranking", "chain_features", "common_views"}
+PIXELS_ONLY = {"split", "appearance", "camera_mean", "reranking", "chain_features", "overlapping_views"}
 CAMERAS = {"corridor": 6, "crossing": 6, "network": 20}
 QUIET = Console(stderr=True, quiet=True)
 

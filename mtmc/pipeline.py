@@ -289,7 +289,7 @@ def camera_tracks(
         features = replace(found, track=cuts.part(found.track, found.frame)).by_track()
     return CameraTracks(
         camera.name,
-        sure_part(tracks, camera.clock) if settings.association.sure_parts else tracks,
+        sure_part(tracks, camera.clock) if settings.association.reliable_spans else tracks,
         camera.clock,
         camera.width,
         camera.height,

@@ -1,19 +1,20 @@
-"""Association across cameras: from one row a track to one identity a vehicle."""
+"""Association across cameras: from one row per track to one identity per vehicle."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.evidence.appearance import chain_features, similarities, take_means_off
-from mtmc.association.evidence.common_views import CommonViews, find_common_views
+from mtmc.association.evidence.appearance import chain_features, similarities, subtract_means
+from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import find_view_pairs
 from mtmc.association.evidence.reranking import rerank
-from mtmc.association.evidence.screening import Screen
+from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.links.discovery import LinkPrior, discover_links
@@ -25,26 +26,33 @@ from mtmc.association.solving.solve import Ties, chain, identify, tie
 from mtmc.association.track_summaries import TrackSummaries
 
 CHAIN_PASSES = 2
-"""How often whole chains are compared and joined anew."""
+"""How often whole chains are compared and joined again. Raising it costs time and changes little. Development
+scenarios."""
 CHAIN_ROUNDS = 4
-"""Rounds of learning in each of these passes."""
+"""Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
+of the previous pass."""
 GATE = -4.0
-"""Nats of all evidence but appearance above which a pair takes part in re-ranking."""
-UNLIKELY_FRAGMENT = -6.0
-"""Nats below which two tracks of one camera are not considered as pieces of one."""
+"""Nats of all evidence other than appearance above which a pair takes part in re-ranking. Raising it leaves fewer
+neighbours. Development scenarios."""
+MIN_FRAGMENT = -6.0
+"""Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
+Safety bound on time: such a pair is hopeless."""
+MIN_KNOWN = 0.5
+"""Share of tracks with features from which candidates are pruned by appearance. Raising it prunes by travel time more
+often. Theory: if fewer have features, times tell about more of the tracks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """Who is who.
+    """The identity of every track, and how it was found.
 
     Attributes:
-        identity: (n,) int64, from 1, of each row of the summaries; tracks that nothing links stand alone.
+        identity: (n,) int64, from 1, of each row of the summaries; a track that is linked to no other has its own.
         dropped: (n,) bool, parked tracks that are linked to no other track.
-        links: the zones, links and common views that were given or learned.
-        source, target: (m,) int64, candidate pairs as rows of the summaries; parallel pairs may occur.
+        links: the zones, links and overlapping fields of view that were given or learned.
+        source, target: (m,) int64, candidate pairs as rows of the summaries; a pair may occur with several links.
         probability: (m,) float64, probability of each pair.
-        terms: log-likelihood ratios of the pairs by kind of evidence, each (m,).
+        terms: log-likelihood ratios of the pairs in nats by kind of evidence, each (m,).
     """
 
     identity: npt.NDArray[np.int64]
@@ -57,34 +65,51 @@ class Association:
 
 
 def associate(summaries: TrackSummaries, links: Links | None, settings: AssociationSettings) -> Association:
-    """Join the tracks of one vehicle.
+    """Join the tracks of each vehicle.
+
+    Needs nothing but its arguments: `summarise` makes the summaries of tracks, clocks and picture sizes, and optionally
+    of features and of calibrations. No files, global state or random state are used, so the result is deterministic.
 
     Args:
-        summaries: all tracks of a scenario.
-        links: zones and travel times that are known; None learns them from the tracks.
-        settings: switches and the decision threshold.
+        summaries: all tracks of a scenario. Cameras may have no tracks, no features or no calibration.
+        links: known zones, travel times and overlapping fields of view; None learns them from the tracks.
+        settings: the decision threshold, bounds and switches.
 
     Returns:
-        One identity a track, the links and the candidates with their evidence. Deterministic.
+        One identity per track, the links, and the candidate pairs with their evidence.
 
     Raises:
         InputError: `links` has a zone in a camera that the summaries do not have.
+
+    Example:
+        >>> from mtmc.association import summarise
+        >>> associate(summarise([]), None, AssociationSettings()).identity
+        array([], dtype=int64)
     """
-    screen = None
+    pruning = None
     if links is None:
-        entries, exits, table, prior, screen = _discover(summaries, settings)
+        entries, exits, table, prior, pruning = _discover(summaries, settings)
     else:
         entries, exits, table, prior = from_links(summaries, links)
     vector = _vectors(summaries, entries, settings)
-    common = _common_views(summaries, vector, links, settings)
-    pairs = _candidates(summaries, table, entries, exits, common, settings, screen)
+    views = _overlapping_views(summaries, vector, links, settings)
+    pairs = _candidates(
+        summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
+    )
     similarity = _similarity(summaries, vector, vector, pairs)
-    overlap = np.concatenate([table.overlap, [False]])[np.minimum(pairs.link, len(table))]
-    succession = ~overlap & (pairs.link < len(table))
-    evidence = measure(summaries, pairs, overlap, succession, entries, exits, similarity, common)
-    if screen is not None:
-        evidence = replace(evidence, screened=(screen.least, screen.share))
-    learned = learn(summaries, pairs, evidence, table, prior, entries, exits, settings)
+    evidence = measure(
+        summaries,
+        pairs,
+        table=table,
+        entries=entries,
+        exits=exits,
+        similarity=similarity,
+        views=views,
+        pruning=pruning,
+    )
+    learned = learn(
+        summaries, pairs, evidence, table=table, prior=prior, entries=entries, exits=exits, settings=settings
+    )
     ties = _tie(summaries, learned, settings)
     successor = chain(summaries, ties)
     if settings.appearance and vector.shape[1] and (settings.chain_features or settings.reranking):
@@ -97,15 +122,26 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
             if settings.reranking:
                 gated = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
                 similarity = rerank(learned.pairs.source, learned.pairs.target, similarity, gated, len(summaries))
-            evidence = replace(learned.evidence, similarity=similarity)
-            learned = learn(summaries, learned.pairs, evidence, table, prior, entries, exits, short, learned)
+            learned = learn(
+                summaries,
+                learned.pairs,
+                replace(learned.evidence, similarity=similarity),
+                table=table,
+                prior=prior,
+                entries=entries,
+                exits=exits,
+                settings=short,
+                start=learned,
+            )
             ties = _tie(summaries, learned, settings)
             successor = chain(summaries, ties)
-    identity = identify(summaries, ties, successor, settings.local_moves) + 1
+    identity = identify(summaries, ties, successor, settings.local_search) + 1
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:
-        links = to_links(summaries, entries, exits, table, learned.mass, learned.share, learned.times)
-    links = links.model_copy(update={"common_views": to_views(summaries, common)})
+        links = to_links(
+            summaries, entries, exits, table=table, mass=learned.mass, share=learned.share, times=learned.times
+        )
+    links = links.model_copy(update={"overlapping_views": to_views(summaries, views)})
     found = learned.pairs
     return Association(
         identity, summaries.parked & alone, links, found.source, found.target, learned.probability, learned.terms
@@ -114,40 +150,41 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
 
 def _discover(
     summaries: TrackSummaries, settings: AssociationSettings
-) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior, Screen | None]:
-    """Zones and possible links, from the tracks alone, and the screen for their pairs where there are too many."""
+) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior, CandidatePruning | None]:
+    """Zones and possible links, from the tracks alone, and how their candidate pairs are pruned if there are too
+    many."""
     cameras = len(summaries.cameras)
     entries = cluster_ends(RawEnds.entries(summaries), cameras, settings.zones)
     exits = cluster_ends(RawEnds.exits(summaries), cameras, settings.zones)
     known = summaries.weight > 0
     recognised = settings.appearance and bool(known.any())
 
-    def screening(share: float) -> Screen:
-        return Screen.of(_vectors(summaries, entries, settings), known, summaries.camera, share)
+    def pruning(share: float) -> CandidatePruning:
+        return CandidatePruning.of(_vectors(summaries, entries, settings), known, summaries.camera, share)
 
-    table, prior, screen = discover_links(
+    by_appearance = recognised and known.mean() > MIN_KNOWN and np.ptp(summaries.camera[known]) > 0
+    table, prior, chosen = discover_links(
         summaries,
         entries,
         exits,
-        settings.longest_travel,
-        settings.longest_overlap,
-        settings.candidate_budget,
+        longest_travel=settings.longest_travel,
+        longest_overlap=settings.longest_overlap,
+        budget=settings.candidate_budget,
         returns=recognised,
-        # Where few tracks have features, times must tell.
-        screening=screening if recognised and known.mean() > 0.5 and np.ptp(summaries.camera[known]) > 0 else None,
+        pruning=pruning if by_appearance else None,
     )
-    return entries, exits, table, prior, screen
+    return entries, exits, table, prior, chosen
 
 
-def _common_views(
+def _overlapping_views(
     summaries: TrackSummaries, vector: npt.NDArray[np.float32], links: Links | None, settings: AssociationSettings
-) -> CommonViews:
-    """Overlapping views of cameras without calibration: given, else found."""
-    if not (settings.ground and settings.common_views):
-        return CommonViews.of({})
-    if links is not None and links.common_views is not None:
-        return from_views(summaries, links.common_views)
-    return find_common_views(summaries, vector)
+) -> OverlappingViews:
+    """Overlapping fields of view of uncalibrated cameras: the given ones, else those that are found."""
+    if not (settings.ground and settings.overlapping_views):
+        return OverlappingViews.of({})
+    if links is not None and links.overlapping_views is not None:
+        return from_views(summaries, links.overlapping_views)
+    return find_overlapping_views(summaries, vector)
 
 
 def _candidates(
@@ -155,34 +192,34 @@ def _candidates(
     table: LinkTable,
     entries: TrackEnds,
     exits: TrackEnds,
-    common: CommonViews,
+    *,
+    views: OverlappingViews,
     settings: AssociationSettings,
-    screen: Screen | None,
+    keep: Callable[[Pairs], npt.NDArray[np.bool_]] | None,
 ) -> Pairs:
-    """Pairs of all links, of fragments (link `len(table)`) and of views (links above)."""
-    linked = find_pairs(summaries, entries, exits, table, screen.passes if screen is not None else None)
-    parts = [linked]
+    """Candidate pairs of links, then of fragments, then of overlapping fields of view."""
+    parts = [find_pairs(summaries, entries, exits, table, keep)]
     if settings.fragments:
         broken = find_fragments(summaries)
-        likely = fragment_log_ratio(summaries, broken, np.zeros(len(broken))) > UNLIKELY_FRAGMENT
-        parts.append(broken[likely].renumbered(len(table)))
+        parts.append(broken[fragment_log_ratio(summaries, broken, np.zeros(len(broken))) > MIN_FRAGMENT])
     if settings.ground:
-        parts.append(find_view_pairs(summaries, common).renumbered(len(table) + 1))
+        parts.append(find_view_pairs(summaries, views))
     return Pairs.concatenate(parts)
 
 
 def _vectors(summaries: TrackSummaries, entries: TrackEnds, settings: AssociationSettings) -> npt.NDArray[np.float32]:
+    """(n, d) features to compare; d = 0 without appearance."""
     if not settings.appearance or summaries.vector.shape[1] == 0:
         return np.zeros((len(summaries), 0), np.float32)
     if settings.camera_mean:
-        return take_means_off(summaries.vector, summaries.weight, entries)
+        return subtract_means(summaries.vector, summaries.weight, entries)
     return summaries.vector
 
 
 def _similarity(
     summaries: TrackSummaries, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], pairs: Pairs
 ) -> npt.NDArray[np.float64]:
-    """(m,) similarity of each pair, NaN where a feature is missing."""
+    """(m,) cosine similarity of a[source] and b[target] for each pair, NaN where a feature is missing."""
     known = (summaries.weight[pairs.source] > 0) & (summaries.weight[pairs.target] > 0)
     if a.shape[1] == 0 or not known.any():
         return np.full(len(pairs), np.nan)
@@ -190,5 +227,6 @@ def _similarity(
 
 
 def _tie(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> Ties:
+    """Pairs of tracks with what joining them is worth."""
     ground = learned.terms.get("ground", np.zeros(len(learned.pairs)))
     return tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold)

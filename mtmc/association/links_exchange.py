@@ -1,4 +1,4 @@
-"""Between what association learns and computes with, and what a person reads and edits (`Links`)."""
+"""Conversion between the arrays that association works with and the `Links` that users read and edit."""
 
 from __future__ import annotations
 
@@ -7,43 +7,58 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 
 from common.errors import InputError
-from mtmc.association.evidence.common_views import CommonViews
+from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.discovery import LinkPrior
 from mtmc.association.links.travel_times import BINS, TravelTimes
 from mtmc.association.links.zones import RawEnds, TrackEnds, describe_ends
-from mtmc.association.links_file import CommonView, Kind, Link, Links, TravelTime, Zone
+from mtmc.association.links_file import Kind, Link, Links, OverlappingView, TravelTime, Zone
 from mtmc.association.track_summaries import TrackSummaries
 
-LEAST_VEHICLES = 1.0
-"""Learned links that fewer vehicles took are not written."""
+MIN_VEHICLES = 1.0
+"""Expected number of vehicles from which a learned link is written. Raising it writes fewer links. Theory: a link that
+no vehicle took is not worth reading."""
 WRITTEN_BINS = 32
-NEAR = 0.1
-"""Ends outside all zones, but this near to one (in picture sizes), still belong to it."""
+"""Bins of a written travel-time distribution. Raising it writes longer, finer distributions. Theory: a third of the
+bins that are computed with, enough for a user to see the shape."""
+NEGLIGIBLE_BIN = 1e-4
+"""Mass of a bin, relative to the largest one, up to which bins at either end of a distribution are not written. Raising
+it cuts longer tails off. Safety bound."""
+WINDOW_FLOOR = 0.05
+"""Share of a given link's vehicles whose travel times are spread evenly over its window. Raising it trusts the given
+distribution less. Safety bound: what was never seen before is not impossible."""
+ZONE_TOLERANCE = 0.1
+"""Distance, in picture sizes, up to which a track end outside all zones still belongs to the nearest one. Raising it
+assigns more of them. Theory: detectors find and lose vehicles at varying distances."""
+OUTLINE_MARGIN = 0.02
+"""Margin of a written polygon around the track ends, in picture sizes. Raising it writes larger zones. Theory: a few
+pixels, so that even a single end has an outline."""
 
 
 def to_links(
     summaries: TrackSummaries,
     entries: TrackEnds,
     exits: TrackEnds,
+    *,
     table: LinkTable,
     mass: npt.NDArray[np.float64],
     share: npt.NDArray[np.float64],
     times: TravelTimes,
 ) -> Links:
-    """The learned links that at least one vehicle is expected to have taken, with their zones.
+    """Learned links that at least one vehicle is expected to have taken, with their zones.
 
     Args:
         summaries: the tracks.
-        entries, exits: their ends in zones.
+        entries, exits: their ends, sorted into zones.
         table: the links.
-        mass, share: (l,) expected vehicles of each link, and share of the source's vehicles that take it.
+        mass: (l,) expected number of vehicles that take each link.
+        share: (l,) share of the source's vehicles that take it.
         times: travel times of the links.
     """
     names: dict[tuple[Kind, int], str] = {}
     zones: list[Zone] = []
     links: list[Link] = []
-    for row in np.flatnonzero((mass >= LEAST_VEHICLES) & times.density.any(1)):
+    for row in np.flatnonzero((mass >= MIN_VEHICLES) & times.density.any(1)):
         kind: Kind = "entry" if table.overlap[row] else "exit"
         ends: list[tuple[Kind, int]] = [(kind, int(table.source[row])), ("entry", int(table.target[row]))]
         for end in ends:
@@ -66,7 +81,11 @@ def to_links(
 
 
 def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, TrackEnds, LinkTable, LinkPrior]:
-    """Entries and exits sorted into given zones, and the given links with their travel times as gates and priors.
+    """Entries and exits sorted into given zones, and given links with their travel times as bounds and as prior.
+
+    Args:
+        summaries: the tracks.
+        links: the given zones and links.
 
     Raises:
         InputError: a zone's camera is not in the scenario.
@@ -75,7 +94,7 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
     for zone in links.zones:
         if zone.camera not in index:
             raise InputError(
-                f"links: zone {zone.name!r} is in camera {zone.camera!r}, which the scenario does not have: "
+                f"links: zone {zone.name!r} lies in camera {zone.camera!r}, but the scenario has only the cameras "
                 f"{', '.join(summaries.cameras)}"
             )
     number: dict[str, int] = {}
@@ -98,8 +117,8 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
     for row, link in enumerate(links.links):
         total = np.concatenate([[0.0], np.cumsum(link.travel_time.mass)])
         bounds = table.low[row] + step[row] * np.arange(BINS + 1)
-        # A little everywhere in the gates: what was never seen before is not impossible.
-        density[row] = 0.95 * np.diff(np.interp(bounds, edges[row], total)) / step[row] + 0.05 / (BINS * step[row])
+        given = np.diff(np.interp(bounds, edges[row], total)) / step[row]
+        density[row] = (1.0 - WINDOW_FLOOR) * given + WINDOW_FLOOR / (BINS * step[row])
     times = TravelTimes(table.low.copy(), step, density, np.zeros(len(edges)))
     share = np.array([link.share for link in links.links], np.float64)
     return (
@@ -110,20 +129,20 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
     )
 
 
-def to_views(summaries: TrackSummaries, common: CommonViews) -> tuple[CommonView, ...]:
-    """The common views that were found, each once, in pixels."""
+def to_views(summaries: TrackSummaries, views: OverlappingViews) -> tuple[OverlappingView, ...]:
+    """Overlapping fields of view that were found, each pair of cameras once, in pixels."""
     found = []
-    for a, b, mapping in zip(common.source.tolist(), common.target.tolist(), common.mapping, strict=True):
+    for a, b, mapping in zip(views.source.tolist(), views.target.tolist(), views.mapping, strict=True):
         if a < b:
             pixels = np.diag([*summaries.shape[b], 1.0]) @ mapping @ np.diag([*(1.0 / summaries.shape[a]), 1.0])
-            # A homography is known but for a factor. Nine digits: its last row is small.
+            # A homography is defined up to a factor. Nine digits, since its last row is small.
             rows = [tuple(float(f"{x:.9g}") for x in row) for row in pixels / np.linalg.norm(pixels)]
-            found.append(CommonView(cameras=(summaries.cameras[a], summaries.cameras[b]), mapping=tuple(rows)))
+            found.append(OverlappingView(cameras=(summaries.cameras[a], summaries.cameras[b]), mapping=tuple(rows)))
     return tuple(found)
 
 
-def from_views(summaries: TrackSummaries, views: tuple[CommonView, ...]) -> CommonViews:
-    """Given common views of cameras that take part, both ways round."""
+def from_views(summaries: TrackSummaries, views: tuple[OverlappingView, ...]) -> OverlappingViews:
+    """Given overlapping fields of view of the cameras that take part, in both directions."""
     index = {name: k for k, name in enumerate(summaries.cameras)}
     found: dict[tuple[int, int], npt.NDArray[np.float64]] = {}
     for view in views:
@@ -132,11 +151,12 @@ def from_views(summaries: TrackSummaries, views: tuple[CommonView, ...]) -> Comm
         a, b = (index[name] for name in view.cameras)
         mapping = np.diag([*(1.0 / summaries.shape[b]), 1.0]) @ view.mapping @ np.diag([*summaries.shape[a], 1.0])
         found[a, b], found[b, a] = mapping, np.asarray(np.linalg.inv(mapping), np.float64)
-    return CommonViews.of(found)
+    return OverlappingViews.of(found)
 
 
 def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: dict[str, int]) -> TrackEnds:
-    """Each track's end to the zone that holds it; ends outside all go to a last zone of their camera, without links."""
+    """Sort track ends into given zones; ends outside all zones go to an extra zone of their camera that has no
+    links."""
     raw = RawEnds.entries(summaries) if kind == "entry" else RawEnds.exits(summaries)
     place, direction = raw.place, raw.direction
     zone_camera = np.array([index[z.camera] for z in zones] + list(range(len(summaries.cameras))), np.int32)
@@ -145,7 +165,7 @@ def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: 
     for number, zone in enumerate(zones):
         rows = np.flatnonzero(summaries.camera == index[zone.camera])
         outside = _distance(place[rows], np.array(zone.polygon) / summaries.shape[index[zone.camera]])
-        score = np.where(outside <= NEAR, -outside / NEAR, -np.inf)
+        score = np.where(outside <= ZONE_TOLERANCE, -outside / ZONE_TOLERANCE, -np.inf)
         if zone.direction is not None:
             towards = np.array(zone.direction) / max(float(np.hypot(*zone.direction)), 1e-9)
             score = score + direction[rows] @ towards
@@ -156,7 +176,7 @@ def _sort_ends(summaries: TrackSummaries, zones: list[Zone], kind: Kind, index: 
 
 
 def _distance(points: npt.NDArray[np.float64], polygon: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(n,) distance of points from a polygon, 0 inside."""
+    """(n,) distance of points (n, 2) from a polygon (k, 2), 0 inside."""
     a, b = polygon, np.roll(polygon, -1, axis=0)
     side = b - a
     along = ((points[:, None] - a) * side).sum(-1) / np.maximum((side**2).sum(-1), 1e-12)
@@ -169,22 +189,23 @@ def _distance(points: npt.NDArray[np.float64], polygon: npt.NDArray[np.float64])
 
 
 def _zone(summaries: TrackSummaries, kind: Kind, number: int, ends: TrackEnds) -> Zone:
+    """A learned zone: the outline of its track ends, with a name that is unique in the scenario."""
     camera = int(ends.camera[number])
     place = (summaries.entry if kind == "entry" else summaries.exit)[ends.zone == number]
     shape = summaries.shape[camera]
-    order = int(np.count_nonzero(ends.camera[:number] == camera)) + 1
+    rank = int(np.count_nonzero(ends.camera[:number] == camera)) + 1
     direction = ends.direction[number]
     return Zone(
-        name=f"{summaries.cameras[camera]}-{kind}-{order}",
+        name=f"{summaries.cameras[camera]}-{kind}-{rank}",
         camera=summaries.cameras[camera],
         kind=kind,
-        polygon=_outline(place * shape, 0.02 * float(shape.max())),
+        polygon=_outline(place * shape, OUTLINE_MARGIN * float(shape.max())),
         direction=(round(float(direction[0]), 3), round(float(direction[1]), 3)) if direction.any() else None,
     )
 
 
 def _outline(points: npt.NDArray[np.float64], margin: float) -> tuple[tuple[float, float], ...]:
-    """Convex hull of the points, each widened to a small square so that there always is one."""
+    """Convex hull of the points, each widened to a small square so that even a single point has one."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * margin
     cloud = (points[:, None] + corners).reshape(-1, 2)
     try:
@@ -195,9 +216,9 @@ def _outline(points: npt.NDArray[np.float64], margin: float) -> tuple[tuple[floa
 
 
 def _travel_time(times: TravelTimes, row: int) -> TravelTime:
-    """The link's density in fewer bins, without its empty ends."""
+    """Density of a link in fewer bins, without its empty ends."""
     mass = times.density[row] * times.step[row]
-    full = np.flatnonzero(mass > 1e-4 * mass.max())
+    full = np.flatnonzero(mass > NEGLIGIBLE_BIN * mass.max())
     a, b = int(full[0]), int(full[-1]) + 1
     total = np.concatenate([[0.0], np.cumsum(mass)])
     old = times.first[row] + times.step[row] * np.arange(BINS + 1)

@@ -8,57 +8,73 @@ from common.settings import Settings
 
 
 class AssociationSettings(Settings):
-    """What `associate` reads. The switches take single ingredients away; the defaults serve every scenario."""
+    """Settings that `associate` reads.
+
+    The defaults are meant for every scenario. Each switch turns a single ingredient off, mainly for ablations.
+    """
 
     threshold: float = Field(
         0.3,
         gt=0.0,
         lt=1.0,
-        description="Least probability of a pair that is joined. Raising it joins fewer tracks, more surely. An "
-        "F-measure is best at about half of the value that it reaches, not at 0.5.",
+        description="Probability above which two tracks are joined. Raising it joins fewer tracks, with fewer false "
+        "joins. An F-measure such as IDF1 is maximised by a threshold of about half its own optimum, hence below 0.5.",
     )
     longest_travel: float = Field(
         240.0,
         gt=0.0,
-        description="Longest time in seconds from leaving one camera to entering another. Raising it considers more.",
+        description="Longest travel time in seconds from leaving one camera to entering another. Raising it allows for "
+        "more distant cameras but adds false candidates. Four minutes cover the cameras of one district.",
     )
     longest_overlap: float = Field(
         15.0,
         ge=0.0,
-        description="How many seconds before a track ends its successor in another camera may start. Raising it "
-        "considers more pairs where views overlap.",
+        description="How many seconds before the end of a track its successor in another camera may start. Raising it "
+        "allows for wider overlaps between fields of view but adds false candidates. A vehicle rarely takes longer "
+        "to cross an overlap.",
     )
     rounds: int = Field(
         12,
         ge=1,
         le=100,
-        description="Rounds of learning links and evidence from the run itself. Raising it costs time.",
+        description="Rounds of expectation-maximisation that learn links and evidence from the run itself. Raising it "
+        "costs time in proportion; the result settles before the twelfth round.",
     )
     candidate_budget: int = Field(
         3_000_000,
         ge=1,
-        description="Most pairs that are weighed. Above it only pairs that look alike, or, without features or with "
-        "yet more pairs, links with a clear travel time. "
-        "Raising it costs memory (about 500 bytes a pair).",
+        description="Largest number of candidate pairs. Above it, only pairs of similar appearance are kept or, "
+        "without features or with yet more pairs, only links with a distinct travel time. Raising it prunes less and "
+        "costs memory, about 500 bytes per pair; the default needs 1.5 GB.",
     )
-    sure_parts: bool = Field(True, description="Read times and places off tracks without their doubtful ends.")
-    appearance: bool = Field(True, description="Use the tracks' features where there are any.")
-    camera_mean: bool = Field(True, description="Take each camera's (and each view's) mean feature off.")
-    reranking: bool = Field(True, description="k-reciprocal re-ranking of similarities among gated candidates.")
+    reliable_spans: bool = Field(
+        True, description="Read times and places from the reliable span of a track, not from its doubtful ends."
+    )
+    appearance: bool = Field(True, description="Use appearance features, if there are any.")
+    camera_mean: bool = Field(True, description="Subtract the mean feature of each camera and viewing direction.")
+    reranking: bool = Field(True, description="Apply k-reciprocal re-ranking to the similarities of candidate pairs.")
     chain_features: bool = Field(
-        True, description="Compare whole chains of joined tracks instead of their last and first track."
+        True,
+        description="Compare the features of whole chains of joined tracks, not only of the two tracks at the seam.",
     )
-    travel_time: bool = Field(True, description="Weigh a pair by its link's travel-time distribution.")
-    transitions: bool = Field(True, description="Weigh a pair by how often its link is taken.")
-    returns: bool = Field(True, description="Hold it to be rare that a vehicle goes back to where it came from.")
-    zones: bool = Field(True, description="Tell the entry and exit regions of a camera apart (place and direction).")
-    order: bool = Field(True, description="Expect a vehicle to travel as long as those just before and after it.")
-    size: bool = Field(True, description="Use agreement of the vehicles' sizes.")
-    label: bool = Field(True, description="Use agreement of the detector's classes.")
-    lane: bool = Field(True, description="Use agreement of the places across the road where tracks end and start.")
-    ground: bool = Field(True, description="Use positions on the ground where cameras are calibrated.")
-    common_views: bool = Field(
-        True, description="Find overlapping views of cameras without calibration by vehicles that look and move alike."
+    travel_time: bool = Field(True, description="Weigh a pair by the travel-time distribution of its link.")
+    transitions: bool = Field(True, description="Weigh a pair by the share of vehicles that take its link.")
+    u_turn_prior: bool = Field(
+        True, description="Assume that a vehicle rarely returns to the camera that it came from."
     )
-    fragments: bool = Field(True, description="Join broken pieces of one vehicle in one camera.")
-    local_moves: bool = Field(True, description="Improve the solution by merges, splits and swaps.")
+    zones: bool = Field(
+        True, description="Cluster the entries and exits of a camera into zones by place and direction."
+    )
+    platoons: bool = Field(
+        True, description="Expect a vehicle to travel about as long as those just ahead of it and behind it."
+    )
+    size: bool = Field(True, description="Compare the vehicles' sizes.")
+    label: bool = Field(True, description="Compare the detector's classes.")
+    lane: bool = Field(True, description="Compare the lanes in which the vehicles leave one camera and enter the next.")
+    ground: bool = Field(True, description="Use positions on the ground, where cameras are calibrated.")
+    overlapping_views: bool = Field(
+        True,
+        description="Find overlapping fields of view of uncalibrated cameras from vehicles that look and move alike.",
+    )
+    fragments: bool = Field(True, description="Rejoin fragments of one vehicle's track within a camera.")
+    local_search: bool = Field(True, description="Improve the identities by merging, splitting and swapping tails.")

@@ -109,12 +109,12 @@ def test_links_that_were_learned_are_read_back_as_they_were_written(tmp_path: Pa
     [
         ("zones: []\nlinks: []\nzone: []\n", "zone"),
         ("zones:\n- {name: a, camera: c1, kind: way, polygon: [[0, 0], [1, 0], [1, 1]]}\n", "kind"),
-        ("zones: []\nlinks:\n- {source: a, target: b, travel_time: {least: 1, most: 2}}\n", "no zone"),
+        ("zones: []\nlinks:\n- {source: a, target: b, travel_time: {min: 1, max: 2}}\n", "no zone"),
         ("zones:\n- {name: a, camera: c9, kind: exit, polygon: [[0, 0], [1, 0], [1, 1]]}\n", "c9"),
-        ("common_views:\n- {cameras: [c1, c9], mapping: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", "c9"),
-        ("common_views:\n- {cameras: [c1, c1], mapping: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", "different"),
-        ("common_views:\n- {cameras: [c1, c2], mapping: [[1, 0, 0], [1, 0, 0], [0, 0, 1]]}\n", "inverted"),
-        ("common_views:\n- {cameras: [c1, c2], mappings: []}\n", "mapping"),
+        ("overlapping_views:\n- {cameras: [c1, c9], mapping: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", "c9"),
+        ("overlapping_views:\n- {cameras: [c1, c1], mapping: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", "different"),
+        ("overlapping_views:\n- {cameras: [c1, c2], mapping: [[1, 0, 0], [1, 0, 0], [0, 0, 1]]}\n", "inverted"),
+        ("overlapping_views:\n- {cameras: [c1, c2], mappings: []}\n", "mapping"),
         ("- 1\n", "zones"),
     ],
 )

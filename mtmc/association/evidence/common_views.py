@@ -1,9 +1,9 @@
-"""Overlapping views of cameras without calibration, found by vehicles that look alike and move alike.
+"""Overlapping fields of view of uncalibrated cameras, found from vehicles that look alike and move alike.
 
-Two pictures of one road are mapped onto each other by a homography. Tracks of two cameras that are seen at once and are
-each other's most alike are mostly one vehicle where views overlap, and never where they do not; a homography that
-brings their paths together at every time shows which it is, and then tells where in one picture a vehicle of the other
-is.
+A homography maps two pictures of one road onto each other. Simultaneous tracks of two cameras that are each other's
+most similar ones mostly show one vehicle if the fields of view overlap, and never if they do not. A homography that
+brings their paths together at all times tells the two cases apart, and then tells where in one picture a vehicle of the
+other one is.
 """
 
 from __future__ import annotations
@@ -17,38 +17,59 @@ import numpy.typing as npt
 
 from mtmc.association.track_summaries import TrackSummaries, places_at
 
-CAR = 2.5
-"""Metres that the side of a vehicle's box is taken for, where nothing else tells the scale."""
-TOGETHER = 1.0
-"""Seconds that two tracks must be seen at once."""
+BOX_METRES = 2.5
+"""Metres that the side of a vehicle's box is taken for, where nothing else gives the scale. Raising it makes offsets
+larger. Theory: the geometric mean of the height and the visible length of a car."""
+MIN_SIMULTANEOUS = 1.0
+"""Seconds for which two tracks must be in view at once to be compared. Raising it leaves fewer, surer pairs. Theory:
+long enough to move by more than the error of a box."""
 SAMPLE = 100
-"""Tracks of a camera that are compared with other cameras', the earliest of those that see each other."""
-STRANGERS, QUANTILE = 2_000, 0.98
-"""Pairs of different vehicles (seen at once by one camera) that the level is learned from, and the share below it."""
-APART = 1.5
-"""Box sides that two tracks of one camera lie apart where they are two vehicles for certain."""
-LEAST_STRANGERS = 20
-"""Below so many of them nothing is learned."""
-LEAST_PAIRS, LEAST_SHARE, DEVIATIONS = 5, 0.5, 3.0
-"""Vehicles that must agree on the homography; their share of the pairs above the level; and by how many standard
-deviations these pairs must be more than strangers would give."""
+"""Tracks per camera that are compared with those of other cameras: the earliest ones at a time when both cameras
+record. Raising it costs time and finds smaller overlaps. Safety bound on time."""
+MAX_STRANGERS = 2_000
+"""Pairs of different vehicles, in view of one camera at once, from which the similarity threshold is learned. Raising
+it costs time and steadies the threshold. Safety bound on time."""
+QUANTILE = 0.98
+"""Share of these pairs that lie below the threshold. Raising it finds fewer, surer pairs. Development scenarios."""
+MIN_DISTANCE = 1.5
+"""Box sides by which two tracks of one camera must be apart to be two vehicles for certain. Raising it leaves fewer,
+surer pairs. Theory: nearer boxes can lie on one vehicle."""
+MIN_STRANGERS = 20
+"""Number of such pairs below which every similarity passes the threshold. Raising it relies on paths alone more often.
+Safety bound against a quantile of a handful of values."""
+MIN_PAIRS = 5
+"""Pairs of tracks that must agree on the homography. Raising it finds fewer overlaps, with fewer false ones. Theory:
+more than the 3 pairs that determine a trial."""
+MIN_AGREEING = 0.5
+"""Share of the pairs above the threshold that must agree on the homography. Raising it finds fewer overlaps.
+Development scenarios."""
+MIN_DEVIATIONS = 3.0
+"""Standard deviations by which the number of pairs above the threshold must exceed what strangers would give. Raising
+it finds fewer overlaps. Theory: chance reaches it once in about 700 pairs of cameras."""
 POINTS = 8
-"""Times at which two paths are compared."""
-TRIALS, DRAWN = 40, 3
-"""Homographies that are tried, and the pairs of tracks that each is drawn from."""
-WORST_CONDITION = 1e6
-"""Of a homography between places: beyond, it folds a picture into a line. That of two real views is below 1,000."""
-NEAR = 0.75
-"""Box sides that two paths may lie apart, on the median, in either picture."""
+"""Times at which two paths are compared. Raising it costs time. Theory: more than the curvature of a path needs."""
+TRIALS = 40
+"""Homographies that are tried. Raising it costs time and tolerates more false pairs. Theory: with half of the pairs
+true, one of 40 draws of 3 is free of false ones with 99.5 % probability."""
+DRAWN = 3
+"""Pairs of tracks from which each trial is fitted. Raising it needs more trials. Theory: a straight path alone does not
+determine a homography, three different ones do."""
+MAX_CONDITION = 1e6
+"""Condition number beyond which a homography folds a picture into a line and is discarded. Raising it admits degenerate
+ones. Theory: that of two real views is below 1,000."""
+MAX_PATH_DISTANCE = 0.75
+"""Box sides by which the median distance of two paths may differ, in either picture. Raising it finds more overlaps,
+with more false ones. Theory: less than one vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
-class CommonViews:
-    """Cameras that see the same ground.
+class OverlappingViews:
+    """Pairs of cameras that see the same ground.
 
     Attributes:
-        source, target: (k,) int64, ordered pairs of cameras, sorted; each also the other way round.
-        mapping: (k, 3, 3) float64, places in the source's picture to places in the target's (both as in summaries).
+        source, target: (k,) int64, ordered pairs of cameras, sorted; each pair is there in both directions.
+        mapping: (k, 3, 3) float64, homographies from places in the source's picture to places in the target's; places
+            are divided by the picture's width and height, as in `TrackSummaries`.
     """
 
     source: npt.NDArray[np.int64]
@@ -56,8 +77,8 @@ class CommonViews:
     mapping: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, mappings: Mapping[tuple[int, int], npt.NDArray[np.float64]]) -> CommonViews:
-        """The homographies (3, 3) by ordered pair of cameras; each pair must be there both ways."""
+    def of(cls, mappings: Mapping[tuple[int, int], npt.NDArray[np.float64]]) -> OverlappingViews:
+        """Views from homographies (3, 3) by ordered pair of cameras; each pair must be there in both directions."""
         cameras = np.array(sorted(mappings), np.int64).reshape(-1, 2)
         found = [mappings[a, b] for a, b in cameras.tolist()]
         return cls(cameras[:, 0], cameras[:, 1], np.stack(found) if found else np.zeros((0, 3, 3)))
@@ -68,8 +89,15 @@ class CommonViews:
     def offsets(
         self, summaries: TrackSummaries, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Offset (m, 2) of the target from the source over the time that both are seen, in metres by the size of the
-        target's box, and its spread (m,); NaN where the cameras have no common view or see them at different times."""
+        """Offset (m, 2) in metres of the target from the source while both are in view, and its spread (m,) in metres.
+
+        The scale comes from the size of the target's box. NaN where the fields of view do not overlap or the tracks are
+        not in view at once.
+
+        Args:
+            summaries: the tracks.
+            source, target: (m,) tracks of each pair.
+        """
         offset, spread = np.full((len(source), 2), np.nan), np.full(len(source), np.nan)
         if not len(self):
             return offset, spread
@@ -82,26 +110,26 @@ class CommonViews:
         rows = np.flatnonzero((own[view] == asked) & (last >= first))
         a, b = source[rows], target[rows]
         here, there = _paths(summaries, a, b)
-        apart = (_mapped(self.mapping[view[rows]], here) - there) * CAR / _box_side(summaries, b)[:, None, None]
+        apart = (_mapped(self.mapping[view[rows]], here) - there) * BOX_METRES / _box_side(summaries, b)[:, None, None]
         apart *= summaries.shape[summaries.camera[b]][:, None]
         offset[rows] = -np.median(apart, axis=1)
-        # Of a normal spread, the root mean square distance is 1.2 times the median.
+        # In a normal distribution on the plane, the root mean square distance is 1.2 times the median.
         spread[rows] = 1.2 * np.median(np.linalg.norm(apart + offset[rows, None], axis=2), axis=1)
         return offset, spread
 
 
-def find_common_views(summaries: TrackSummaries, vector: npt.NDArray[np.float32]) -> CommonViews:
-    """The pairs of cameras, not both calibrated, whose views overlap.
+def find_overlapping_views(summaries: TrackSummaries, vector: npt.NDArray[np.float32]) -> OverlappingViews:
+    """Overlapping fields of view of cameras of which at least one is not calibrated.
 
     Args:
         summaries: the tracks.
-        vector: (n, d) their features; d = 0 without appearance, which finds none.
+        vector: (n, d) their features; with d = 0, without appearance, no overlap is found.
     """
     known = summaries.weight > 0
     calibrated = summaries.calibrated
     if vector.shape[1] == 0 or not known.any() or bool(calibrated.all()):
-        return CommonViews.of({})
-    level = _level(summaries, vector, known)
+        return OverlappingViews.of({})
+    threshold = _similarity_threshold(summaries, vector, known)
     order = np.lexsort((summaries.start, summaries.camera))
     order = order[known[order]]
     bounds = np.searchsorted(summaries.camera[order], np.arange(len(summaries.cameras) + 1))
@@ -111,26 +139,28 @@ def find_common_views(summaries: TrackSummaries, vector: npt.NDArray[np.float32]
             if calibrated[i] and calibrated[j]:
                 continue
             a, b = order[bounds[i] : bounds[i + 1]], order[bounds[j] : bounds[j + 1]]
-            mapping = _common_view(summaries, vector, *_same_time(summaries, a, b), level)
+            mapping = _fit_mapping(summaries, vector, *_earliest_tracks(summaries, a, b), threshold)
             if mapping is not None:
                 found[i, j], found[j, i] = mapping, _inverse(mapping)
-    return CommonViews.of(found)
+    return OverlappingViews.of(found)
 
 
-def _same_time(
+def _earliest_tracks(
     summaries: TrackSummaries, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The first `SAMPLE` tracks of each camera, both sorted by start, from when both cameras have seen one."""
+    """The first `SAMPLE` tracks of each camera, sorted by start, from the time when both cameras have seen one."""
     if not len(a) or not len(b):
         return a, b
     begin = max(float(summaries.start[a[0]]), float(summaries.start[b[0]]))
     return a[summaries.end[a] >= begin][:SAMPLE], b[summaries.end[b] >= begin][:SAMPLE]
 
 
-def _level(summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]) -> float:
-    """Similarity that next to no two vehicles reach, from tracks of one camera that are seen at once.
+def _similarity_threshold(
+    summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]
+) -> float:
+    """Similarity that hardly any two vehicles reach, from tracks that are in view of one camera at once.
 
-    Where too few are, all reach it: there are few to choose from, too, and paths must tell.
+    If there are too few of these, every similarity passes: then there are few vehicles to confuse, and paths decide.
     """
     order = np.lexsort((summaries.start, summaries.camera))
     order = order[known[order]]
@@ -138,52 +168,52 @@ def _level(summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: np
     for step in (1, 2, 3):
         a, b = order[:-step], order[step:]
         at_once = (summaries.camera[a] == summaries.camera[b]) & (
-            np.minimum(summaries.end[a], summaries.end[b]) - summaries.start[b] > TOGETHER
+            np.minimum(summaries.end[a], summaries.end[b]) - summaries.start[b] > MIN_SIMULTANEOUS
         )
-        rows = np.flatnonzero(at_once)[:: max(1, int(at_once.sum()) // STRANGERS)]
+        rows = np.flatnonzero(at_once)[:: max(1, int(at_once.sum()) // MAX_STRANGERS)]
         a, b = a[rows], b[rows]
         here, there = _paths(summaries, a, b)
         apart = np.linalg.norm((here - there) * summaries.shape[summaries.camera[a]][:, None], axis=2)
-        # Nearer, both may lie on one vehicle.
-        two = np.median(apart, axis=1) > APART * np.minimum(_box_side(summaries, a), _box_side(summaries, b))
+        # Nearer boxes may both lie on one vehicle.
+        two = np.median(apart, axis=1) > MIN_DISTANCE * np.minimum(_box_side(summaries, a), _box_side(summaries, b))
         parts.append(np.einsum("md,md->m", vector[a[two]], vector[b[two]]).astype(np.float64))
     likeness = np.concatenate(parts)
-    return float(np.quantile(likeness, QUANTILE)) if len(likeness) >= LEAST_STRANGERS else -1.0
+    return float(np.quantile(likeness, QUANTILE)) if len(likeness) >= MIN_STRANGERS else -1.0
 
 
-def _common_view(
+def _fit_mapping(
     summaries: TrackSummaries,
     vector: npt.NDArray[np.float32],
     a: npt.NDArray[np.int64],
     b: npt.NDArray[np.int64],
-    level: float,
+    threshold: float,
 ) -> npt.NDArray[np.float64] | None:
-    """The homography from the camera of tracks `a` to that of tracks `b`, None where their views do not overlap."""
-    if min(len(a), len(b)) < LEAST_PAIRS:
+    """Homography from the camera of tracks `a` to that of tracks `b`; None if their fields of view do not overlap."""
+    if min(len(a), len(b)) < MIN_PAIRS:
         return None
     at_once = (
         np.minimum(summaries.end[a][:, None], summaries.end[b])
         - np.maximum(summaries.start[a][:, None], summaries.start[b])
-        > TOGETHER
+        > MIN_SIMULTANEOUS
     )
     likeness = np.where(at_once, vector[a] @ vector[b].T, -np.inf)
     best = likeness.argmax(1)
-    rows = np.flatnonzero((likeness.argmax(0)[best] == np.arange(len(a))) & (likeness.max(1) > level))
+    rows = np.flatnonzero((likeness.argmax(0)[best] == np.arange(len(a))) & (likeness.max(1) > threshold))
     by_chance = float((1.0 - QUANTILE ** at_once.sum(1)).sum())
-    if len(rows) < max(LEAST_PAIRS, by_chance + DEVIATIONS * by_chance**0.5):
+    if len(rows) < max(MIN_PAIRS, by_chance + MIN_DEVIATIONS * by_chance**0.5):
         return None
     a, b = a[rows], b[best[rows]]
     here, there = _paths(summaries, a, b)
-    # Standing vehicles are a point each, and few points fit any homography.
+    # A standing vehicle is a single point, and a few points fit any homography.
     moving = _moving(summaries, a, here) & _moving(summaries, b, there)
     a, b, here, there = a[moving], b[moving], here[moving], there[moving]
-    if len(a) < LEAST_PAIRS:
+    if len(a) < MIN_PAIRS:
         return None
     shape, other = summaries.shape[summaries.camera[a[0]]], summaries.shape[summaries.camera[b[0]]]
     side, other_side = _box_side(summaries, a), _box_side(summaries, b)
 
     def apart(mapping: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(m,) how far the pairs' paths lie apart, in box sides, in the picture where it is more."""
+        """(m,) median distance of the paths of each pair in box sides, in the picture where it is larger."""
         there_apart = np.linalg.norm((_mapped(mapping, here) - there) * other, axis=2)
         here_apart = np.linalg.norm((_mapped(_inverse(mapping), there) - here) * shape, axis=2)
         worse = np.maximum(np.median(there_apart, 1) / other_side, np.median(here_apart, 1) / side)
@@ -193,26 +223,26 @@ def _common_view(
     agree = np.zeros(len(a), np.bool_)
     for _ in range(TRIALS):
         mapping = _fit(here, there, random.choice(len(a), DRAWN, replace=False))
-        near = apart(mapping) < NEAR if mapping is not None else agree
+        near = apart(mapping) < MAX_PATH_DISTANCE if mapping is not None else agree
         if near.sum() > agree.sum():
             agree = near
     mapping = None
     for _ in range(2):
-        if agree.sum() < max(LEAST_PAIRS, LEAST_SHARE * len(a)):
+        if agree.sum() < max(MIN_PAIRS, MIN_AGREEING * len(a)):
             return None
         mapping = _fit(here, there, np.flatnonzero(agree))
         if mapping is None:
             return None
-        agree = apart(mapping) < NEAR
+        agree = apart(mapping) < MAX_PATH_DISTANCE
     return mapping
 
 
 def _fit(
     here: npt.NDArray[np.float64], there: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64] | None:
-    """The homography of least squares that brings the paths of some pairs together; None where there is none."""
+    """Least-squares homography that brings the paths of some pairs together; None if it is degenerate."""
     mapping, _ = cv2.findHomography(here[rows].reshape(-1, 2), there[rows].reshape(-1, 2), 0)
-    if mapping is None or not np.isfinite(mapping).all() or np.linalg.cond(mapping) > WORST_CONDITION:
+    if mapping is None or not np.isfinite(mapping).all() or np.linalg.cond(mapping) > MAX_CONDITION:
         return None
     return np.asarray(mapping, np.float64)
 
@@ -231,15 +261,15 @@ def _paths(
 def _moving(
     summaries: TrackSummaries, tracks: npt.NDArray[np.int64], place: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
-    """(m,) whether tracks get farther than a box side on their paths (m, k, 2)."""
+    """(m,) whether the paths (m, k, 2) of tracks extend over more than a box side."""
     way = np.linalg.norm(np.ptp(place, axis=1) * summaries.shape[summaries.camera[tracks]], axis=1)
     return np.asarray(way > _box_side(summaries, tracks), np.bool_)
 
 
 def _mapped(mapping: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Places (m, k, 2) after one homography (3, 3), or one each (m, 3, 3); far away behind the horizon."""
+    """Places (m, k, 2) mapped by one homography (3, 3) or one each (m, 3, 3); far away if behind the horizon."""
     homogeneous = np.concatenate([place, np.ones((*place.shape[:2], 1))], 2) @ np.swapaxes(mapping, -1, -2)
-    # A homography is known but for its sign: most points lie before the horizon.
+    # A homography is defined up to its sign: most points lie in front of the horizon.
     homogeneous *= np.sign(np.median(homogeneous[..., 2:], axis=1, keepdims=True))
     return np.asarray(homogeneous[..., :2] / np.maximum(homogeneous[..., 2:], 1e-6), np.float64)
 
@@ -249,6 +279,6 @@ def _inverse(mapping: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _box_side(summaries: TrackSummaries, tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """(m,) side in pixels of a square as large as the track's usual box."""
+    """(m,) side in pixels of a square with the area of the track's mean box."""
     area = np.prod(summaries.extent[tracks] * summaries.shape[summaries.camera[tracks]], axis=1)
     return np.asarray(np.sqrt(np.maximum(area, 1.0)), np.float64)

@@ -1,4 +1,4 @@
-"""What is measured once of each candidate pair, and what it is worth, given how probable the pairs are by now."""
+"""What is measured once for each candidate pair, and what it is worth given the current probabilities of the pairs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,60 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.evidence.common_views import CommonViews
+from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.ground import ground_log_ratio
 from mtmc.association.evidence.likelihood_ratio import fit_scale
 from mtmc.association.evidence.overlapping_views import place_offsets
+from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.evidence.traits import Trait, label_log_ratio
-from mtmc.association.links.candidates import Pairs
+from mtmc.association.links.candidates import LinkTable, PairKind, Pairs
 from mtmc.association.links.zones import TrackEnds, standardise
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import TrackSummaries
 
+SIMILARITY_MEAN = 2.5
+"""Expected similarity of true pairs, in standard deviations of false pairs above their mean. Raising it expects better
+features. Development scenarios."""
+SIMILARITY_DEVIATION = 1.0
+"""Expected standard deviation of the similarity of true pairs, in standard deviations of false pairs. Raising it
+expects features of more varied quality. Theory: equal variances."""
+SIMILARITY_STRENGTH = 10.0
+"""Number of true pairs that these expectations are worth. Raising it learns more slowly. Development scenarios."""
 UNLIKE_SHARE = 0.1
-"""Share of true pairs whose similarity says nothing: no view and no crop is common to both."""
-SIZE_CORRELATION, SIZE_STRENGTH = 0.7, 100.0
-"""Expected correlation of a vehicle's sizes in two tracks, and how many true pairs that is worth. Much: where a platoon
-is paired with a shift, sizes agree no better than chance, and would be learned to say nothing."""
+"""Share of true pairs whose similarity tells nothing because the tracks show no common side of the vehicle. Raising it
+lets other evidence overrule a low similarity. Development scenarios."""
+SIZE_CORRELATION = 0.7
+"""Expected correlation of a vehicle's sizes in two tracks. Raising it trusts sizes more. Development scenarios."""
+SIZE_STRENGTH = 100.0
+"""Number of true pairs that this is worth. Raising it learns more slowly. It is large because sizes agree no better
+than by chance, and would be learned to tell nothing, where a platoon is paired with a shift. Development scenarios."""
+LANE_CORRELATION = 0.2
+"""Expected correlation of the lanes in which a vehicle leaves and enters. Raising it trusts lanes more. Development
+scenarios."""
+LANE_STRENGTH = 15.0
+"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+STAY_CORRELATION = 0.4
+"""Expected correlation of the times for which a vehicle is in view of two overlapping cameras. Raising it trusts them
+more. Development scenarios."""
+STAY_STRENGTH = 15.0
+"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
 ZONE_STRENGTH = 10.0
-"""Tracks that a zone needs before sizes are compared within it rather than within its camera."""
+"""Number of tracks in a zone at which sizes are compared half within the zone and half within its camera. Raising it
+compares more within the camera. Development scenarios."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Measured values of candidate pairs, one row a pair.
+    """Measured values of candidate pairs, one row per pair.
 
     Attributes:
-        similarity: (m,) float64, cosine of the two features, NaN where one is missing.
-        traits: size, lane and the like.
+        similarity: (m,) float64, cosine similarity of the two features, NaN where one is missing.
+        traits: size, lane and the time in view.
         label: (m, 2) int16, classes of both tracks.
-        offset, spread: (m, 2) and (m,), of `place_offsets`, for overlaps.
-        cameras: (m,) int64, a number for each two cameras.
-        screened: least similarity of the pairs that were let in, and the share of pairs of unlike vehicles that reach
-            it; None where all were.
+        offset: (m, 2) float64, see `place_offsets`.
+        spread: (m,) float64, see `place_offsets`.
+        cameras: (m,) int64, a number for each ordered pair of cameras.
+        pruning: how the candidate pairs were pruned by appearance; None if they were not.
     """
 
     similarity: npt.NDArray[np.float64]
@@ -46,7 +69,7 @@ class Evidence:
     offset: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
     cameras: npt.NDArray[np.int64]
-    screened: tuple[float, float] | None = None
+    pruning: CandidatePruning | None = None
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Evidence:
         traits = tuple(Trait(t.name, t.u[rows], t.v[rows], t.prior, t.strength) for t in self.traits)
@@ -57,69 +80,87 @@ class Evidence:
             self.offset[rows],
             self.spread[rows],
             self.cameras[rows],
-            self.screened,
+            self.pruning,
         )
 
     def log_ratios(
         self,
         probability: npt.NDArray[np.float64],
         together: npt.NDArray[np.bool_],
-        link: npt.NDArray[np.int64],
+        group: npt.NDArray[np.int64],
         labels: npt.NDArray[np.int16],
         settings: AssociationSettings,
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """Log-likelihood ratios (m,) by term; terms that are switched off or not measured are left out.
+        """Log-likelihood ratios in nats by term, each (m,); terms that are off or were not measured are left out.
 
         Args:
-            probability: (m,) probability of each pair, from the round before.
-            together: (m,) whether both are held to be the same vehicle, if only by way of others: with many views of
-                one vehicle most of its pairs are not next to each other, and must not be taken for false ones.
-            link: (m,) link of each pair.
+            probability: (m,) probability of each pair, from the previous round.
+            together: (m,) whether both tracks are believed to be the same vehicle, perhaps through other tracks. When
+                many cameras see one vehicle, most pairs of its tracks are not consecutive, and must not count as
+                examples of different vehicles.
+            group: (m,) number of each pair's link, see `Pairs.group`.
             labels: (n,) classes of all tracks.
             settings: the switches.
         """
         terms: dict[str, npt.NDArray[np.float64]] = {}
         if settings.appearance and np.isfinite(self.similarity).any():
-            rest = np.where(together, 0.0, np.clip(1.0 - probability, 0.0, 1.0))
-            scale = fit_scale(self.similarity, probability, rest, prior_mean=2.5, prior_deviation=1.0, strength=10.0)
-            ratio = scale.at(self.similarity)
-            if self.screened is not None:
-                # Learned among look-alikes; that a pair is one of them is evidence already.
-                ratio = ratio - np.where(self.similarity >= self.screened[0], np.log(self.screened[1]), 0.0)
-            # Front and rear of a vehicle may look like two: a share of true pairs is as unlike as false ones.
-            terms["appearance"] = np.log((1.0 - UNLIKE_SHARE) * np.exp(ratio) + UNLIKE_SHARE)
+            terms["appearance"] = self._appearance(probability, together)
         for trait in self.traits:
             if getattr(settings, trait.name):
-                terms[trait.name] = terms.get(trait.name, 0.0) + trait.log_ratio(probability, link)
+                terms[trait.name] = terms.get(trait.name, 0.0) + trait.log_ratio(probability, group)
         if settings.label:
             terms["label"] = label_log_ratio(self.label[:, 0], self.label[:, 1], probability, labels)
         if settings.ground and np.isfinite(self.spread).any():
             terms["ground"] = ground_log_ratio(self.offset, self.spread, probability, self.cameras)
         return terms
 
+    def _appearance(
+        self, probability: npt.NDArray[np.float64], together: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64]:
+        scale = fit_scale(
+            self.similarity,
+            probability=probability,
+            rest=np.where(together, 0.0, np.clip(1.0 - probability, 0.0, 1.0)),
+            prior_mean=SIMILARITY_MEAN,
+            prior_deviation=SIMILARITY_DEVIATION,
+            strength=SIMILARITY_STRENGTH,
+        )
+        ratio = scale.at(self.similarity)
+        if self.pruning is not None:
+            # The scale was learned among similar pairs; that a pair is one of these is evidence of its own.
+            ratio = ratio - np.where(self.similarity >= self.pruning.min_similarity, np.log(self.pruning.share), 0.0)
+        # Front and rear of a vehicle can look like two vehicles: a share of true pairs is as dissimilar as false ones.
+        return np.asarray(np.log((1.0 - UNLIKE_SHARE) * np.exp(ratio) + UNLIKE_SHARE), np.float64)
+
 
 def measure(
     summaries: TrackSummaries,
     pairs: Pairs,
-    overlap: npt.NDArray[np.bool_],
-    succession: npt.NDArray[np.bool_],
+    *,
+    table: LinkTable,
     entries: TrackEnds,
     exits: TrackEnds,
     similarity: npt.NDArray[np.float64],
-    common: CommonViews,
+    views: OverlappingViews,
+    pruning: CandidatePruning | None = None,
 ) -> Evidence:
     """Measure candidate pairs.
 
     Args:
         summaries: the tracks.
-        pairs: (m) candidates.
-        overlap, succession: (m,) kinds; neither: a fragment.
+        pairs: the candidate pairs.
+        table: the links.
         entries, exits: the tracks' ends.
-        similarity: (m,) as in `Evidence`.
-        common: views of cameras without calibration that overlap.
+        similarity: (m,) cosine similarity, NaN where unknown.
+        views: overlapping fields of view of uncalibrated cameras.
+        pruning: how the candidate pairs were pruned by appearance, if they were.
     """
     a, b = pairs.source, pairs.target
     count = len(summaries.cameras)
+    overlap, succession = np.zeros(len(pairs), np.bool_), np.zeros(len(pairs), np.bool_)
+    linked = pairs.of_kind(PairKind.LINK)
+    overlap[linked] = table.overlap[pairs.link[linked]]
+    succession[linked] = ~overlap[linked]
     size_in, size_out = _sizes(summaries, entries), _sizes(summaries, exits)
     stay = standardise(summaries.end - summaries.start, entries.zone, len(entries.camera))
     nan = np.nan
@@ -129,28 +170,32 @@ def measure(
             "lane",
             np.where(succession, exits.lateral[a], nan),
             np.where(succession, entries.lateral[b], nan),
-            prior=0.2,
-            strength=15.0,
+            prior=LANE_CORRELATION,
+            strength=LANE_STRENGTH,
         ),
         Trait(
-            "travel_time", np.where(overlap, stay[a], nan), np.where(overlap, stay[b], nan), prior=0.4, strength=15.0
+            "travel_time",
+            np.where(overlap, stay[a], nan),
+            np.where(overlap, stay[b], nan),
+            prior=STAY_CORRELATION,
+            strength=STAY_STRENGTH,
         ),
     )
     offset = np.full((len(pairs), 2), nan)
     spread = np.full(len(pairs), nan)
-    # Whenever both are seen at once, also where a succession would join them: one vehicle is in one place.
+    # Whenever both tracks are in view at once, even if a succession would join them: a vehicle is in one place.
     rows = np.flatnonzero((summaries.start[b] <= summaries.end[a]) & (summaries.camera[a] != summaries.camera[b]))
     if len(rows):
-        offset[rows], spread[rows] = place_offsets(summaries, common, a[rows], b[rows])
+        offset[rows], spread[rows] = place_offsets(summaries, views, a[rows], b[rows])
     cameras = summaries.camera[a].astype(np.int64) * count + summaries.camera[b]
     _, cameras = np.unique(cameras, return_inverse=True)
     label = np.column_stack([summaries.label[a], summaries.label[b]])
-    return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64))
+    return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64), pruning)
 
 
 def _sizes(summaries: TrackSummaries, ends: TrackEnds) -> npt.NDArray[np.float64]:
-    """(n,) normal scores of the sizes among tracks that are seen alike: of the same zone, where it has enough of them,
-    else of the same camera."""
+    """(n,) normal scores of the sizes among comparable tracks: of the same zone if it has enough of them, else of the
+    same camera."""
     within = standardise(summaries.size, ends.zone, len(ends.camera))
     around = standardise(summaries.size, summaries.camera.astype(np.int64), len(summaries.cameras))
     count = np.bincount(ends.zone, minlength=len(ends.camera))[ends.zone]

@@ -1,4 +1,4 @@
-"""Two tracks on the ground at the same time: how far apart they are."""
+"""How far apart two tracks are on the ground at the same time."""
 
 from __future__ import annotations
 
@@ -8,24 +8,37 @@ import numpy.typing as npt
 
 from mtmc.association.track_summaries import TrackSummaries
 
-MEETING = 25.0
-"""Metres: tracks that are seen at once and farther apart than this on the mean are no pair."""
-FEW = 5.0
-"""True pairs that two cameras need before their calibrations' offset counts half."""
-USUAL_ERROR, ERROR_STRENGTH = 2.0, 10.0
-"""Metres (standard deviation on each axis) that two calibrations differ, and how many pairs that is worth."""
-STRAY_SHARE, STRAY_FACTOR = 0.05, 3.0
-"""Share of true pairs whose places are worse than usual, and by what factor."""
-LEAST_LOG_RATIO = -12.0
+MAX_OFFSET = 25.0
+"""Metres: simultaneous tracks that are farther apart on average are not a candidate pair. Raising it tolerates worse
+calibrations and adds false candidates. Theory: well beyond the error of a usable calibration."""
+BIAS_STRENGTH = 5.0
+"""Number of true pairs of two cameras at which half of the offset between their calibrations is corrected. Raising it
+learns more slowly. Development scenarios."""
+USUAL_ERROR = 2.0
+"""Expected standard deviation of the offset in metres on each axis. Raising it tolerates worse calibrations.
+Development scenarios."""
+ERROR_STRENGTH = 10.0
+"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+STRAY_SHARE = 0.05
+"""Share of true pairs whose places are worse than usual. Raising it tolerates more of them. Development scenarios."""
+STRAY_FACTOR = 3.0
+"""Factor by which their standard deviation is larger. Raising it tolerates worse places. Development scenarios."""
+MIN_LOG_RATIO = -12.0
+"""Nats below which the evidence of places does not fall. Raising it lets other evidence overrule a distance. Safety
+bound against calibrations that are wrong in a part of the picture."""
 
 
 def ground_offsets(
     summaries: TrackSummaries, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Offset (m, 2) in metres of the target from the source over the time that both are seen, and its spread (m,).
+    """Offset (m, 2) in metres of the target from the source while both are in view, and its spread (m,) in metres.
 
-    Medians over time: a track that went over to another vehicle for a while still is where it mostly was.
-    NaN where a camera is not calibrated or the two are never seen at once.
+    Both are medians over time, so a track that follows another vehicle for a while is still where it is for most of its
+    life. NaN where a camera is not calibrated or the tracks are never in view at once.
+
+    Args:
+        summaries: the tracks.
+        source, target: (m,) tracks of each pair.
     """
     result: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] = _compiled_offsets(
         summaries.ground_first, summaries.ground_tick, summaries.ground_place, source, target
@@ -39,24 +52,24 @@ def ground_log_ratio(
     probability: npt.NDArray[np.float64],
     cameras: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) log-likelihood ratio that two tracks are on the same spot; 0 where not measured.
+    """(m,) log-likelihood ratio in nats that two tracks are in the same place; 0 where not measured.
 
-    One vehicle: the offset is normal about what the two calibrations differ by, with a spread learned from the run.
-    Two vehicles: anywhere within `MEETING`.
+    One vehicle: the offset is normally distributed around the bias between the two calibrations, with a variance that
+    is learned from the run. Two vehicles: the offset is uniform within `MAX_OFFSET`.
 
     Args:
-        offset, spread: of `ground_offsets`.
+        offset, spread: (m, 2) and (m,), from `ground_offsets`.
         probability: (m,) probability that each pair is one vehicle.
-        cameras: (m,) one number for each two cameras, from 0.
+        cameras: (m,) a number for each ordered pair of cameras, from 0.
     """
     known = np.isfinite(spread)
     result = np.zeros(len(spread))
     if not known.any():
         return result
     where, apart = cameras[known], offset[known]
-    weight = probability[known] * (np.linalg.norm(apart, axis=1) < MEETING)
+    weight = probability[known] * (np.linalg.norm(apart, axis=1) < MAX_OFFSET)
     groups = int(where.max()) + 1
-    mass = np.bincount(where, weight, groups) + FEW
+    mass = np.bincount(where, weight, groups) + BIAS_STRENGTH
     bias = np.stack([np.bincount(where, weight * axis, groups) / mass for axis in apart.T], 1)
     squared = ((apart - bias[where]) ** 2).sum(1) + spread[known] ** 2
     usual = np.minimum(squared, (STRAY_FACTOR * USUAL_ERROR) ** 2)
@@ -64,8 +77,8 @@ def ground_log_ratio(
     likelihood = np.zeros(len(squared))
     for share, scale in ((1 - STRAY_SHARE, 1.0), (STRAY_SHARE, STRAY_FACTOR**2)):
         likelihood += share * np.exp(-0.5 * squared / (scale * variance)) / (2 * np.pi * scale * variance)
-    by_chance = 1.0 / (np.pi * MEETING**2)
-    result[known] = np.maximum(np.log(np.maximum(likelihood / by_chance, 1e-9)), LEAST_LOG_RATIO)
+    by_chance = 1.0 / (np.pi * MAX_OFFSET**2)
+    result[known] = np.maximum(np.log(np.maximum(likelihood / by_chance, 1e-9)), MIN_LOG_RATIO)
     return result
 
 
@@ -94,6 +107,6 @@ def _compiled_offsets(first, tick, place, source, target):  # type: ignore[no-un
             continue
         offset[m, 0] = np.median(across[:n])
         offset[m, 1] = np.median(along[:n])
-        # Of a normal spread, the root mean square distance is 1.2 times the median.
+        # In a normal distribution on the plane, the root mean square distance is 1.2 times the median.
         spread[m] = 1.2 * np.median(np.hypot(across[:n] - offset[m, 0], along[:n] - offset[m, 1]))
     return offset, spread

@@ -6,26 +6,43 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 CELLS = 64
+"""Points of the likelihood ratio, evenly spaced. Raising it costs time and resolves finer shapes. Theory: several
+points per bandwidth."""
 EXAMPLES = 100_000
-"""Pairs that a fit looks at; more change nothing."""
+"""Pairs from which a ratio is fitted. Raising it costs time and changes next to nothing. Safety bound on time."""
+MIN_FALSE = 8.0
+"""Number of false pairs below which nothing is fitted, and every value is worth 0. Raising it needs larger scenarios.
+Safety bound against a density of a handful of values."""
+MIN_VARIANCE = 0.01
+"""Smallest variance of true pairs, in variances of false pairs. Raising it blurs the ratio. Safety bound."""
+MAX_LOG_RATIO = 8.0
+"""Nats beyond which a value is neither for nor against a pair: no single value may settle it. Raising it trusts single
+values more. Safety bound."""
+TAIL_SHARE = 0.05
+"""Share of a wide normal density in that of false pairs, so that its tails fall smoothly. Raising it makes high values
+weaker evidence. Safety bound."""
+TAIL_DEVIATION = 1.2
+"""Standard deviation of this normal density, in those of false pairs. Raising it makes high values weaker evidence.
+Safety bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Piecewise-linear map of a value to the log of its likelihood ratio, constant beyond its ends.
+    """Piecewise-linear map from a value to its log-likelihood ratio, constant beyond its ends.
 
     Attributes:
         value: (k,) ascending.
-        log_ratio: (k,).
+        log_ratio: (k,) nats.
     """
 
     value: npt.NDArray[np.float64]
     log_ratio: npt.NDArray[np.float64]
 
     def at(self, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Log-likelihood ratio of each value; 0 for NaN (not measured)."""
+        """Log-likelihood ratio of each value in nats; 0 for NaN, which means not measured."""
         result = np.interp(value, self.value, self.log_ratio)
         return np.where(np.isnan(value), 0.0, result)
 
@@ -34,29 +51,28 @@ def fit_scale(
     value: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
     rest: npt.NDArray[np.float64],
+    *,
     prior_mean: float,
     prior_deviation: float,
     strength: float,
-    limit: float = 8.0,
 ) -> Scale:
-    """Fit a rising log-likelihood ratio.
+    """Fit a non-decreasing log-likelihood ratio.
 
-    True pairs: a normal distribution around the weighted values, held by a prior. False pairs: kernel density of the
-    rest. The ratio is made to rise with the value, since a greater similarity never speaks against a pair.
+    True pairs: a normal density fitted to the weighted values and a prior. False pairs: a kernel density of the rest.
+    Isotonic regression makes the ratio non-decreasing, since a greater similarity never speaks against a pair.
 
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.
         probability: (m,) probability that each is a true pair.
-        rest: (m,) how much each counts as a false one.
-        prior_mean: expected value of true pairs, in deviations of false pairs above their mean.
-        prior_deviation: expected spread of true pairs, in deviations of false pairs.
-        strength: how many true pairs the prior is worth.
-        limit: bound of the log ratio on either side: no single value may settle a pair.
+        rest: (m,) weight of each as an example of a false pair.
+        prior_mean: expected mean of true pairs, in standard deviations of false pairs above their mean.
+        prior_deviation: expected standard deviation of true pairs, in standard deviations of false pairs.
+        strength: number of true pairs that the prior is worth.
     """
     measured = np.flatnonzero(np.isfinite(value))
     measured = measured[:: max(1, len(measured) // EXAMPLES)]
     value, probability, rest = value[measured], probability[measured], rest[measured]
-    if float(rest.sum()) < 8.0:
+    if float(rest.sum()) < MIN_FALSE:
         return Scale(np.array([0.0, 1.0]), np.zeros(2))
     mean = float(np.average(value, weights=rest))
     deviation = max(float(np.sqrt(np.average((value - mean) ** 2, weights=rest))), 1e-6)
@@ -64,20 +80,26 @@ def fit_scale(
     total = float(probability.sum()) + strength
     centre = (float(probability @ z) + strength * prior_mean) / total
     apart = strength * (prior_deviation**2 + (prior_mean - centre) ** 2)
-    spread = max((float(probability @ (z - centre) ** 2) + apart) / total, 0.01)
+    spread = max((float(probability @ (z - centre) ** 2) + apart) / total, MIN_VARIANCE)
     grid = np.linspace(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
     )
     log_true = -0.5 * (grid - centre) ** 2 / spread - 0.5 * np.log(2 * np.pi * spread)
     log_false = np.log(_density(z, rest, grid))
-    ratio = np.clip(_rising(log_true - log_false, np.exp(log_true) + np.exp(log_false)), -limit, limit)
+    weights = np.exp(log_true) + np.exp(log_false)
+    ratio = np.clip(isotonic_regression(log_true - log_false, weights=weights).x, -MAX_LOG_RATIO, MAX_LOG_RATIO)
     return Scale(mean + grid * deviation, ratio)
 
 
 def correlation_ratio(
     u: npt.NDArray[np.float64], v: npt.NDArray[np.float64], rho: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Log-likelihood ratio of two standard normal scores under correlation `rho` against independence."""
+    """Log-likelihood ratio of pairs of standard normal scores with correlation `rho` against independent ones.
+
+    Args:
+        u, v: (m,) scores.
+        rho: (m,) correlation, in (-1, 1).
+    """
     rest = 1.0 - rho**2
     result: npt.NDArray[np.float64] = -0.5 * np.log(rest) - 0.5 * rho * (rho * (u**2 + v**2) - 2 * u * v) / rest
     return result
@@ -86,7 +108,7 @@ def correlation_ratio(
 def _density(
     sample: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Kernel density of a weighted sample on an even grid, with a normal floor so that tails fall smoothly."""
+    """Kernel density of a weighted sample on an even grid, mixed with a wide normal density."""
     step = grid[1] - grid[0]
     cell = np.clip(((sample - grid[0]) / step + 0.5).astype(np.int64), 0, CELLS - 1)
     counts = np.bincount(cell, weight, CELLS)
@@ -94,19 +116,7 @@ def _density(
     bandwidth = max(1.06 * max(total, 1.0) ** -0.2, float(step))
     kernel = np.exp(-0.5 * ((grid[:, None] - grid[None]) / bandwidth) ** 2)
     density = (kernel / kernel.sum(0)) @ counts / (total * step)
-    normal = np.exp(-0.5 * grid**2 / 1.44) / np.sqrt(2 * np.pi * 1.44)
-    result: npt.NDArray[np.float64] = 0.95 * density + 0.05 * normal + 1e-9
+    variance = TAIL_DEVIATION**2
+    normal = np.exp(-0.5 * grid**2 / variance) / np.sqrt(2 * np.pi * variance)
+    result: npt.NDArray[np.float64] = (1.0 - TAIL_SHARE) * density + TAIL_SHARE * normal + 1e-9
     return result
-
-
-def _rising(values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weighted least-squares non-decreasing fit (pool adjacent violators)."""
-    blocks: list[list[float]] = []
-    for value, w in zip(values, weight, strict=True):
-        blocks.append([float(value), float(w), 1.0])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            value_b, weight_b, count_b = blocks.pop()
-            value_a, weight_a, count_a = blocks.pop()
-            joint = weight_a + weight_b
-            blocks.append([(value_a * weight_a + value_b * weight_b) / joint, joint, count_a + count_b])
-    return np.concatenate([np.full(int(count), value) for value, _, count in blocks])

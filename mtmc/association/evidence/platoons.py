@@ -1,4 +1,4 @@
-"""Vehicles that leave one after the other travel about equally long: a queue or a platoon keeps together."""
+"""Platoons: vehicles that leave one after the other, in a queue or a platoon, travel about equally long."""
 
 from __future__ import annotations
 
@@ -6,34 +6,45 @@ import numpy as np
 import numpy.typing as npt
 
 SLOT = 2.0
-"""Seconds of exit time that are looked at together."""
+"""Seconds of exit time that are pooled. Raising it saves time and blurs which vehicles follow each other. Theory: about
+one headway."""
 REACH = 6
-"""Slots on either side that still tell something."""
-FADE = 8.0
-"""Seconds after which a neighbour says about a third."""
-TRUST = 0.8
-"""Share of vehicles, at most, that keep with their neighbours."""
-LEAST_SPREAD = 0.25
-"""Seconds."""
+"""Slots on either side that contribute. Raising it costs time and adds little. Theory: `REACH * SLOT` is 1.5 times
+`DECAY`."""
+DECAY = 8.0
+"""Seconds between two exits at which the second tells about a third (1 / e) of what the next vehicle tells. Raising it
+averages over longer platoons. Development scenarios."""
+MAX_SHARE = 0.8
+"""Largest share of vehicles that keep to their platoon. Raising it trusts platoons more. Development scenarios."""
+PRIOR_COUNT = 1.0
+"""Neighbours at which half of `MAX_SHARE` is reached, and which the prior variance of travel times is worth. Raising it
+trusts small platoons less. Development scenarios."""
+PRIOR_VARIANCE = 1.0
+"""Prior variance of the travel times within a platoon, in seconds squared. Raising it tolerates looser platoons.
+Development scenarios."""
+MIN_SPREAD = 0.25
+"""Standard deviation in seconds that is added to that of the neighbours. Raising it tolerates looser platoons. Theory:
+the error of the times at which tracks start and end."""
 
 
-def order_density(
+def platoon_density(
+    *,
     link: npt.NDArray[np.int64],
-    exit_time: npt.NDArray[np.float64],
     source: npt.NDArray[np.int64],
+    exit_time: npt.NDArray[np.float64],
     seconds: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
     density: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) density of travel times that mixes the link's own with a normal one around what its neighbours needed.
+    """(m,) density of travel times: the link's own, mixed with a normal one around the travel times of the neighbours.
 
     Args:
         link: (m,) link of each pair.
-        exit_time: (m,) second at which the source leaves.
         source: (m,) source track.
+        exit_time: (m,) second at which the source leaves.
         seconds: (m,) travel time.
         probability: (m,) probability of each pair.
-        density: (m,) the link's density at that time.
+        density: (m,) the link's density at that travel time, per second.
     """
     if len(link) == 0:
         return density
@@ -50,18 +61,19 @@ def order_density(
     for power in range(3):
         value = probability * seconds**power
         per_slot = np.bincount(where, value, len(keys))
-        spread = np.zeros(len(keys))
+        nearby = np.zeros(len(keys))
         for shift in range(-REACH, REACH + 1):
             at = np.searchsorted(keys, keys + shift)
             at = np.minimum(at, len(keys) - 1)
             hit = keys[at] == keys + shift
-            spread += np.where(hit, per_slot[at], 0.0) * np.exp(-abs(shift) * SLOT / FADE)
-        sums.append(spread[where] - np.bincount(alternative, value)[alternative])
+            nearby += np.where(hit, per_slot[at], 0.0) * np.exp(-abs(shift) * SLOT / DECAY)
+        sums.append(nearby[where] - np.bincount(alternative, value)[alternative])
     count = np.maximum(sums[0], 0.0)
     mean = sums[1] / np.maximum(count, 1e-3)
     variance = np.maximum(sums[2] / np.maximum(count, 1e-3) - mean**2, 0.0)
-    deviation = np.sqrt((variance * count + 1.0) / (count + 1.0) * (1 + 1 / (count + 1.0)) + LEAST_SPREAD**2)
+    weight = count + PRIOR_COUNT
+    deviation = np.sqrt((variance * count + PRIOR_COUNT * PRIOR_VARIANCE) / weight * (1 + 1 / weight) + MIN_SPREAD**2)
     local = np.exp(-0.5 * ((seconds - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
-    share = TRUST * count / (count + 1.0)
+    share = MAX_SHARE * count / weight
     result: npt.NDArray[np.float64] = (1 - share) * density + share * local
     return result

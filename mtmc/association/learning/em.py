@@ -1,4 +1,4 @@
-"""Learning links and evidence from the run itself: expectation-maximisation over the candidate pairs."""
+"""Expectation-maximisation over the candidate pairs: learns links and evidence from the run itself."""
 
 from __future__ import annotations
 
@@ -8,66 +8,77 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import digamma, expit
 
 from mtmc.association.evidence.evidence import Evidence
 from mtmc.association.evidence.fragments import fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import view_log_prior
-from mtmc.association.evidence.platoons import order_density
+from mtmc.association.evidence.platoons import platoon_density
+from mtmc.association.evidence.u_turns import u_turn_log_ratio
+from mtmc.association.learning.link_shares import LinkShares
 from mtmc.association.learning.marginals import pair_marginals
-from mtmc.association.links.candidates import LinkTable, Pairs
+from mtmc.association.learning.travel_model import TravelTimeModel
+from mtmc.association.learning.visibility import Visibility
+from mtmc.association.links.candidates import LinkTable, PairKind, Pairs
 from mtmc.association.links.discovery import LinkPrior
-from mtmc.association.links.travel_times import TravelTimes, fit_travel_times
+from mtmc.association.links.travel_times import TravelTimes
 from mtmc.association.links.zones import TrackEnds
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.solving.matching import best_pairs
 from mtmc.association.track_summaries import TrackSummaries
 
-TIMES_STRENGTH = 2.0
-"""How many vehicles the broad travel times of a link are worth against the learned ones."""
-POOL_STRENGTH = 2.0
-"""Vehicles on all links between two cameras that make their common travel times count half of a link's prior."""
-PROBABILITY_STRENGTH = 1.0
-"""How many vehicles the prior probability of a link is worth."""
-LEAST_SHARE, FEW_SEEN = 0.2, 3.0
-"""Share of its prior that a link never falls below, and how many vehicles count as few."""
 HARDNESS = 0.5
-"""How much the single best choice of pairs counts in learning, against all choices by their probability."""
+"""Weight of the single best choice of pairs in learning, against the marginal probabilities over all choices. Raising
+it commits earlier. Development scenarios."""
 SETTLED = 0.97
-"""Probability above which a pair belongs to the best choice, and its rivals need not be looked at."""
-OPTIMISM, OPTIMISTIC_ROUNDS = 2.5, 7
-"""Nats that all pairs are lifted by in the first round, fading to none over some rounds."""
-RETURN_SHARE = 0.2
-"""How likely a vehicle goes back to the camera that it came from, against one that did not come from there."""
-FRESH_SHARE, FRESH_SHARE_CALIBRATED = 0.5, 0.2
-"""Least share of arrivals that count as new, however many links explain: else links that explain all by chance stay.
-Fewer where calibration speaks against chance links."""
-LEAST_PATTERN = 2.0
-"""Nats that the travel times of a link must agree better than chance to count half."""
-LEAST_GAIN, LEAST_GAIN_BY_TIME = 0.5, 1.5
-"""Nats of each vehicle's time that do not count: choosing the partners that agree best gives as much by chance. More
-where nothing but time chooses them."""
-PRIOR_PATTERN = 20.0
-"""Nats that a link which geography makes certain needs less."""
+"""Probability above which a pair belongs to the best choice without a search among its rivals. Raising it searches
+more. Theory: its rivals share the remaining 3 %."""
+OPTIMISM = 2.5
+"""Nats added to every pair in the first round. Raising it starts with more pairs, true and false. From too little
+belief no link ever grows. Development scenarios."""
+OPTIMISTIC_ROUNDS = 7
+"""Rounds over which the optimism fades to 0, and after which links without a pattern fade. Raising it needs more rounds
+in total. Development scenarios."""
+PLATOON_ROUND = 3
+"""Round from which platoons count; the first rounds do not know yet which vehicles follow each other. Raising it uses
+them later. Development scenarios."""
 USUAL_BREAKS = 0.05
-"""Share of tracks that break off, before the run has told."""
-LEAST_LEAVING = 0.05
-"""Least share of vehicles that end their journey (or are missed by the tracker) at any exit."""
+"""Share of tracks that break, before learning. Raising it joins fewer fragments when few tracks break. Development
+scenarios."""
+BREAKS_STRENGTH = 3.0
+"""Number of breaks that this share is worth. Raising it learns more slowly. Development scenarios."""
+MIN_BREAKS = -1.0
+"""Nats by which learning lowers the evidence of fragments at most. Raising it joins more fragments with a tracker that
+rarely breaks. Safety bound."""
+MAX_BREAKS = 1.5
+"""Nats by which learning raises the evidence of fragments at most. Raising it joins more fragments with a tracker that
+often breaks. Safety bound."""
 NEGLIGIBLE = 1e-4
-"""Pairs whose likelihood ratio stays below this are dropped while learning."""
+"""Likelihood ratio up to which pairs are dropped in the rounds of `DROP_ROUNDS`. Raising it saves time and may lose
+true pairs. Safety bound on time."""
+DROP_ROUNDS = (2, 5)
+"""Rounds after which negligible pairs are dropped. Later rounds save less time and judge better. Safety bound on
+time."""
+DROP_PAIRS = 100_000
+"""Number of pairs above which negligible ones are dropped. Raising it costs time. Safety bound on time."""
+MIN_LOG_RATIO = -60.0
+"""Nats below which a likelihood ratio does not fall. Raising it lets hopeless pairs keep some probability. Safety bound
+of the arithmetic."""
+MAX_LOG_RATIO = 25.0
+"""Nats above which a likelihood ratio does not rise. Raising it leaves rivals of a clear pair less. Safety bound of the
+arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a run has taught.
+    """What the run has taught.
 
     Attributes:
-        pairs: the candidate pairs that are left; link `len(table)` stands for fragments, those above for views.
+        pairs: the remaining candidate pairs.
         evidence: their measured values.
-        terms: log-likelihood ratios by term, each (m,).
+        terms: log-likelihood ratios in nats by term, each (m,).
         log_ratio: (m,) their sum.
         probability: (m,) marginal probability of each pair.
-        mass: (l,) expected number of vehicles of each link.
+        mass: (l,) expected number of vehicles that take each link.
         share: (l,) probability that a vehicle at the link's source takes it.
         times: learned travel times of each link.
     """
@@ -86,6 +97,7 @@ def learn(
     summaries: TrackSummaries,
     pairs: Pairs,
     evidence: Evidence,
+    *,
     table: LinkTable,
     prior: LinkPrior,
     entries: TrackEnds,
@@ -93,55 +105,56 @@ def learn(
     settings: AssociationSettings,
     start: Learned | None = None,
 ) -> Learned:
-    """Alternate between the pairs' probabilities and what they say of links, travel times and evidence.
+    """Alternate between the probabilities of pairs (E-step) and what they say about links and evidence (M-step).
 
     Args:
         summaries: the tracks.
-        pairs, evidence: candidates, see `Learned`.
-        table, prior: the links and what is believed of them beforehand.
+        pairs: the candidate pairs.
+        evidence: their measured values.
+        table: the links.
+        prior: what is believed about the links beforehand.
         entries, exits: the tracks' ends.
         settings: switches and the number of rounds.
-        start: what an earlier call learned on the same pairs; its links and probabilities are the starting point.
+        start: result of an earlier call on the same pairs; its probabilities are the starting point.
     """
-    links = len(table)
-    model = _LinkModel(summaries, table, prior, entries, exits, settings)
+    model = _Model(summaries, table, prior, entries, exits, settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
     together = np.zeros(len(pairs), np.bool_)
     if start is not None:
         together = _together(pairs, _best_choice(pairs, probability, start.log_ratio, len(summaries)), len(summaries))
+        model.update(pairs, probability, settled=True)
     terms: dict[str, npt.NDArray[np.float64]] = {}
     log_ratio = np.zeros(len(pairs))
-    if start is not None:
-        model.learn(pairs, probability, settled=True)
     for step in range(settings.rounds):
-        terms = evidence.log_ratios(belief, together, pairs.link, summaries.label, settings)
-        terms |= model.log_ratios(pairs, belief, ordered=settings.order and step >= 3)
+        terms = evidence.log_ratios(belief, together, pairs.group, summaries.label, settings)
+        terms |= model.log_ratios(pairs, belief, platoons=settings.platoons and step >= PLATOON_ROUND)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
-        # Learning starts by believing that vehicles are seen again: from too little belief no link ever grows.
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
-        ratio = np.exp(np.clip(log_ratio + lift, -60.0, 25.0))
+        ratio = np.exp(np.clip(log_ratio + lift, MIN_LOG_RATIO, MAX_LOG_RATIO))
         probability = pair_marginals(pairs.source, pairs.target, ratio, len(summaries))
-        # Whoever leaves at regular distances can be paired with a shift: every pair is a little likely then, and travel
-        # times learned from that are broad, which keeps them so. The best consistent choice breaks the tie.
+        # Vehicles at regular headways can be paired with a shift by one. Then all pairs are a little likely, and travel
+        # times learned from them are broad, which keeps them likely. The best consistent choice breaks the tie.
         belief = (1.0 - HARDNESS) * probability
         chosen = _best_choice(pairs, probability, np.log(ratio), len(summaries))
         belief[chosen] += HARDNESS
         together = _together(pairs, chosen, len(summaries))
-        model.learn(pairs, belief, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
-        if step in (2, 5) and len(pairs) > 100_000:
-            kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.link >= links))
+        model.update(pairs, belief, settled=start is not None or step >= OPTIMISTIC_ROUNDS)
+        if step in DROP_ROUNDS and len(pairs) > DROP_PAIRS:
+            kept = np.flatnonzero((log_ratio > np.log(NEGLIGIBLE)) | (pairs.kind != PairKind.LINK))
             pairs, evidence, probability, belief = pairs[kept], evidence[kept], probability[kept], belief[kept]
             together = together[kept]
     terms = {name: term[-len(log_ratio) :] for name, term in terms.items()}
-    return Learned(pairs, evidence, terms, log_ratio, probability, model.mass, model.share, model.blended_times())
+    return Learned(
+        pairs, evidence, terms, log_ratio, probability, model.travel.mass, model.shares.share, model.travel.times
+    )
 
 
 def _best_choice(
     pairs: Pairs, probability: npt.NDArray[np.float64], log_ratio: npt.NDArray[np.float64], n: int
 ) -> npt.NDArray[np.int64]:
-    """Indices of the single best consistent choice of pairs.
+    """Rows of the single best consistent choice of pairs.
 
-    Only what the probabilities leave open is searched: in a large scenario nearly all is settled.
+    Only what the probabilities leave open is searched: in a large scenario nearly everything is settled.
     """
     settled = np.flatnonzero(probability > SETTLED)
     left, reached = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
@@ -153,15 +166,15 @@ def _best_choice(
 
 
 def _together(pairs: Pairs, chosen: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.bool_]:
-    """(m,) whether the chosen pairs join both tracks of each pair, directly or by way of others."""
+    """(m,) whether the chosen pairs join the two tracks of each pair, directly or through other tracks."""
     edges = (np.ones(len(chosen), np.bool_), (pairs.source[chosen], pairs.target[chosen]))
     _, vehicle = connected_components(coo_array(edges, shape=(n, n)), directed=False)
     result: npt.NDArray[np.bool_] = vehicle[pairs.source] == vehicle[pairs.target]
     return result
 
 
-class _LinkModel:
-    """Shares and travel times of the links, and what a pair's time says under them."""
+class _Model:
+    """The learned travel times and shares of all links, and what they say about pairs."""
 
     def __init__(
         self,
@@ -172,230 +185,81 @@ class _LinkModel:
         exits: TrackEnds,
         settings: AssociationSettings,
     ) -> None:
-        self._table = table
-        self._prior = prior
-        self._settings = settings
-        self._summaries = summaries
-        self._n = len(summaries)
-        recognised = settings.appearance and bool((summaries.weight > 0).any())
-        self._least_gain = LEAST_GAIN if recognised else LEAST_GAIN_BY_TIME
-        self._entry_zone = entries.zone
-        self._end = exits.time
-        self._start = entries.time
-        recorded = summaries.recorded
-        source_camera = np.where(
-            table.overlap, _take(entries.camera, table.source), _take(exits.camera, table.source)
-        ).astype(np.int64)
-        self._source_window = recorded[source_camera]
-        target_camera = _take(entries.camera, table.target)
-        pools = (table.overlap * len(recorded) + source_camera) * len(recorded) + target_camera
-        _, pool = np.unique(pools, return_inverse=True)
-        self._pool = pool.reshape(-1).astype(np.int64)
-        self._target_window = recorded[_take(entries.camera, table.target)]
-        length = np.maximum(recorded[:, 1] - recorded[:, 0], 1.0)
-        self._zone_length = length[entries.camera]
-        self._arrivals = np.bincount(entries.zone, minlength=len(entries.camera)).astype(np.float64)
-        self._fresh = np.where(summaries.calibrated[entries.camera], FRESH_SHARE_CALIBRATED, FRESH_SHARE)
-        # Which links each track could take from its end, and by which it could have come.
-        self._out_track, self._out_link = _members(exits.zone, table.source, ~table.overlap)
-        over_track, over_link = _members(entries.zone, table.source, table.overlap)
-        self._over_track, self._over_link = over_track, over_link
-        self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
-        self.mass = np.zeros(len(table))
-        self.share = prior.first.copy()
-        self._times = prior.times
-        self._pool_mass = np.zeros(0)
-        self._pool_times = prior.times
-        self._learned = False
+        self._summaries, self._table, self._prior, self._settings = summaries, table, prior, settings
+        self._exit_time = exits.time
+        by_time = not (settings.appearance and bool((summaries.weight > 0).any()))
+        self._visibility = Visibility(summaries, table, entries, exits)
+        self.shares = LinkShares(prior)
+        self.travel = TravelTimeModel(table, prior, entries, exits, cameras=len(summaries.cameras), by_time=by_time)
 
-    def blended_times(self) -> TravelTimes:
-        """The learned travel times (the starting ones before anything was learned)."""
-        return self._times
-
-    def learn(self, pairs: Pairs, probability: npt.NDArray[np.float64], settled: bool) -> None:
-        """Shares and travel times from the pairs' probabilities; once settled, links without a pattern fade."""
-        links = len(self._table)
-        real = pairs.link < links
-        link, weight = pairs.link[real], probability[real]
-        self.mass = np.asarray(np.bincount(link, weight, links), np.float64)
-        seen = np.asarray(np.bincount(self._out_link, self._seen_ahead(), links), np.float64)
-        seen += np.bincount(self._over_link, minlength=links)
-        # The variational mean of a Dirichlet: links with a chance pair or two fade instead of feeding themselves.
-        count = self.mass + PROBABILITY_STRENGTH * self._prior.probability
-        share = np.exp(digamma(count)) / (np.maximum(seen, self.mass) + PROBABILITY_STRENGTH)
-        # What many vehicles could have done and none did fades; of a handful, any may do what no other does.
-        few = FEW_SEEN / (seen + FEW_SEEN)
-        least = self._prior.probability * np.maximum(LEAST_SHARE, self._prior.alone * few)
-        self.share = np.maximum(share, least)
-        worth = weight > 1e-3
-        own = weight[worth] * self._learned_part(link[worth], pairs.seconds[real][worth])
-        self._times = fit_travel_times(link[worth], pairs.seconds[real][worth], own, links)
-        pools = int(self._pool.max(initial=-1)) + 1
-        self._pool_mass = np.asarray(np.bincount(self._pool[link], weight, pools), np.float64)
-        self._pool_times = fit_travel_times(self._pool[link[worth]], pairs.seconds[real][worth], weight[worth], pools)
-        self._learned = True
+    def update(self, pairs: Pairs, probability: npt.NDArray[np.float64], *, settled: bool) -> None:
+        """Learn from the probabilities of pairs; once settled, links without a pattern fade."""
+        rows = pairs.of_kind(PairKind.LINK)
+        link, seconds, weight = pairs.link[rows], pairs.seconds[rows], probability[rows]
+        departures = self._visibility.departures(self.travel.times)
+        self.travel.update(link, seconds, weight)
+        self.shares.update(self.travel.mass, departures)
         if settled and self._prior.chance is not None:
-            pattern = self._pattern(link[worth], pairs.seconds[real][worth], weight[worth], self._prior.chance)
-            floor = np.minimum(self.share, least)
-            self.share = floor + (self.share - floor) * expit(
-                pattern - LEAST_PATTERN + PRIOR_PATTERN * self._prior.probability
-            )
-
-    def _pattern(
-        self,
-        link: npt.NDArray[np.int64],
-        seconds: npt.NDArray[np.float64],
-        weight: npt.NDArray[np.float64],
-        chance: TravelTimes,
-    ) -> npt.NDArray[np.float64]:
-        """(l,) nats by which a link's travel times agree with each other better than with chance.
-
-        Vehicles that leave the network and others that enter it can be paired at any time; that is no link.
-        """
-        better = self._density(link, seconds, weight) / np.maximum(chance.at(link, seconds), 1e-9)
-        gain = np.log(np.maximum(better, 1e-3)) - self._least_gain
-        nats = np.bincount(link, weight * gain, len(self._table)).astype(np.float64)
-        return np.asarray(nats, np.float64)
+            self.shares.fade(self.travel.agreement(link, seconds, weight, self._prior.chance))
 
     def log_ratios(
-        self, pairs: Pairs, probability: npt.NDArray[np.float64], ordered: bool
+        self, pairs: Pairs, probability: npt.NDArray[np.float64], *, platoons: bool
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """Terms of place and time, each (m,): travel time, transitions and, for fragments, place."""
-        links = len(self._table)
-        real = pairs.link < links
-        link, seconds = pairs.link[real], pairs.seconds[real]
-        window = self._table.high - self._table.low
-        if self._settings.travel_time:
-            density = self._density(link, seconds, probability[real])
-            if ordered:
-                density = order_density(
-                    link, self._end[pairs.source[real]], pairs.source[real], seconds, probability[real], density
+        """Log-likelihood ratios of place and time, each (m,)."""
+        settings, links = self._settings, len(self._table)
+        rows = pairs.of_kind(PairKind.LINK)
+        linked, belief = pairs[rows], probability[rows]
+        link, seconds = linked.link, linked.seconds
+        if settings.travel_time:
+            density = self.travel.density(link, seconds, belief)
+            if platoons:
+                density = platoon_density(
+                    link=link,
+                    source=linked.source,
+                    exit_time=self._exit_time[linked.source],
+                    seconds=seconds,
+                    probability=belief,
+                    density=density,
                 )
         else:
-            density = 1.0 / window[link]
-        share = (
-            self.share if self._settings.transitions else np.full(links, float(np.mean(self.share)) if links else 0.0)
-        )
-        leaving = self._leaving(share)
-        arriving = self._arriving()
-        travel = np.zeros(len(pairs))
-        transition = np.zeros(len(pairs))
-        travel[real] = np.log(np.maximum(density, 1e-12)) - np.log(arriving[pairs.target[real]])
-        transition[real] = np.log(np.maximum(share[link], 1e-9)) - np.log(leaving[pairs.source[real]])
-        views = np.flatnonzero(pairs.link > links)
-        if len(views):
-            shown = pairs[views].renumbered(-links - 1)
-            transition[views] = view_log_prior(shown, probability[views], int(shown.link.max()) + 1)
-        pieces = np.zeros(len(pairs))
-        broken = np.flatnonzero(pairs.link == links)
-        if len(broken):
-            chance = probability[broken]
-            # How often tracks break depends on the tracker; the run tells.
-            often = np.log((chance.sum() + 3.0) / (USUAL_BREAKS * self._n + 3.0))
-            pieces[broken] = fragment_log_ratio(self._summaries, pairs[broken], chance) + np.clip(often, -1.0, 1.5)
-        terms = {"travel_time": travel, "transitions": transition, "fragments": pieces}
-        if self._settings.returns:
-            terms["returns"] = np.zeros(len(pairs))
-            terms["returns"][real] = self._returning(pairs[real], probability[real])
+            density = 1.0 / (self._table.high - self._table.low)[link]
+        share = self.shares.share
+        if not settings.transitions:
+            share = np.full(links, float(np.mean(share)) if links else 0.0)
+        leaving = self._visibility.leaving(share, self.travel.times)
+        arriving = self._visibility.arriving(self.travel.mass, self.travel.times)
+        travel, transition, fragments = (np.zeros(len(pairs)) for _ in range(3))
+        travel[rows] = np.log(np.maximum(density, 1e-12)) - np.log(arriving[linked.target])
+        transition[rows] = np.log(np.maximum(share[link], 1e-9)) - np.log(leaving[linked.source])
+        views = pairs.of_kind(PairKind.OVERLAPPING_VIEW)
+        transition[views] = view_log_prior(pairs[views], probability[views])
+        broken = pairs.of_kind(PairKind.FRAGMENT)
+        fragments[broken] = self._fragment_log_ratio(pairs[broken], probability[broken])
+        terms = {"travel_time": travel, "transitions": transition, "fragments": fragments}
+        if settings.u_turn_prior:
+            terms["u_turn_prior"] = np.zeros(len(pairs))
+            terms["u_turn_prior"][rows] = self._u_turn_log_ratio(linked, belief)
         return terms
 
-    def _returning(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(m,) log of how much rarer a pair is because it leads its vehicle back to where it came from.
+    def _fragment_log_ratio(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(m,) evidence of fragments; how often tracks break depends on the tracker and is learned."""
+        if len(pairs) == 0:
+            return np.zeros(0)
+        expected = USUAL_BREAKS * len(self._summaries) + BREAKS_STRENGTH
+        often = np.log((probability.sum() + BREAKS_STRENGTH) / expected)
+        return fragment_log_ratio(self._summaries, pairs, probability) + np.clip(often, MIN_BREAKS, MAX_BREAKS)
 
-        Arrivals follow departures in both directions of a road, so times alone make vehicles go to and fro.
-        """
-        camera = self._summaries.camera.astype(np.int64)
-        here, there = camera[pairs.source], camera[pairs.target]
-        onward = np.flatnonzero((here != there) & ~self._table.overlap[pairs.link])
-        source, target = pairs.source[onward], pairs.target[onward]
-        here, there = here[onward], there[onward]
-        count = len(self._summaries.cameras)
+    def _u_turn_log_ratio(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(m,) evidence against U-turns, for successions between two cameras."""
+        camera = self._summaries.camera
+        between = camera[pairs.source] != camera[pairs.target]
+        rows = np.flatnonzero(between & ~self._table.overlap[pairs.link])
         result = np.zeros(len(pairs))
-        for came, goes in (
-            (target * count + here, source * count + there),
-            (source * count + there, target * count + here),
-        ):
-            keys, place = np.unique(came, return_inverse=True)
-            seen = np.bincount(place.reshape(-1), probability[onward], len(keys))
-            at = np.minimum(np.searchsorted(keys, goes), max(len(keys) - 1, 0))
-            known = np.where(keys[at] == goes, seen[at], 0.0) if len(keys) else np.zeros(len(goes))
-            result[onward] += np.log(1.0 - (1.0 - RETURN_SHARE) * np.minimum(known, 1.0))
+        result[rows] = u_turn_log_ratio(
+            pairs.source[rows],
+            pairs.target[rows],
+            probability[rows],
+            camera=camera,
+            cameras=len(self._summaries.cameras),
+        )
         return result
-
-    def _density(
-        self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Density of the travel time, of which a pair's own share is taken off: it must not vouch for itself."""
-        if not self._learned:
-            sure = self._prior.sure[link]
-            return sure * self._prior.peak.at(link, seconds) + (1 - sure) * self._prior.times.at(link, seconds)
-        mass, others = self.mass[link], np.maximum(self.mass[link] - probability, 0.0)
-        own = probability * self._times.peak[link]
-        density = np.maximum(mass * self._times.at(link, seconds) - own, 0.0)
-        # What vehicles between other zones of the same two cameras took backs a link that few take.
-        pool = self._pool[link]
-        pooled = np.maximum(self._pool_mass[pool] - mass, 0.0)
-        common = self._pool_mass[pool] * self._pool_times.at(pool, seconds) - mass * self._times.at(link, seconds)
-        common = np.maximum(common, 0.0) / np.maximum(pooled, 1e-6)
-        trust = pooled / (pooled + POOL_STRENGTH)
-        broad = TIMES_STRENGTH * ((1 - trust) * self._prior.times.at(link, seconds) + trust * common)
-        result: npt.NDArray[np.float64] = (density + broad) / (others + TIMES_STRENGTH)
-        return result
-
-    def _learned_part(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(m,) probability that a true pair's time comes from the link's learned times, not from the broad ones."""
-        if not self._learned:
-            return np.ones(len(link))
-        learned = self.mass[link] * self._times.at(link, seconds)
-        broad = TIMES_STRENGTH * self._prior.times.at(link, seconds)
-        return learned / np.maximum(learned + broad, 1e-12)
-
-    def _seen_ahead(self) -> npt.NDArray[np.float64]:
-        """Of each (track, link it could take): the probability that the arrival falls into the target's clip."""
-        link, end = self._out_link, self._end[self._out_track]
-        times = self._times if self._learned else self._prior.times
-        later = times.mass_below(link, self._target_window[link, 1] - end)
-        return np.maximum(later - times.mass_below(link, self._target_window[link, 0] - end), 0.0)
-
-    def _leaving(self, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(n,) probability that no camera sees a track's vehicle again."""
-        taken = np.bincount(self._out_track, share[self._out_link] * self._seen_ahead(), self._n)
-        taken += np.bincount(self._over_track, share[self._over_link], self._n)
-        result: npt.NDArray[np.float64] = np.maximum(1.0 - taken, LEAST_LEAVING)
-        return result
-
-    def _arriving(self) -> npt.NDArray[np.float64]:
-        """(n,) vehicles a second that enter a track's entry zone at its start and were not seen before."""
-        zones = len(self._arrivals)
-        explained = np.bincount(self._table.target, self.mass, zones) if len(self._table) else np.zeros(zones)
-        fresh = np.maximum(self._arrivals - explained, self._fresh * self._arrivals + 0.3) / self._zone_length
-        link, start = self._in_link, self._start[self._in_track]
-        times = self._times if self._learned else self._prior.times
-        before = times.mass_below(link, start - self._source_window[link, 0])
-        seen = np.maximum(before - times.mass_below(link, start - self._source_window[link, 1]), 0.0)
-        links = len(self._table)
-        usual = np.bincount(link, seen, links) / np.maximum(np.bincount(link, minlength=links), 1)
-        flow = self.mass / np.maximum(usual, 0.2) / self._zone_length[self._table.target]
-        unseen = np.bincount(self._in_track, flow[link] * (1.0 - seen), self._n)
-        result: npt.NDArray[np.float64] = fresh[self._entry_zone] + unseen
-        return result
-
-
-def _take(values: npt.NDArray[np.int32], index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """values[index], with 0 where the index belongs to a longer array (the other kind of zone)."""
-    if len(values) == 0:
-        return np.zeros(len(index), np.int64)
-    return np.where(index < len(values), values[np.minimum(index, len(values) - 1)], 0).astype(np.int64)
-
-
-def _members(
-    zone: npt.NDArray[np.int64], link_zone: npt.NDArray[np.int64], of_kind: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All (track, link) of which the track's zone is the link's zone, for links of one kind."""
-    links = np.flatnonzero(of_kind)
-    links = links[np.argsort(link_zone[links], kind="stable")]
-    low = np.searchsorted(link_zone[links], zone, "left")
-    count = np.searchsorted(link_zone[links], zone, "right") - low
-    track = np.repeat(np.arange(len(zone)), count)
-    place = np.arange(len(track)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
-    return track, links[place]

@@ -1,9 +1,11 @@
-"""Candidate pairs: two tracks whose zones may be linked and whose times fit, found by time windows, never all pairs."""
+"""Candidate pairs: two tracks that a link may join at a plausible time. They are found by time windows, never by
+enumerating all pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import pairwise
 
 import numba
@@ -13,35 +15,70 @@ import numpy.typing as npt
 from mtmc.association.links.zones import RawEnds, TrackEnds, describe_ends
 from mtmc.association.track_summaries import TrackSummaries
 
-AT_ONCE = 2_000_000
-"""Pairs that are looked at at a time where most are thrown away."""
+CHUNK_PAIRS = 2_000_000
+"""Pairs that are generated at a time when most of them are pruned. Raising it uses more memory (about 100 bytes per
+pair) and fewer passes; the result does not change. Safety bound: 200 MB."""
+
+
+class PairKind(IntEnum):
+    """What kind of event would join the two tracks of a candidate pair."""
+
+    LINK = 0
+    """The vehicle takes a link; `Pairs.link` is a row of the `LinkTable`."""
+    FRAGMENT = 1
+    """The track of one vehicle broke within a camera; `Pairs.link` is 0."""
+    OVERLAPPING_VIEW = 2
+    """Two cameras see one place at the same time; `Pairs.link` numbers the ordered pair of cameras."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Candidate pairs, sorted by (source, target, link).
+    """Candidate pairs, one row each. The same two tracks may occur with several links.
 
     Attributes:
-        source: (m,) int64, the track that starts first (ties: the smaller index).
+        source: (m,) int64, the track that starts first (the smaller index if both start at once).
         target: (m,) int64, the other track.
-        link: (m,) int64, the link that would join them, see `LinkTable`.
-        seconds: (m,) float64, travel time: from the source's exit (succession) or entry (overlap) on.
+        link: (m,) int64, the link that would join them, numbered within each kind; see `PairKind`.
+        seconds: (m,) float64, travel time: from the source's exit (succession, fragment) or entry (overlap) to the
+            target's entry.
+        kind: (m,) int8, a `PairKind`.
     """
 
     source: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
     link: npt.NDArray[np.int64]
     seconds: npt.NDArray[np.float64]
+    kind: npt.NDArray[np.int8]
+
+    @classmethod
+    def of(
+        cls,
+        source: npt.NDArray[np.int64],
+        target: npt.NDArray[np.int64],
+        link: npt.NDArray[np.int64],
+        seconds: npt.NDArray[np.float64],
+        *,
+        kind: PairKind = PairKind.LINK,
+    ) -> Pairs:
+        """Pairs that are all of one kind."""
+        return cls(source, target, link, seconds, np.full(len(source), kind, np.int8))
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Pairs:
-        return Pairs(self.source[rows], self.target[rows], self.link[rows], self.seconds[rows])
+        return Pairs(self.source[rows], self.target[rows], self.link[rows], self.seconds[rows], self.kind[rows])
 
-    def renumbered(self, by: int) -> Pairs:
-        """The pairs with `by` added to the numbers of their links."""
-        return Pairs(self.source, self.target, self.link + by, self.seconds)
+    def of_kind(self, kind: PairKind) -> npt.NDArray[np.int64]:
+        """Rows of one kind, ascending."""
+        return np.flatnonzero(self.kind == kind)
+
+    @property
+    def group(self) -> npt.NDArray[np.int64]:
+        """(m,) int64, a number for each (kind, link), from 0."""
+        count = np.zeros(len(PairKind), np.int64)
+        np.maximum.at(count, self.kind, self.link + 1)
+        return self.link + (np.cumsum(count) - count)[self.kind]
 
     @classmethod
     def concatenate(cls, parts: Sequence[Pairs]) -> Pairs:
@@ -51,21 +88,22 @@ class Pairs:
             np.concatenate([p.target for p in parts]),
             np.concatenate([p.link for p in parts]),
             np.concatenate([p.seconds for p in parts]),
+            np.concatenate([p.kind for p in parts]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class LinkTable:
-    """The links that are considered, sorted by (overlap, source zone, target zone).
+    """Possible links, sorted by (overlap, source zone, target zone).
 
-    A succession goes from an exit zone to an entry zone. An overlap goes from the entry zone of the camera that sees a
-    vehicle first to the entry zone of another that sees it at the same time.
+    A succession leads from an exit zone to an entry zone. An overlap leads from the entry zone of the camera that sees
+    a vehicle first to the entry zone of another camera that sees it at the same time.
 
     Attributes:
-        overlap: (l,) bool.
+        overlap: (l,) bool, whether the link is an overlap.
         source: (l,) int64, an exit zone, or an entry zone for an overlap.
         target: (l,) int64, an entry zone.
-        low, high: (l,) float64, the window of travel times in seconds.
+        low, high: (l,) float64, bounds of the travel time in seconds.
     """
 
     overlap: npt.NDArray[np.bool_]
@@ -83,17 +121,19 @@ def find_pairs(
     entries: TrackEnds,
     exits: TrackEnds,
     links: LinkTable,
-    passes: Callable[[Pairs], npt.NDArray[np.bool_]] | None = None,
+    keep: Callable[[Pairs], npt.NDArray[np.bool_]] | None = None,
 ) -> Pairs:
-    """All pairs of tracks that one of `links` may join.
+    """All pairs of tracks that one of the links may join, sorted by (source, target, link).
 
-    Two tracks of one camera must not overlap in time. Parallel pairs (one succession, one overlap) may come out.
+    Two tracks of one camera must not overlap in time. Two tracks may be joined by a succession and by an overlap; then
+    both pairs are returned.
 
     Args:
         summaries: the tracks.
-        entries, exits: their ends in zones.
-        links: what may join them.
-        passes: (m,) bool, which of m pairs are wanted; None: all. The unwanted are never held all at once.
+        entries, exits: the tracks' entries and exits, sorted into zones.
+        links: the possible links.
+        keep: returns an (m,) bool mask of the pairs to keep; None keeps all. It is called on chunks, so that the
+            rejected pairs never have to be held at once.
     """
     order = np.lexsort((entries.time, entries.zone))
     starts = entries.time[order]
@@ -108,38 +148,40 @@ def find_pairs(
         span = np.searchsorted(links.source[rows], np.arange(zones + 1))
         arguments = (zone, time, span, links.target[rows], links.low[rows], links.high[rows], starts, bounds)
         first = _window_starts(*arguments)
-        # Cuts between tracks, so that each part has about so many pairs.
-        parts = max(int(first[-1] // AT_ONCE), 1) if passes is not None else 1
-        cuts = np.unique(np.searchsorted(first, np.linspace(0, first[-1], parts + 1)))
+        # Chunks end between tracks and hold about `CHUNK_PAIRS` pairs each.
+        chunks = max(int(first[-1] // CHUNK_PAIRS), 1) if keep is not None else 1
+        cuts = np.unique(np.searchsorted(first, np.linspace(0, first[-1], chunks + 1)))
         cuts[0], cuts[-1] = 0, len(zone)
         for begin, stop in pairwise(cuts.tolist()):
             source, position, which = _window_pairs(*arguments, first, begin, stop)
             target = order[position]
-            pairs = Pairs(source, target, rows[which], starts[position] - time[source])
+            pairs = Pairs.of(source, target, rows[which], starts[position] - time[source])
             pairs = pairs[_possible(summaries, pairs, overlap)]
-            found.append(pairs if passes is None else pairs[passes(pairs)])
+            found.append(pairs if keep is None else pairs[keep(pairs)])
     if not found:
         none = np.zeros(0, np.int64)
-        return Pairs(none, none, none, np.zeros(0))
+        return Pairs.of(none, none, none, np.zeros(0))
     joined = Pairs.concatenate(found)
     return joined[np.lexsort((joined.link, joined.target, joined.source))]
 
 
 def _possible(summaries: TrackSummaries, pairs: Pairs, overlap: bool) -> npt.NDArray[np.bool_]:
-    """Which pairs are in order, may be one vehicle, and are of the kind of their link."""
+    """(m,) whether the source starts first, both tracks can be one vehicle, and an overlap has them overlap in time."""
     a, b = pairs.source, pairs.target
     ordered = (summaries.start[a] < summaries.start[b]) | ((summaries.start[a] == summaries.start[b]) & (a < b))
-    together = summaries.start[b] <= summaries.end[a]
-    possible = ordered & ~(together & (summaries.camera[a] == summaries.camera[b]))
-    return np.asarray(possible & together if overlap else possible, np.bool_)
+    simultaneous = summaries.start[b] <= summaries.end[a]
+    possible = ordered & ~(simultaneous & (summaries.camera[a] == summaries.camera[b]))
+    return np.asarray(possible & simultaneous if overlap else possible, np.bool_)
 
 
 def _window_starts(*arguments: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """(n + 1,) number of pairs before each track."""
     counts: npt.NDArray[np.int64] = _compiled_counts(*arguments)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _window_pairs(*arguments: object) -> tuple[npt.NDArray[np.int64], ...]:
+    """Source track, position of the target in the sorted entries, and link of each pair of a range of tracks."""
     found: tuple[npt.NDArray[np.int64], ...] = _compiled_pairs(*arguments)
     return found
 
@@ -176,7 +218,7 @@ def _compiled_pairs(zone, time, span, target, low, high, starts, bounds, first, 
 
 
 def camera_ends(ends: RawEnds, cameras: int) -> TrackEnds:
-    """Ends of which each camera is one zone, with their own times."""
+    """Track ends with each camera as a single zone, at the times of the ends themselves."""
     zone = ends.camera.astype(np.int64)
     sorted_in = describe_ends(ends, zone, cameras, np.arange(cameras, dtype=np.int32))
     return replace(sorted_in, time=ends.time)

@@ -1,35 +1,95 @@
-"""Do arrivals follow departures? Evidence for a travel time between two zones from the times of their events alone."""
+"""Evidence for a travel time between two zones from the times of their events alone: do arrivals follow departures?"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.links.geography import compiled_likelihood
+from mtmc.association.links.candidates import LinkTable
+from mtmc.association.links.geography import GEOGRAPHY_FLOOR, compiled_likelihood
 from mtmc.association.links.zones import TrackEnds
 from mtmc.association.track_summaries import TrackSummaries
 
 WIDTHS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Widths of the windows of travel time tried, in seconds."""
+"""Widths in seconds of the travel-time windows that are tried. More or wider windows find links with a wider scatter of
+travel times, at the cost of time and of more chance peaks. Theory: doubling widths, from the scatter of free traffic to
+that of a traffic light."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """Cross-correlation of the events of zone pairs, one row per pair of zones.
+
+    Attributes:
+        overlap: (k,) bool, False for exits followed by entries, True for entries that overlap.
+        source: (k,) int64, an exit zone, or an entry zone for an overlap.
+        target: (k,) int64, an entry zone.
+        low, high: (k,) float64, travel times that are considered, in seconds.
+        pairs: (k,) float64, number of pairs of tracks within these travel times.
+        evidence: (k,) float64, log-likelihood ratio in nats of the best travel-time window against chance, at least 0.
+        peak: (k,) float64, middle of that window in seconds.
+        width: (k,) float64, its width in seconds.
+        share: (k,) float64, share of the source's vehicles that take the link, if the evidence holds.
+    """
+
+    overlap: npt.NDArray[np.bool_]
+    source: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    pairs: npt.NDArray[np.float64]
+    evidence: npt.NDArray[np.float64]
+    peak: npt.NDArray[np.float64]
+    width: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Correlations]) -> Correlations:
+        """All rows of `parts`, in their order."""
+        none, index = np.zeros(0), np.zeros(0, np.int64)
+        empty = cls(np.zeros(0, np.bool_), index, index, none, none, none, none, none, none, none)
+        return cls(*(np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in cls.__slots__))
+
+    def links(self, rows: npt.NDArray[np.int64]) -> LinkTable:
+        """Links of some rows."""
+        return LinkTable(self.overlap[rows], self.source[rows], self.target[rows], self.low[rows], self.high[rows])
 
 
 def correlate(
     summaries: TrackSummaries,
     sources: TrackEnds,
     entries: TrackEnds,
+    *,
     window: tuple[float, float],
     lag: float,
     overlap: bool,
     expected: npt.NDArray[np.float64],
-) -> list[npt.NDArray[np.generic]]:
-    """For every two zones: window, pairs in it, and the travel time that most events agree on.
+) -> Correlations:
+    """Correlate the events of every source zone with those of every entry zone.
 
-    Returns columns: overlap, source, target, low, high, pairs, evidence in nats, middle and width of the window of
-    travel times (seconds), share of the source's vehicles that take the link if the evidence holds.
+    At the true travel time of a link, more departures are followed by an arrival, and more arrivals are preceded by a
+    departure, than the rates of events let expect by chance.
+
+    Args:
+        summaries: the tracks, for how long each camera recorded.
+        sources: the exits, or the entries to look for overlaps.
+        entries: the entries.
+        window: shortest and longest travel time in seconds.
+        lag: resolution of travel times in seconds.
+        overlap: whether to look for overlaps, where the target must be entered while the source is still in view.
+        expected: (source zones, entry zones) travel time in seconds from geography, NaN where unknown.
+
+    Returns:
+        One row per pair of zones, ordered by (source, target).
     """
     low, high = window
     zone, time = sources.zone, sources.time
@@ -42,37 +102,35 @@ def correlate(
     widths = np.array([max(round(w / lag), 1) for w in WIDTHS if w >= lag], np.int64)
     calibrated = summaries.calibrated
 
-    def row(index: int) -> list[npt.NDArray[np.generic]]:
+    def row(index: int) -> Correlations:
         rows = by_zone[spans[index] : spans[index + 1]]
         camera = sources.camera[index]
         same = entries.camera == camera
         until = summaries.end[rows] if overlap else np.full(len(rows), np.inf)
-        # Calibrated cameras tell by places, not by times, whether they see the same vehicle at once.
+        # Calibrated cameras tell from places, not from times, whether they see the same vehicle at once.
         known_by_place = same | (calibrated[camera] & calibrated[entries.camera]) if overlap else same
-        least = np.where(known_by_place, np.inf if overlap else 0.0, low)
-        count, score, place, width, share = _agreement(
+        earliest = np.where(known_by_place, np.inf if overlap else 0.0, low)
+        count, evidence, place, width, share = _agreement(
             time[rows], until, starts, bounds, summaries.recorded[entries.camera], summaries.recorded[camera],
-            least, low, lag, bins, widths, expected[index],
+            earliest, low, lag, bins, widths, expected[index],
         )  # fmt: skip
-        return [
-            np.full(len(score), overlap),
-            np.full(len(score), index),
-            np.arange(len(score)),
-            np.where(same, 0.0, low),
-            np.full(len(score), high),
-            count,
-            score,
-            low + place * lag,
-            width * lag,
-            share,
-        ]
+        zones = len(evidence)
+        return Correlations(
+            overlap=np.full(zones, overlap),
+            source=np.full(zones, index, np.int64),
+            target=np.arange(zones, dtype=np.int64),
+            low=np.where(same, 0.0, low),
+            high=np.full(zones, high, np.float64),
+            pairs=count,
+            evidence=evidence,
+            peak=low + place * lag,
+            width=width * lag,
+            share=share,
+        )
 
-    # The compiled part lets other threads run; zones do not depend on each other.
+    # The compiled part releases the interpreter lock, and zones do not depend on each other.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        columns = list(pool.map(row, range(len(sources.camera))))
-    if not columns:
-        return [np.zeros(0)] * 10
-    return [np.concatenate([c[k] for c in columns]) for k in range(10)]
+        return Correlations.concatenate(list(pool.map(row, range(len(sources.camera)))))
 
 
 def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
@@ -82,12 +140,14 @@ def _agreement(*arguments: object) -> tuple[npt.NDArray[np.float64], ...]:
 
 @numba.njit(cache=True, nogil=True)
 def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
-    time, until, starts, bounds, target_clips, clip, least, low, lag, bins, widths, expected
+    time, until, starts, bounds, target_clips, clip, earliest, low, lag, bins, widths, expected
 ):
-    """For one source zone and every target zone: how many events of either side have one of the other at each lag.
+    """For one source zone and every target zone: number of pairs, and evidence, place, width and share of the best
+    window.
 
-    At a lag and width that are travel times, more events than chance would give find at least one partner. Evidence is
-    the binomial log-likelihood ratio, the mean of both sides; that of pair counts would see platoons everywhere.
+    At a lag and width that match the travel time, more events than by chance have at least one partner in the window.
+    The evidence is the binomial log-likelihood ratio, averaged over both sides. Counting pairs instead of events with a
+    partner would find platoons everywhere.
     """
     zones = len(bounds) - 1
     count = np.zeros(zones)
@@ -99,18 +159,18 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
     for z in range(zones):
         a, b = bounds[z], bounds[z + 1]
         m = b - a
-        if m == 0 or n == 0 or least[z] == np.inf:
+        if m == 0 or n == 0 or earliest[z] == np.inf:
             continue
         for i in range(n):
-            begin = a + np.searchsorted(starts[a:b], time[i] + max(low, least[z]))
+            begin = a + np.searchsorted(starts[a:b], time[i] + max(low, earliest[z]))
             stop = a + np.searchsorted(starts[a:b], min(until[i], time[i] + low + bins * lag), "right")
             count[z] += max(stop - begin, 0)
-        # Less than two events on a side show nothing; only the pairs are counted.
+        # Fewer than two events on a side show nothing; only the pairs are counted.
         if n < 2 or m < 2 or count[z] < 2:
             continue
         rate_in = m / max(target_clips[z, 1] - target_clips[z, 0], 1.0)
         rate_out = n / max(clip[1] - clip[0], 1.0)
-        # Events of each side whose partner, at a lag, would fall into the other's clip.
+        # Events of each side whose partner at a given lag would fall into the other side's clip.
         seen_out = np.zeros(bins + 1)
         seen_in = np.zeros(bins + 1)
         for i in range(n):
@@ -125,7 +185,7 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
             if stop > begin:
                 seen_in[begin] += 1
                 seen_in[stop] -= 1
-        from_bin = max(int((least[z] - low) / lag), 0)
+        from_bin = max(int((earliest[z] - low) / lag), 0)
         for w in range(len(widths)):
             reach = widths[w]
             hit_out = np.zeros(bins + 1)
@@ -133,7 +193,7 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
             # A window starting at bin k holds the lags of bins k .. k + reach - 1.
             for i in range(n):
                 covered = 0
-                begin = a + np.searchsorted(starts[a:b], time[i] + max(low, least[z]))
+                begin = a + np.searchsorted(starts[a:b], time[i] + max(low, earliest[z]))
                 for p in range(begin, b):
                     if starts[p] > until[i]:
                         break
@@ -148,12 +208,12 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
             for q in range(m):
                 p = a + q
                 covered = bins
-                # Sources in order of time have falling lags.
+                # Sources in order of time have decreasing lags.
                 for i in range(n):
                     if starts[p] > until[i]:
                         continue
                     delay = starts[p] - time[i]
-                    if delay < max(low, least[z]):
+                    if delay < max(low, earliest[z]):
                         break
                     at = int((delay - low) / lag)
                     if at >= bins:
@@ -185,7 +245,7 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
                 nats *= 0.5
                 if np.isfinite(expected[z]):
                     middle = low + (k + reach // 2 + 0.5) * lag
-                    nats += np.log(0.03 + compiled_likelihood(middle, expected[z]))
+                    nats += np.log(GEOGRAPHY_FLOOR + compiled_likelihood(middle, expected[z]))
                 if nats > score[z]:
                     score[z] = nats
                     place[z] = k + reach / 2
@@ -197,29 +257,30 @@ def _compiled_agreement(  # type: ignore[no-untyped-def]  # pragma: no cover
 def support(
     sources: TrackEnds,
     entries: TrackEnds,
-    source: npt.NDArray[np.generic],
-    target: npt.NDArray[np.generic],
+    summaries: TrackSummaries,
+    *,
+    source: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
     low: npt.NDArray[np.float64],
     width: npt.NDArray[np.float64],
-    summaries: TrackSummaries,
 ) -> npt.NDArray[np.float64]:
-    """(m,) nats by which more events of two zones have a partner at a given travel time than chance would give.
+    """(m,) evidence in nats that more events of two zones have a partner at a given travel time than by chance.
 
     Args:
-        sources, entries: the ends.
+        sources, entries: the track ends.
+        summaries: the tracks, for how long each camera recorded.
         source, target: (m,) zones.
-        low, width: (m,) window of the travel time in seconds.
-        summaries: for how long each camera recorded.
+        low, width: (m,) start and width of the travel-time window in seconds.
     """
     nats: npt.NDArray[np.float64] = _compiled_support(
-        *_by_zone(sources), *_by_zone(entries), source.astype(np.int64), target.astype(np.int64), low, width,
+        *_by_zone(sources), *_by_zone(entries), source, target, low, width,
         summaries.recorded[sources.camera], summaries.recorded[entries.camera],
     )  # fmt: skip
     return nats
 
 
 def _by_zone(ends: TrackEnds) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Times sorted by (zone, time), and where each zone begins."""
+    """Times sorted by (zone, time), and the first row of each zone, with the number of rows at the end."""
     order = np.lexsort((ends.time, ends.zone))
     return ends.time[order], np.searchsorted(ends.zone[order], np.arange(len(ends.camera) + 1)).astype(np.int64)
 

@@ -1,4 +1,5 @@
-"""Which zones may be linked, found from the times of exits and entries alone: a peak of their cross-correlation."""
+"""Find the pairs of zones that may be linked from the times of exits and entries alone: a peak of their
+cross-correlation."""
 
 from __future__ import annotations
 
@@ -8,57 +9,115 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.evidence.screening import Screen
+from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.links.candidates import LinkTable, camera_ends, find_pairs
-from mtmc.association.links.correlation import correlate, support
-from mtmc.association.links.geography import expected_travel, travel_likelihood, usual_speed, zone_places
+from mtmc.association.links.correlation import Correlations, correlate, support
+from mtmc.association.links.geography import (
+    GEOGRAPHY_FLOOR,
+    expected_travel,
+    travel_likelihood,
+    usual_speed,
+    zone_places,
+)
 from mtmc.association.links.travel_times import BINS, TravelTimes
 from mtmc.association.links.zones import RawEnds, TrackEnds
 from mtmc.association.track_summaries import TrackSummaries
 
-FINE_LAG, COARSE_LAG = 0.1, 0.5
-"""Seconds a bin of the lags that are tried, in small and in large scenarios."""
+FINE_LAG = 0.1
+"""Seconds per bin of the travel times that are tried, in small scenarios. Raising it blurs peaks and saves time.
+Theory: finer than the scatter of free traffic."""
+COARSE_LAG = 0.5
+"""Seconds per bin in large scenarios. Raising it blurs peaks and saves time. Safety bound on time."""
 FINE_ZONES = 10_000
-"""Most pairs of zones for which the fine bins are affordable."""
-CLEAR_PEAK = 12.0
-"""Nats of evidence above which a link counts in a large scenario: about one false link in 160,000 places tried."""
-SUCCESSION_SHARE, OVERLAP_SHARE = 0.6, 0.1
-"""Share of a zone's vehicles that all its links of one kind are expected to take."""
+"""Pairs of zones up to which the fine bins are used. Raising it costs time in large scenarios. Safety bound on time."""
+DISTINCT_PEAK = 12.0
+"""Nats of evidence above which a link is kept in a large scenario. Raising it keeps fewer links. Theory: about one
+false link in 160,000 places tried."""
+SUCCESSION_SHARE = 0.6
+"""Share of a zone's vehicles that take any of its successions, before learning. Raising it joins more tracks.
+Development scenarios."""
+OVERLAP_SHARE = 0.1
+"""The same for overlaps. Raising it expects more overlapping fields of view. Development scenarios."""
 CALIBRATED_SHARE = 0.75
-"""The same of successions where calibration tells which zones lead to which."""
-ALONE = 0.8
-"""Share of its prior that a link keeps which a single vehicle takes, where appearance may tell that it does."""
+"""The same for successions where geography is known. Raising it joins more tracks. Development scenarios."""
+UNKNOWN_LIKELIHOOD = 0.3
+"""Relative likelihood of a link without geography. Raising it favours links of uncalibrated cameras over those of
+calibrated ones. Development scenarios."""
+LONE_SHARE = 0.8
+"""Share of its prior that a link keeps when a single vehicle could take it and appearance can tell whether it does.
+Raising it joins more rare journeys. Development scenarios."""
 RETURN_ODDS = 0.1
-"""How likely a vehicle comes back to the camera that it left, against another one."""
+"""Odds that a vehicle returns to the camera that it left, relative to another camera. Raising it finds more U-turns and
+more false ones. Development scenarios."""
 LINKS_PER_ZONE = 12
-"""Most links kept of one zone in a large scenario."""
-SCREENABLE = 60_000_000
-"""Most pairs of which those that look alike are picked out one by one."""
-PASSING = 25
-"""Pairs of each track, on the mean, that pass."""
+"""Links kept per source zone in a large scenario. Raising it keeps weaker links and more candidate pairs. Theory: more
+than the ways out of a crossing."""
+MAX_PRUNABLE = 60_000_000
+"""Candidate pairs up to which they are pruned by appearance one by one. Raising it costs time in large scenarios.
+Safety bound on time."""
+PAIRS_PER_TRACK = 25
+"""Candidate pairs per track that pruning keeps on average. Raising it loses fewer true pairs of poor features and costs
+time. Development scenarios."""
 ZONE_CHOICE = 2.0
-"""Nats that evidence of two whole cameras is worth less for two of their zones."""
-LEAST_OWN = 1.0
-"""Nats that the events of two zones must give for what their cameras show to count."""
+"""Nats by which the evidence of two whole cameras is reduced for a pair of their zones. Raising it relies less on whole
+cameras. Theory: the choice among the pairs of zones of two cameras, about log 7."""
+MIN_OWN = 1.0
+"""Nats that the events of two zones must contribute for the evidence of their cameras to count. Raising it relies less
+on whole cameras. Development scenarios."""
+SURE_SUCCESSION = 3.0
+"""Nats of evidence from which the peak of a succession is used as the first travel time. Raising it starts learning
+from broader travel times. Development scenarios."""
+SURE_OVERLAP = 8.0
+"""The same for an overlap, which is rarer. Raising it starts learning with fewer overlaps. Development scenarios."""
+SURE_SCALE = 8.0
+"""Nats above these from which a peak is trusted in full. Raising it starts learning from broader travel times.
+Development scenarios."""
+MAX_SURE = 0.9
+"""Upper bound of the trust in a peak. Raising it makes a wrong first peak harder to unlearn. Safety bound."""
+CONTRADICTION = 0.05
+"""Relative likelihood by geography at which the trust in a peak is halved. Raising it trusts peaks less where geography
+speaks against them. Development scenarios."""
+MIN_LIKELIHOOD = 0.3
+"""Sum of the relative likelihoods of a zone's links from which they share its vehicles in full. Raising it joins fewer
+tracks where no zone is well placed. Development scenarios."""
+EXPECTED_PART = 0.75
+"""Part of the prior travel times that follows geography, the rest is broad. Raising it trusts calibration more.
+Development scenarios."""
+TRAVEL_DECAY = 60.0
+"""Seconds over which the density of unknown travel times falls by a factor of e. Raising it expects longer journeys.
+Theory: about the travel time over a few blocks."""
+OVERLAP_DECAY = 5.0
+"""The same for negative travel times, of overlaps. Raising it expects wider overlaps. Theory: about the time in
+view."""
+TRAVEL_FLOOR = 0.02
+"""Density of unknown travel times relative to its maximum below which it never falls. Raising it expects more very long
+journeys. Safety bound: no time within the window is impossible."""
+MIN_PEAK_WIDTH = 0.3
+"""Seconds to which the window of a peak is widened at least. Raising it starts learning from broader travel times.
+Theory: the error of the times at which tracks start and end."""
+PEAK_REACH = 2.0
+"""Widths of a peak on either side of it at which travel times are cut off in a large scenario. Raising it keeps more
+candidate pairs. Safety bound on memory."""
+MIN_REACH = 5.0
+"""Seconds on either side of a peak that are kept at least. Raising it keeps more candidate pairs. Safety bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPrior:
-    """What is believed of each link before any pair was weighed.
+    """What is believed about each link before any pair is weighed.
 
     Attributes:
         probability: (l,) share of the vehicles at the source zone that take the link.
-        alone: (l,) share of that probability that a link keeps where only a vehicle or two could take it.
-        first: (l,) the same, with what the correlation of events suggests: where learning starts.
-        sure: (l,) how much of the travel times that learning starts from lies in the peak, not spread as `times`.
+        lone: (l,) share of that probability that a link keeps when only one or two vehicles could take it.
+        first: (l,) the probability combined with the correlation of events: where learning starts.
+        sure: (l,) part of the first travel times that follows `peak`; the rest follows `times`.
         peak: travel times that most events agree on.
-        times: broad travel times that back up the learned ones where few vehicles were seen.
-        chance: travel times of pairs that have nothing to do with each other; None where a person vouches for all
-            links.
+        times: broad travel times that support the learned ones where few vehicles were seen.
+        chance: travel times of unrelated pairs; None if the user vouches for all links.
     """
 
     probability: npt.NDArray[np.float64]
-    alone: npt.NDArray[np.float64]
+    lone: npt.NDArray[np.float64]
     first: npt.NDArray[np.float64]
     sure: npt.NDArray[np.float64]
     peak: TravelTimes
@@ -70,152 +129,182 @@ def discover_links(
     summaries: TrackSummaries,
     entries: TrackEnds,
     exits: TrackEnds,
+    *,
     longest_travel: float,
     longest_overlap: float,
     budget: int,
     returns: bool = True,
-    screening: Callable[[float], Screen] | None = None,
-) -> tuple[LinkTable, LinkPrior, Screen | None]:
-    """Candidate links with a first idea of their travel times.
+    pruning: Callable[[float], CandidatePruning] | None = None,
+) -> tuple[LinkTable, LinkPrior, CandidatePruning | None]:
+    """Candidate links and first estimates of their travel times.
 
     Args:
         summaries: the tracks.
-        entries, exits: their ends in zones.
-        longest_travel, longest_overlap: the window of travel times is [-longest_overlap, longest_travel] seconds.
-        budget: most pairs in all windows together. Below it every two zones may be linked; above it only those that a
-            screened pair joins or, without a screen, those whose events correlate clearly, with windows around their
-            peaks.
-        returns: whether vehicles may come back to the camera that they left. Arrivals follow departures in the rhythm
-            of traffic lights, so times alone cannot tell a return; appearance can.
-        screening: makes a screen that lets a share of the pairs pass; None where nothing is known of appearance.
+        entries, exits: their ends, sorted into zones.
+        longest_travel, longest_overlap: travel times lie in [-longest_overlap, longest_travel] seconds.
+        budget: largest number of candidate pairs. Up to it, any two zones may be linked. Above it, only zones that a
+            pair of similar tracks joins or, without pruning by appearance, zones whose events correlate distinctly,
+            with travel times restricted to the surroundings of the peak.
+        returns: whether vehicles may return to the camera that they left. Traffic lights make arrivals follow
+            departures, so times alone cannot identify a return; appearance can.
+        pruning: makes a `CandidatePruning` that keeps a given share of the pairs; None if appearance is unknown.
 
     Returns:
-        The links, what is believed of them, and the screen that their pairs must pass, if any.
+        The links, the prior beliefs about them, and the pruning to which their pairs are subject, if any.
     """
     lag = FINE_LAG if len(entries.camera) * max(len(exits.camera), len(entries.camera)) <= FINE_ZONES else COARSE_LAG
+    window = (-longest_overlap, longest_travel)
     speed = usual_speed(summaries)
     arrive = zone_places(summaries, entries, entry=True)
     leave = zone_places(summaries, exits, entry=False)
     expected, odds = expected_travel(leave, arrive, speed)
-    none = np.full((len(entries.camera), len(entries.camera)), np.nan)
-    tables = [
-        correlate(
-            summaries,
-            exits,
-            entries,
-            (-longest_overlap, longest_travel),
-            lag,
-            False,
-            expected,
-        ),
-        correlate(summaries, entries, entries, (0.0, longest_travel), lag, True, none),
-    ]
-    found = [np.concatenate([np.asarray(t[k]) for t in tables]) for k in range(len(tables[0]))]
-    _lean_on_cameras(summaries, entries, exits, found, (-longest_overlap, longest_travel), lag, expected)
-    overlap, source, target, low, high, pairs, score, peak, width, taken = found
-    keep = pairs > 0
+    unknown = np.full((len(entries.camera), len(entries.camera)), np.nan)
+    found = Correlations.concatenate(
+        [
+            correlate(summaries, exits, entries, window=window, lag=lag, overlap=False, expected=expected),
+            correlate(
+                summaries, entries, entries, window=(0.0, longest_travel), lag=lag, overlap=True, expected=unknown
+            ),
+        ]
+    )
+    found = _supported_by_cameras(summaries, entries, exits, found, window=window, lag=lag, expected=expected)
+    keep = found.pairs > 0
     if not returns:
-        starts_in = np.where(overlap, _camera_of(entries, source), _camera_of(exits, source))
-        keep &= starts_in != _camera_of(entries, target)
-    total, screen = int(pairs.sum()), None
-    if budget < total <= SCREENABLE and screening is not None:
-        # Few vehicles between many cameras: times tell little. What looks alike is weighed, on all its links.
-        screen = screening(min(PASSING * len(summaries) / total, 1.0))
+        starts_in = np.where(found.overlap, _camera_of(entries, found.source), _camera_of(exits, found.source))
+        keep &= starts_in != _camera_of(entries, found.target)
+    total, chosen = int(found.pairs.sum()), None
+    if budget < total <= MAX_PRUNABLE and pruning is not None:
+        # Few vehicles between many cameras: times tell little. Pairs of similar tracks are weighed, on all their links.
+        chosen = pruning(min(PAIRS_PER_TRACK * len(summaries) / total, 1.0))
         rows = np.flatnonzero(keep)
-        table = _table(found, rows)
-        kept = find_pairs(summaries, entries, exits, table, screen.passes)
+        kept = find_pairs(summaries, entries, exits, found.links(rows), chosen.keeps)
         keep[rows[np.bincount(kept.link, minlength=len(rows)) == 0]] = False
     elif total > budget:
-        keep &= score > CLEAR_PEAK
-        # The best links of each source zone, by evidence.
-        order = np.lexsort((-score, ~keep, source, overlap))
-        group = np.stack([overlap[order], source[order]], 1)
-        new = np.concatenate([[True], (np.diff(group, axis=0) != 0).any(1)])
-        begin = np.flatnonzero(new)
-        place = np.arange(len(order)) - np.repeat(begin, np.diff(np.append(begin, len(order))))
-        keep[order[place >= LINKS_PER_ZONE]] = False
-        reach = np.maximum(2.0 * width, 5.0)
-        found[3], found[4] = np.maximum(low, peak - reach), np.minimum(high, peak + reach)
+        keep &= found.evidence > DISTINCT_PEAK
+        keep[_beyond_best(found, keep)] = False
+        reach = np.maximum(PEAK_REACH * found.width, MIN_REACH)
+        found = replace(
+            found, low=np.maximum(found.low, found.peak - reach), high=np.minimum(found.high, found.peak + reach)
+        )
     rows = np.flatnonzero(keep)
-    rows = rows[np.lexsort((target[rows], source[rows], overlap[rows]))]
-    table = _table(found, rows)
-    seconds = np.where(table.overlap, np.nan, _of_links(expected, table))
-    likely = np.where(table.overlap, np.nan, _of_links(odds, table))
+    rows = rows[np.lexsort((found.target[rows], found.source[rows], found.overlap[rows]))]
+    table = found.links(rows)
+    # If only times choose the partners, or times choose the links, nothing confirms a link that one vehicle takes.
+    by_time = pruning is None or (total > budget and chosen is None)
+    prior = _prior(
+        table,
+        evidence=found.evidence[rows],
+        taken=found.share[rows],
+        peak=_peaks(found.peak[rows], found.width[rows]),
+        seconds=np.where(table.overlap, np.nan, _of_links(expected, table)),
+        likely=np.where(table.overlap, np.nan, _of_links(odds, table)),
+        back=np.where(table.overlap, _camera_of(entries, table.source), _camera_of(exits, table.source))
+        == _camera_of(entries, table.target),
+        lone=0.0 if by_time else LONE_SHARE,
+    )
+    return table, prior, chosen
+
+
+def _prior(
+    table: LinkTable,
+    *,
+    evidence: npt.NDArray[np.float64],
+    taken: npt.NDArray[np.float64],
+    peak: TravelTimes,
+    seconds: npt.NDArray[np.float64],
+    likely: npt.NDArray[np.float64],
+    back: npt.NDArray[np.bool_],
+    lone: float,
+) -> LinkPrior:
+    """Prior beliefs about links, from geography and from the correlation of events.
+
+    Args:
+        table: the links.
+        evidence, taken: (l,) evidence of the correlation, and the share of vehicles that it suggests.
+        peak: travel times around the peaks of the correlation.
+        seconds, likely: (l,) travel time and relative likelihood from geography, NaN where unknown.
+        back: (l,) whether a link leads back to the camera that it leaves.
+        lone: as in `LinkPrior`.
+    """
     chance = broad_times(table)
-    spread = _withtravel_likelihood(chance, seconds)
-    sure = np.clip((score[rows] - np.where(table.overlap, 8.0, 3.0)) / 8.0, 0.0, 0.9)
-    likely = np.where(np.isfinite(likely), likely, 0.3)
-    starts_in = np.where(table.overlap, _camera_of(entries, table.source), _camera_of(exits, table.source))
-    back = starts_in == _camera_of(entries, table.target)
+    times = _with_expected(chance, seconds)
+    sure = (evidence - np.where(table.overlap, SURE_OVERLAP, SURE_SUCCESSION)) / SURE_SCALE
+    sure = np.clip(sure, 0.0, MAX_SURE)
+    likely = np.where(np.isfinite(likely), likely, UNKNOWN_LIKELIHOOD)
     likely = np.where(back, RETURN_ODDS * likely, likely)
     probability = _shares(table, likely, np.isfinite(seconds))
-    # Arrivals follow departures in the rhythm of traffic lights: that alone does not make vehicles return.
+    # Traffic lights make arrivals follow departures: that alone does not show that vehicles return.
     sure = np.where(back, 0.0, sure)
-    # What contradicts geography needs more evidence to start with.
-    sure = sure * likely / (likely + 0.05)
-    first = np.maximum(probability, sure * taken[rows])
-    # Where nothing but time chooses partners, or links are chosen by time, nobody could tell.
-    by_time = screening is None or (total > budget and screen is None)
-    alone = np.full(len(table), 0.0 if by_time else ALONE)
-    return table, LinkPrior(probability, alone, first, sure, _peaks(peak[rows], width[rows]), spread, chance), screen
+    # A peak that contradicts geography needs more evidence.
+    sure = sure * likely / (likely + CONTRADICTION)
+    first = np.maximum(probability, sure * taken)
+    return LinkPrior(probability, np.full(len(table), lone), first, sure, peak, times, chance)
 
 
-def _table(columns: list[npt.NDArray[np.generic]], rows: npt.NDArray[np.int64]) -> LinkTable:
-    """Links of some rows of the columns of `correlate`."""
-    overlap, source, target, low, high = (column[rows] for column in columns[:5])
-    return LinkTable(
-        overlap.astype(np.bool_),
-        source.astype(np.int64),
-        target.astype(np.int64),
-        low.astype(np.float64),
-        high.astype(np.float64),
-    )
+def _beyond_best(found: Correlations, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Rows of `found` that are not among the `LINKS_PER_ZONE` best of their source zone; rows to keep rank first."""
+    order = np.lexsort((-found.evidence, ~keep, found.source, found.overlap))
+    group = np.stack([found.overlap[order], found.source[order]], 1)
+    new = np.concatenate([[True], (np.diff(group, axis=0) != 0).any(1)])
+    begin = np.flatnonzero(new)
+    rank = np.arange(len(order)) - np.repeat(begin, np.diff(np.append(begin, len(order))))
+    return order[rank >= LINKS_PER_ZONE]
 
 
-def _lean_on_cameras(
+def _supported_by_cameras(
     summaries: TrackSummaries,
     entries: TrackEnds,
     exits: TrackEnds,
-    columns: list[npt.NDArray[np.generic]],
+    found: Correlations,
+    *,
     window: tuple[float, float],
     lag: float,
     expected: npt.NDArray[np.float64],
-) -> None:
-    """Where the events of two whole cameras agree more clearly than those of two of their zones, the zones' columns
-    (of `_correlate`) take the cameras' evidence and travel time, in place.
+) -> Correlations:
+    """Correlations of zones, replaced by those of their whole cameras where these are clearer.
 
-    Few vehicles, spread over lanes and turns, leave each zone with one or two events; together they show the link.
-    Which zones it joins, their own events must tell, at the travel time that all of them together show.
+    A few vehicles that are spread over lanes and turns leave one or two events in each zone; together they show the
+    link. Which zones it joins is decided by the zones' own events at the travel time that all events together show.
     """
     count = len(summaries.cameras)
     coming = replace(camera_ends(RawEnds.entries(summaries), count), time=entries.time)
     going = replace(camera_ends(RawEnds.exits(summaries), count), time=exits.time)
     unknown = np.full((count, count), np.nan)
-    overlap, source, target, _, _, _, score, peak, width, taken = columns
-    for over, ends, starts in ((False, going, exits), (True, coming, entries)):
-        whole = correlate(summaries, ends, coming, window if not over else (0.0, window[1]), lag, over, unknown)
-        rows = np.flatnonzero(overlap == over)
-        pair = starts.camera[source[rows].astype(np.int64)].astype(np.int64) * count
-        pair += entries.camera[target[rows].astype(np.int64)]
-        # A camera's own arrivals follow its departures in the rhythm of a traffic light, not because vehicles return.
-        rows, pair = rows[pair // count != pair % count], pair[pair // count != pair % count]
-        middle, reach = np.asarray(whole[7], np.float64)[pair], np.asarray(whole[8], np.float64)[pair]
-        own = support(starts, entries, source[rows], target[rows], middle - 0.5 * reach, reach, summaries)
-        # Cameras vouch for zones at most as much as these do themselves.
-        clear = own + np.clip(np.asarray(whole[6], np.float64)[pair] - ZONE_CHOICE, 0.0, np.maximum(own, 0.0))
-        if not over:
-            seconds = expected[source[rows].astype(np.int64), target[rows].astype(np.int64)]
-            fits = np.log(0.03 + travel_likelihood(middle, seconds))
+    evidence, peak, width, share = (column.copy() for column in (found.evidence, found.peak, found.width, found.share))
+    for overlap, ends, starts in ((False, going, exits), (True, coming, entries)):
+        whole = correlate(
+            summaries,
+            ends,
+            coming,
+            window=(0.0, window[1]) if overlap else window,
+            lag=lag,
+            overlap=overlap,
+            expected=unknown,
+        )
+        rows = np.flatnonzero(found.overlap == overlap)
+        pair = starts.camera[found.source[rows]].astype(np.int64) * count
+        pair += entries.camera[found.target[rows]]
+        # A camera's own arrivals follow its departures because of a traffic light, not because vehicles return.
+        other = pair // count != pair % count
+        rows, pair = rows[other], pair[other]
+        source, target = found.source[rows], found.target[rows]
+        middle, reach = whole.peak[pair], whole.width[pair]
+        own = support(starts, entries, summaries, source=source, target=target, low=middle - 0.5 * reach, width=reach)
+        # The cameras add at most as much evidence as the zones have themselves.
+        clear = own + np.clip(whole.evidence[pair] - ZONE_CHOICE, 0.0, np.maximum(own, 0.0))
+        if not overlap:
+            seconds = expected[source, target]
+            fits = np.log(GEOGRAPHY_FLOOR + travel_likelihood(middle, seconds))
             clear += np.where(np.isfinite(seconds), fits, 0.0)
-        better = (own > LEAST_OWN) & (clear > score[rows].astype(np.float64))
+        better = (own > MIN_OWN) & (clear > evidence[rows])
         rows, pair = rows[better], pair[better]
-        score[rows] = clear[better]
-        for mine, theirs in ((peak, whole[7]), (width, whole[8]), (taken, whole[9])):
-            mine[rows] = theirs[pair]
+        evidence[rows] = clear[better]
+        peak[rows], width[rows], share[rows] = whole.peak[pair], whole.width[pair], whole.share[pair]
+    return replace(found, evidence=evidence, peak=peak, width=width, share=share)
 
 
 def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[np.float64]:
-    """values[source, target] of each link; only meaningful for successions."""
+    """(l,) values[source, target] of each link; meaningful for successions only."""
     if values.size == 0:
         return np.full(len(table), np.nan)
     result: npt.NDArray[np.float64] = values[
@@ -224,50 +313,57 @@ def _of_links(values: npt.NDArray[np.float64], table: LinkTable) -> npt.NDArray[
     return result
 
 
-def _camera_of(ends: TrackEnds, zone: npt.NDArray[np.generic]) -> npt.NDArray[np.int32]:
+def _camera_of(ends: TrackEnds, zone: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Camera of each zone; meaningless for numbers of the other kind of zone."""
-    result: npt.NDArray[np.int32] = ends.camera[np.minimum(zone.astype(np.int64), len(ends.camera) - 1)]
+    result: npt.NDArray[np.int32] = ends.camera[np.minimum(zone, len(ends.camera) - 1)]
     return result
 
 
 def _shares(
     table: LinkTable, likely: npt.NDArray[np.float64], calibrated: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Prior probability of each link: the links of a source zone share what does not leave, as geography has it."""
+    """Prior probability of each link: the links of a source zone share its vehicles in proportion to their likelihood.
+
+    Args:
+        table: the links.
+        likely: (l,) relative likelihood.
+        calibrated: (l,) whether geography is known.
+    """
     if len(table) == 0:
         return np.zeros(0)
     _, zone = np.unique(np.stack([table.overlap, table.source], 1), axis=0, return_inverse=True)
     zone = zone.reshape(-1)
     total = np.bincount(zone, likely)[zone]
     whole = np.where(table.overlap, OVERLAP_SHARE, np.where(calibrated, CALIBRATED_SHARE, SUCCESSION_SHARE))
-    # Where no zone lies well, little leads anywhere.
-    result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, 0.3)
+    # If no zone is well placed, few vehicles go anywhere.
+    result: npt.NDArray[np.float64] = whole * likely / np.maximum(total, MIN_LIKELIHOOD)
     return result
 
 
-def _withtravel_likelihood(spread: TravelTimes, seconds: npt.NDArray[np.float64]) -> TravelTimes:
-    """Broad travel times drawn towards the expected seconds (NaN: not known), which calibration may get wrong."""
+def _with_expected(broad: TravelTimes, seconds: npt.NDArray[np.float64]) -> TravelTimes:
+    """Broad travel times concentrated around the expected seconds (NaN where unknown), as calibrations can be wrong."""
     known = np.flatnonzero(np.isfinite(seconds))
-    density = spread.density.copy()
-    middle = spread.first[known, None] + (np.arange(BINS) + 0.5) * spread.step[known, None]
+    density = broad.density.copy()
+    middle = broad.first[known, None] + (np.arange(BINS) + 0.5) * broad.step[known, None]
     bell = travel_likelihood(middle, seconds[known, None]) + 1e-9
-    bell /= (bell.sum(1) * spread.step[known])[:, None]
-    density[known] = 0.25 * density[known] + 0.75 * bell
-    return TravelTimes(spread.first, spread.step, density, spread.peak)
+    bell /= (bell.sum(1) * broad.step[known])[:, None]
+    density[known] = (1.0 - EXPECTED_PART) * density[known] + EXPECTED_PART * bell
+    return TravelTimes(broad.first, broad.step, density, broad.peak)
 
 
 def broad_times(table: LinkTable) -> TravelTimes:
-    """Travel times of links of which nothing is known: shorter ones are likelier, any in the window is possible."""
+    """Travel times of unknown links: short ones are more likely, all within the window are possible."""
     step = (table.high - table.low) / BINS
     middle = table.low[:, None] + (np.arange(BINS) + 0.5) * step[:, None]
-    density = np.exp(-np.maximum(middle, 0.0) / 60.0) * np.where(middle < 0, np.exp(middle / 5.0), 1.0) + 0.02
+    early = np.where(middle < 0, np.exp(middle / OVERLAP_DECAY), 1.0)
+    density = np.exp(-np.maximum(middle, 0.0) / TRAVEL_DECAY) * early + TRAVEL_FLOOR
     density /= (density.sum(1) * step)[:, None]
     return TravelTimes(table.low.copy(), step, density, np.zeros(len(table)))
 
 
 def _peaks(peak: npt.NDArray[np.float64], width: npt.NDArray[np.float64]) -> TravelTimes:
-    """Normal travel times around each peak, on bins as fine as its width."""
-    deviation = 0.5 * np.maximum(width, 0.3)
+    """Normal travel times around each peak, with a standard deviation of half its width, over 4 of these either way."""
+    deviation = 0.5 * np.maximum(width, MIN_PEAK_WIDTH)
     step = 8.0 * deviation / BINS
     first = peak - 4.0 * deviation
     middle = (np.arange(BINS) + 0.5) * step[:, None] - 4.0 * deviation[:, None]

@@ -1,4 +1,4 @@
-"""Travel-time distributions: one histogram density a link, learned from weighted times."""
+"""Travel-time distributions: one histogram density per link, learned from weighted times."""
 
 from __future__ import annotations
 
@@ -9,25 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 BINS = 96
-"""Bins of a density; their width suits each link's spread."""
-LEAST_BANDWIDTH = 0.12
-"""Seconds: clocks and box ends are not surer than that."""
+"""Bins per density; their width follows from the spread of the link. Raising it costs memory and resolves finer shapes.
+Theory: several bins per bandwidth."""
+MIN_BANDWIDTH = 0.12
+"""Seconds that the kernel bandwidth does not fall below. Raising it blurs sharp travel times. Theory: clocks and the
+ends of boxes are not more accurate."""
 SPREAD_STRENGTH = 2.0
-"""How many vehicles the usual scatter of travel times is worth."""
-USUAL_LEAST, USUAL_PART = 1.0, 0.15
-"""The usual scatter: seconds, and part of the travel time."""
+"""Number of vehicles that the usual spread of travel times is worth. Raising it keeps densities broad for longer.
+Development scenarios."""
+USUAL_SPREAD = 1.0
+"""Usual standard deviation of travel times in seconds, for short ones. Raising it starts with broader densities.
+Development scenarios."""
+USUAL_RELATIVE_SPREAD = 0.15
+"""Part of the travel time that is added to the usual standard deviation. Raising it starts long links with broader
+densities. Theory: about the coefficient of variation of speeds in free traffic."""
+TAIL = 0.005
+"""Share of the weight at either end of the times that may lie outside the core of the density. Raising it makes bins
+finer and cuts more outliers off. Safety bound against single outliers that would make all bins coarse."""
+KERNEL_REACH = 4
+"""Bandwidths at which a kernel is cut off. Raising it costs time. Theory: 6e-5 of a normal density lie beyond."""
 
 
 @dataclass(frozen=True, slots=True)
 class TravelTimes:
-    """Densities of the travel time (seconds, may be negative where views overlap), one row a link.
+    """Densities of the travel time in seconds, one row per link. Times are negative where fields of view overlap.
 
     Attributes:
         first: (l,) float64, left edge of the first bin.
         step: (l,) float64, width of the bins.
-        density: (l, BINS) float64, per second; each row's mass adds to 1 (a row of zeros: never travelled).
-        peak: (l,) float64, the height that one vehicle of the sample adds at its own time, per second of mass
-            (1 / (bandwidth * sqrt(2 pi))); 0 for a row that came from no sample.
+        density: (l, BINS) float64, per second; the mass of each row is 1, or 0 for a link without vehicles.
+        peak: (l,) float64, per second, height of the kernel of one vehicle at its own time, 1 / (bandwidth *
+            sqrt(2 pi)); 0 for a row that was not fitted to a sample.
     """
 
     first: npt.NDArray[np.float64]
@@ -37,7 +49,7 @@ class TravelTimes:
     _below: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def at(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Density of each (link, travel time), linear between the middles of bins, 0 outside."""
+        """(m,) density of each (link, travel time), linear between the middles of bins, 0 outside."""
         place = (seconds - self.first[link]) / self.step[link] - 0.5
         left = np.floor(place).astype(np.int64)
         part = place - left
@@ -49,14 +61,14 @@ class TravelTimes:
         return value
 
     def mass_below(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Probability that the travel time of a link is below `seconds`."""
-        if not self._below:  # asked for several times in each round of learning
+        """(m,) probability that the travel time of each link is below `seconds`."""
+        if not self._below:  # needed several times in each round of learning
             self._below.append(np.cumsum(self.density * self.step[:, None], axis=1))
         value: npt.NDArray[np.float64] = _compiled_mass(self.first, self.step, self._below[0], link, seconds)
         return value
 
     def quantile(self, share: float) -> npt.NDArray[np.float64]:
-        """(l,) time below which `share` of each link's mass lies."""
+        """(l,) travel time below which a share of each link's mass lies, in [0, 1]."""
         total = np.cumsum(self.density * self.step[:, None], axis=1)
         total /= np.maximum(total[:, -1:], 1e-12)
         position = (total < share).sum(1)
@@ -69,37 +81,25 @@ def fit_travel_times(
 ) -> TravelTimes:
     """Kernel densities of weighted travel times.
 
+    The bandwidth is 0.9 min(sd, IQR / 1.34) n^(-1/5) (Silverman, Density Estimation for Statistics and Data Analysis,
+    1986, eq. 3.31), where n is the sum of the weights.
+
     Args:
         link: (m,) link of each time, in [0, links).
         seconds: (m,) travel times.
-        weight: (m,) probability that the time is one of a true pair.
-        links: number of links; one without weight gets a row of zeros.
-
-    The bandwidth is Silverman's 0.9 min(sd, IQR / 1.34) n^(-1/5), with weights for n.
+        weight: (m,) probability that the time is that of a true pair.
+        links: number of links; a link without weight gets a row of zeros.
     """
     order = np.lexsort((seconds, link))
     link, seconds, weight = link[order], seconds[order], weight[order]
     bounds = np.searchsorted(link, np.arange(links + 1))
-    first, step, density, bandwidth = _kernel_rows(
-        bounds, seconds, weight, BINS, LEAST_BANDWIDTH, SPREAD_STRENGTH, USUAL_LEAST, USUAL_PART
-    )
+    first, step, density, bandwidth = _kernel_rows(bounds, seconds, weight)
     peak = np.where(bandwidth > 0, 1.0 / (np.maximum(bandwidth, 1e-9) * np.sqrt(2 * np.pi)), 0.0)
     return TravelTimes(first, step, density, peak)
 
 
-def _kernel_rows(
-    bounds: npt.NDArray[np.int64],
-    seconds: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
-    bins: int,
-    least: float,
-    usual_count: float,
-    usual_least: float,
-    usual_part: float,
-) -> tuple[npt.NDArray[np.float64], ...]:
-    result: tuple[npt.NDArray[np.float64], ...] = _compiled_kernel_rows(
-        bounds, seconds, weight, bins, least, usual_count, usual_least, usual_part
-    )
+def _kernel_rows(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.float64], ...]:
+    result: tuple[npt.NDArray[np.float64], ...] = _compiled_kernel_rows(*arguments)
     return result
 
 
@@ -117,11 +117,11 @@ def _compiled_mass(first, step, below, link, seconds):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True)
-def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usual_least, usual_part):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _compiled_kernel_rows(bounds, seconds, weight):  # type: ignore[no-untyped-def]  # pragma: no cover
     links = len(bounds) - 1
     first = np.zeros(links)
     step = np.ones(links)
-    density = np.zeros((links, bins))
+    density = np.zeros((links, BINS))
     bandwidth = np.zeros(links)
     for row in range(links):
         a, b = bounds[row], bounds[row + 1]
@@ -145,7 +145,7 @@ def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usu
             spread += weight[k] * (seconds[k] - mean) ** 2
             squared += weight[k] ** 2
             running += weight[k] / total
-            if seen == 0 and running >= 0.005:
+            if seen == 0 and running >= TAIL:
                 low = seconds[k]
                 seen = 1
             if seen == 1 and running >= 0.25:
@@ -154,36 +154,36 @@ def _compiled_kernel_rows(bounds, seconds, weight, bins, least, usual_count, usu
             if seen == 2 and running >= 0.75:
                 q3 = seconds[k]
                 seen = 3
-            if seen == 3 and running >= 0.995:
+            if seen == 3 and running >= 1.0 - TAIL:
                 high = seconds[k]
                 seen = 4
         deviation = np.sqrt(spread / total)
         middle = (q3 - q1) / 1.34
         if 0 < middle < deviation:
             deviation = middle
-        # A handful of times says little of how far they scatter: the usual scatter counts as `usual_count` more.
-        usual = usual_least + usual_part * abs(mean)
-        deviation = np.sqrt((total * deviation**2 + usual_count * usual**2) / (total + usual_count))
+        # A handful of times says little about their spread: the usual spread counts as `SPREAD_STRENGTH` more.
+        usual = USUAL_SPREAD + USUAL_RELATIVE_SPREAD * abs(mean)
+        deviation = np.sqrt((total * deviation**2 + SPREAD_STRENGTH * usual**2) / (total + SPREAD_STRENGTH))
         count = max(total, 1.0)
-        h = max(0.9 * deviation * count ** (-0.2), least)
+        h = max(0.9 * deviation * count ** (-0.2), MIN_BANDWIDTH)
         bandwidth[row] = h
-        first[row] = low - 4 * h
-        step[row] = (high - low + 8 * h) / bins
+        first[row] = low - KERNEL_REACH * h
+        step[row] = (high - low + 2 * KERNEL_REACH * h) / BINS
         # Bins wider than the kernel would blur it twice.
         kernel = max(h, 0.5 * step[row])
-        reach = int(np.ceil(4 * kernel / step[row]))
+        reach = int(np.ceil(KERNEL_REACH * kernel / step[row]))
         variance = spread / total
         shrink = np.sqrt(variance / (variance + kernel**2))
         for k in range(a, b):
             if weight[k] <= 0:
                 continue
-            # Drawn together so that smoothing does not widen: else each round of learning would be broader.
+            # Times are drawn together so that smoothing keeps their variance: else densities would widen in each round.
             at = (mean + shrink * (seconds[k] - mean) - first[row]) / step[row]
             middle_bin = int(np.floor(at))
             norm = 0.0
             for c in range(middle_bin - reach, middle_bin + reach + 1):
                 norm += np.exp(-0.5 * ((c + 0.5 - at) * step[row] / kernel) ** 2)
-            for c in range(max(middle_bin - reach, 0), min(middle_bin + reach + 1, bins)):
+            for c in range(max(middle_bin - reach, 0), min(middle_bin + reach + 1, BINS)):
                 value = np.exp(-0.5 * ((c + 0.5 - at) * step[row] / kernel) ** 2) / norm
                 density[row, c] += weight[k] * value / (total * step[row])
         mass = density[row].sum() * step[row]

@@ -30,7 +30,7 @@ COMMON = 9
 PASSES = 3
 
 
-class Moves:
+class LocalSearch:
     """Identities as sets of tracks, and the evidence of a set: each track's best tie to an earlier one of it."""
 
     def __init__(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mtmc.association.links.candidates import Pairs
 from mtmc.association.solving.chains import cut_clashes, identities_of
-from mtmc.association.solving.local_moves import Moves
+from mtmc.association.solving.local_moves import LocalSearch
 from mtmc.association.solving.matching import best_pairs
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -67,4 +67,4 @@ def identify(
     identity = identities_of(successor)
     if not local_moves:
         return identity
-    return Moves(summaries, ties.source, ties.target, ties.worth, ties.ground).improve(identity)
+    return LocalSearch(summaries, ties.source, ties.target, ties.worth, ties.ground).improve(identity)

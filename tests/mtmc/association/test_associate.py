@@ -69,12 +69,12 @@ def test_a_lorry_alone_in_its_zone_is_known_by_its_size(crossing_track: Callable
 def test_vehicles_do_not_go_to_and_fro_because_traffic_does(make_road: Make) -> None:
     """One way, two cameras, dense traffic: what leaves the second might as well come back to the first."""
     went = {}
-    for returns in (True, False):
-        went[returns] = 0
+    for rare in (True, False):
+        went[rare] = 0
         for seed in range(4):
             road = make_road(seed=seed, vehicles=60, cameras=2, travel=4.0, scatter=0.3, both_ways=False, headway=3.0)
-            identity = run(road.cameras, returns=returns).identity
-            went[returns] += int((np.bincount(identity) > 2).sum())
+            identity = run(road.cameras, u_turn_prior=rare).identity
+            went[rare] += int((np.bincount(identity) > 2).sum())
     assert went[True] == 0
     assert went[False] > 0
 
@@ -129,7 +129,7 @@ def test_links_given_back_give_the_same_identities(make_road: Make, tmp_path: Pa
 def test_a_gate_that_a_person_sets_is_kept(make_road: Make) -> None:
     road = make_road(seed=6, vehicles=50, scatter=0.7)
     learned = run(road.cameras).links
-    shut = {"least": 60.0, "most": 61.0}
+    shut = {"min": 60.0, "max": 61.0}
     closed = [{**link.model_dump(exclude_none=True), "travel_time": shut} for link in learned.links]
     links = type(learned).model_validate(
         {"zones": [z.model_dump(exclude_none=True) for z in learned.zones], "links": closed}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate, read_links, write_links
-from mtmc.association.evidence.common_views import find_common_views
+from mtmc.association.evidence.common_views import find_overlapping_views
 from mtmc.association.track_summaries import TrackSummaries, places_at, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
@@ -63,7 +63,7 @@ def _bare(summaries: TrackSummaries) -> TrackSummaries:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_common_view_maps_one_picture_to_the_other(seed: int) -> None:
     summaries = summarise(_scene(20, seed, elsewhere=False)[0])
-    views = find_common_views(summaries, summaries.vector)
+    views = find_overlapping_views(summaries, summaries.vector)
     assert views.source.tolist() == [0, 1]
     assert views.target.tolist() == [1, 0]
     ground = np.random.default_rng(5).uniform(-8, 8, (50, 2))
@@ -79,7 +79,7 @@ def test_vehicles_whose_looks_tell_little_are_joined_by_where_they_are(right_sha
     for seed in range(4):
         cameras, truth = _scene(20, seed, elsewhere=False, noise=1.5)
         for wanted in share:
-            found = associate(summarise(cameras), None, AssociationSettings(common_views=wanted))
+            found = associate(summarise(cameras), None, AssociationSettings(overlapping_views=wanted))
             share[wanted] += right_share(found.identity, truth) / 4
     assert share[True] > 0.9
     assert share[True] > share[False] + 0.08
@@ -88,13 +88,13 @@ def test_vehicles_whose_looks_tell_little_are_joined_by_where_they_are(right_sha
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
 def test_look_alikes_elsewhere_are_no_common_view(seed: int) -> None:
     summaries = summarise(_scene(20, seed, elsewhere=True)[0])
-    assert len(find_common_views(summaries, summaries.vector)) == 0
+    assert len(find_overlapping_views(summaries, summaries.vector)) == 0
 
 
 def test_offsets_tell_one_vehicle_from_others() -> None:
     cameras, truth = _scene(20, 0, elsewhere=False)
     summaries = summarise(cameras)
-    views = find_common_views(summaries, summaries.vector)
+    views = find_overlapping_views(summaries, summaries.vector)
     a, b = (m.ravel() for m in np.meshgrid(*(np.flatnonzero(summaries.camera == c) for c in (0, 1)), indexing="ij"))
     offset, spread = views.offsets(summaries, a, b)
     at_once = np.minimum(summaries.end[a], summaries.end[b]) >= np.maximum(summaries.start[a], summaries.start[b])
@@ -113,12 +113,12 @@ def test_views_that_were_found_can_be_given_back_and_taken_away(tmp_path: Path) 
     first = associate(summaries, None, AssociationSettings())
     write_links(tmp_path / "links.yaml", first.links)
     given = read_links(tmp_path / "links.yaml", ["c0", "c1"])
-    assert given.common_views is not None
-    assert [view.cameras for view in given.common_views] == [("c0", "c1")]
+    assert given.overlapping_views is not None
+    assert [view.cameras for view in given.overlapping_views] == [("c0", "c1")]
     again = associate(summaries, given, AssociationSettings())
     assert np.abs(again.terms["ground"]).max() > 1.0
-    assert again.links.common_views == given.common_views
-    none = associate(summaries, given.model_copy(update={"common_views": ()}), AssociationSettings())
+    assert again.links.overlapping_views == given.overlapping_views
+    none = associate(summaries, given.model_copy(update={"overlapping_views": ()}), AssociationSettings())
     assert not none.terms.get("ground", np.zeros(1)).any()
 
 
@@ -129,16 +129,16 @@ def test_views_of_pictures_of_any_size_can_be_written(size: int) -> None:
         replace(c, width=size * WIDTH, height=size * HEIGHT, tracks=replace(c.tracks, box=c.tracks.box * size))
         for c in cameras
     ]
-    views = associate(summarise(large), None, AssociationSettings()).links.common_views
+    views = associate(summarise(large), None, AssociationSettings()).links.overlapping_views
     assert views is not None
     assert [view.cameras for view in views] == [("c0", "c1")]
 
 
 def test_without_features_there_is_none() -> None:
     summaries = _bare(summarise(_scene(20, 0, elsewhere=False)[0]))
-    assert len(find_common_views(summaries, summaries.vector)) == 0
+    assert len(find_overlapping_views(summaries, summaries.vector)) == 0
     nothing = summarise([])
-    assert len(find_common_views(nothing, nothing.vector)) == 0
+    assert len(find_overlapping_views(nothing, nothing.vector)) == 0
 
 
 def test_places_are_those_of_the_path() -> None:

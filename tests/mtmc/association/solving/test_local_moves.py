@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtmc.association.solving.local_moves import Moves
+from mtmc.association.solving.local_moves import LocalSearch
 from mtmc.association.track_summaries import CameraTracks, TrackSummaries, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
@@ -29,7 +29,7 @@ def tracks_of(*spans: tuple[int, int, int], ahead: int = 0) -> TrackSummaries:
 
 def improved(summaries: TrackSummaries, ties: Ties, start: list[int]) -> list[int]:
     source, target, worth = zip(*ties, strict=True)
-    moves = Moves(summaries, np.array(source), np.array(target), np.array(worth), np.zeros(len(worth)))
+    moves = LocalSearch(summaries, np.array(source), np.array(target), np.array(worth), np.zeros(len(worth)))
     return moves.improve(np.array(start)).tolist()
 
 
