@@ -22,7 +22,7 @@ MAX_CONDITION = 1e14
 """Condition number beyond which a homography in pixels cannot be inverted and is refused. Raising it accepts degenerate
 ones. Theory: pixels make it large; sound homographies between large pictures reach 1e10."""
 
-RENAMED = {"least": "min", "most": "max", "common_views": "overlapping_views"}
+_RENAMED = {"least": "min", "most": "max", "common_views": "overlapping_views"}
 """Former keys of this file, and their present names."""
 
 
@@ -192,8 +192,8 @@ def _first_error(error: ValidationError) -> str:
         model = parts.get(place[0], Links) if len(place) > 1 else Links
         if "travel_time" in place:
             model = TravelTime
-        if RENAMED.get(place[-1]) in model.model_fields:
-            return f"{'.'.join(place)}: this key is now called `{RENAMED[place[-1]]}`"
+        if _RENAMED.get(place[-1]) in model.model_fields:
+            return f"{'.'.join(place)}: this key is now called `{_RENAMED[place[-1]]}`"
         return f"{'.'.join(place)}: unknown key; allowed: {', '.join(model.model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{'.'.join(place)}: {message}" if place else message

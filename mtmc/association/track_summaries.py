@@ -1,4 +1,4 @@
-"""One row a track over all cameras: the few numbers of a track that association needs."""
+"""One row per track of any camera: the few numbers of a track that association needs."""
 
 from __future__ import annotations
 
@@ -14,33 +14,48 @@ from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 
 GROUND_STEP = 0.5
-"""Seconds between the samples of a track's path on the ground; all cameras share the grid."""
+"""Seconds between the samples of a track's path on the ground, on a grid that all cameras share. Raising it saves
+memory and time and resolves meetings less finely. Theory: a vehicle moves by about its length."""
 BORDER = 2.0
-"""Pixels: boxes that come nearer to the picture's border may be cut by it."""
+"""Pixels from the border of the picture within which a box may be cut off by it. Raising it ignores more boxes. Theory:
+detectors clip boxes at the border, give or take a pixel."""
 PATH_STEP = 0.2
-"""Least seconds between the samples of a track's path in the picture."""
+"""Shortest time in seconds between the samples of a track's path in the picture. Raising it saves memory and resolves
+paths less finely. Theory: a vehicle moves by a part of its length."""
+MIN_MOTION = 0.25
+"""Box sizes that a track, or a step of it, must move to have a direction. Raising it leaves more tracks without one.
+Safety bound against directions made of noise."""
+SPEED_STEPS = 4
+"""Boxes from the end of a track over which its speed is measured. Raising it averages over a longer time. Theory:
+enough to average out the errors of boxes, too few to brake."""
+CUT_WEIGHT = 0.05
+"""Weight of a box that the border cuts off when the usual height at a place is fitted. Raising it trusts them more.
+Safety bound: a camera may have no others."""
+MIN_WHOLE = 3
+"""Boxes that the border does not cut off from which a track's size ignores the others. Raising it uses cut boxes in
+more tracks. Theory: enough for a median."""
 
 
 class GroundMap(Protocol):
-    """A calibrated camera: pixels to the ground."""
+    """A calibrated camera: maps pixels to the ground."""
 
     def to_ground(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Metres (n, 2), from an origin that all cameras of the scenario share, of (n, 2) pixels on the ground."""
+        """Metres (n, 2), from an origin that all cameras of a scenario share, of pixels (n, 2) that show the ground."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraTracks:
-    """All that association knows of one camera.
+    """All that association knows about one camera.
 
     Attributes:
         camera: the camera's name.
         tracks: its tracks.
         clock: frame numbers to seconds on the scenario's time axis.
         width, height: the picture's size in pixels.
-        last_frame: number of the clip's last frame; 0 where unknown, then the last frame with a box counts.
-        ground: pixel to ground map, None without calibration.
-        features: appearance, None without.
-        parked: (k,) numbers of tracks that stay parked all along.
+        last_frame: number of the clip's last frame; 0 if unknown, which stands for the last frame with a box.
+        ground: map from pixels to the ground, None without calibration.
+        features: appearance features, None without.
+        parked: (k,) int32, numbers of tracks that are parked throughout.
     """
 
     camera: str
@@ -56,9 +71,9 @@ class CameraTracks:
 
 @dataclass(frozen=True, slots=True)
 class TrackSummaries:
-    """One row a track of any camera, in the order of (camera, track).
+    """One row per track of any camera, ordered by (camera, track).
 
-    Places are foot points (middle of a box's lower edge) divided by the picture's width and height.
+    Places are foot points (the middle of the lower edge of a box) divided by the picture's width and height.
 
     Attributes:
         cameras: (c,) names.
@@ -69,20 +84,20 @@ class TrackSummaries:
         start, end: (n,) float64, seconds of the first and the last box.
         boxes: (n,) int32, number of boxes.
         entry, exit: (n, 2) float64, first and last place.
-        entry_direction, exit_direction: (n, 2) float64, unit vectors of motion; (0, 0) for one that hardly moves.
-        entry_speed, exit_speed: (n, 2) float64, motion in picture widths and heights a second.
-        extent: (n, 2) float64, median box width and height over the picture's width and height.
-        size: (n,) float64, log of the box height relative to what is usual at its places in this camera.
-        label: (n,) int16, the most frequent class, -1 where unknown.
+        entry_direction, exit_direction: (n, 2) float64, unit vectors of motion; (0, 0) for a track that hardly moves.
+        entry_speed, exit_speed: (n, 2) float64, motion in picture widths and heights per second.
+        extent: (n, 2) float64, mean box width and height divided by the picture's width and height.
+        size: (n,) float64, log of the box height relative to the usual one at the same places in this camera.
+        label: (n,) int16, the most frequent class, -1 if unknown.
         parked: (n,) bool.
-        vector: (n, d) float32, features; zeros where missing; d = 0 without appearance.
+        vector: (n, d) float32, features, zeros where missing; d = 0 without appearance.
         weight: (n,) float32, 0 where the feature is missing.
-        path_first: (n + 1,) int64, rows of `path_time` and `path_place` that belong to each track, at least one.
-        path_time: (s,) float64, seconds, ascending in each track, from its first to its last box.
+        path_first: (n + 1,) int64, first row of each track in `path_time` and `path_place`; each has at least one.
+        path_time: (s,) float64, seconds, ascending within each track, from its first to its last box.
         path_place: (s, 2) float32, places at these times.
-        ground_first: (n + 1,) int64, rows of `ground_place` that belong to each track (none without calibration).
-        ground_tick: (n,) int64, number of the first sample; sample k is at second `(tick + k) * GROUND_STEP`.
-        ground_place: (k, 2) float64, metres; NaN where the camera cannot tell (above its horizon).
+        ground_first: (n + 1,) int64, first row of each track in `ground_place`; it has none without calibration.
+        ground_tick: (n,) int64, time of the first sample; sample k is at second `(tick + k) * GROUND_STEP`.
+        ground_place: (k, 2) float64, metres; NaN where the camera cannot tell, as above its horizon.
     """
 
     cameras: tuple[str, ...]
@@ -117,7 +132,7 @@ class TrackSummaries:
 
     @property
     def calibrated(self) -> npt.NDArray[np.bool_]:
-        """(c,) whether each camera's tracks are known on the ground."""
+        """(c,) bool, cameras of which some track is known on the ground."""
         known = np.zeros(len(self.cameras), np.bool_)
         known[self.camera[np.diff(self.ground_first) > 0]] = True
         return known
@@ -126,7 +141,8 @@ class TrackSummaries:
 def places_at(
     summaries: TrackSummaries, track: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Places (m, k, 2) of tracks (m,) at seconds (m, k); before its first box it is there, after its last too."""
+    """Places (m, k, 2) of tracks (m,) at seconds (m, k), linear between boxes; before the first box and after the last
+    one, the place of that box."""
     first, last = summaries.path_first[track], summaries.path_first[track + 1] - 1
     begin = float(summaries.path_time.min(initial=0.0))
     span = float(summaries.path_time.max(initial=0.0)) - begin + 1.0
@@ -146,13 +162,13 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
     """Reduce every track to one row.
 
     Args:
-        cameras: one table a camera, in the order in which camera indices count. Cameras without tracks are fine.
+        cameras: one per camera, in the order of camera indices. Cameras may have no tracks.
 
     Returns:
         The rows, ordered by (camera, track).
 
     Raises:
-        ValueError: features of different length in different cameras.
+        ValueError: the features of two cameras differ in length.
     """
     parts = [_summarise_camera(camera) for camera in cameras]
     counts = [len(part["track"]) for part in parts]
@@ -197,11 +213,13 @@ def summarise(cameras: Sequence[CameraTracks]) -> TrackSummaries:
 
 
 def _recorded(camera: CameraTracks) -> tuple[float, float]:
+    """First and last second of a camera's clip."""
     seen = int(camera.tracks.frame.max()) if len(camera.tracks) else 1
     return float(camera.clock.at(1)), float(camera.clock.at(max(camera.last_frame, seen)))
 
 
 def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]]:
+    """Columns of `TrackSummaries` for the tracks of one camera."""
     rows = camera.tracks.sorted()
     track, first, count = np.unique(rows.track, return_index=True, return_counts=True)
     last = first + count - 1
@@ -211,8 +229,7 @@ def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]
     place = np.stack([box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3]], 1)
     time = camera.clock.at(rows.frame)
     extent = _mean_by(owner, box[:, 2:], len(track)) / picture
-    # A quarter of a track tells a direction also where the vehicle waits right at the border; its mean point is
-    # steadier than a single box.
+    # A quarter of a track shows a direction even if the vehicle waits right at the border.
     stride = np.maximum(count // 4, 1)
     early, late = np.minimum(first + stride, last), np.maximum(last - stride, first)
     whole = place[last] - place[first]
@@ -227,8 +244,8 @@ def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]
         "exit": place[last] / picture,
         "entry_direction": _direction(place[early] - place[first], whole, reach),
         "exit_direction": _direction(place[last] - place[late], whole, reach),
-        "entry_speed": _speed(place, time, first, np.minimum(first + 4, last)) / picture,
-        "exit_speed": _speed(place, time, np.maximum(last - 4, first), last) / picture,
+        "entry_speed": _speed(place, time, first, np.minimum(first + SPEED_STEPS, last)) / picture,
+        "exit_speed": _speed(place, time, np.maximum(last - SPEED_STEPS, first), last) / picture,
         "extent": extent,
         "size": _relative_height(owner, len(track), box, picture),
         "label": _majority(owner, rows.label, len(track)),
@@ -247,11 +264,11 @@ def _mean_by(owner: npt.NDArray[np.int64], values: npt.NDArray[np.float64], n: i
 def _direction(
     step: npt.NDArray[np.float64], whole: npt.NDArray[np.float64], reach: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Unit vectors of `step`; of the whole way where the step is shorter than a quarter box; zero without motion."""
-    short = np.linalg.norm(step, axis=1) < 0.25 * reach
+    """Unit vectors of steps (n, 2), or of the whole way where a step is short; zeros where that is short, too."""
+    short = np.linalg.norm(step, axis=1) < MIN_MOTION * reach
     step = np.where(short[:, None], whole, step)
     length = np.linalg.norm(step, axis=1)
-    moving = length >= 0.25 * reach
+    moving = length >= MIN_MOTION * reach
     unit: npt.NDArray[np.float64] = np.where(moving[:, None], step / np.maximum(length, 1e-9)[:, None], 0.0)
     return unit
 
@@ -262,6 +279,7 @@ def _speed(
     a: npt.NDArray[np.int64],
     b: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
+    """Mean velocities (n, 2) between two rows of each track; zeros if both rows are the same."""
     passed = time[b] - time[a]
     speed: npt.NDArray[np.float64] = (place[b] - place[a]) / np.maximum(passed, 1e-3)[:, None]
     return speed * (passed > 0)[:, None]
@@ -274,7 +292,7 @@ def _path(
     first: npt.NDArray[np.int64],
     last: npt.NDArray[np.int64],
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """The path in the picture: a track's first and last box and, between them, one in each `PATH_STEP`."""
+    """Paths in the picture: the first and the last box of a track and, between them, one box per `PATH_STEP`."""
     step = np.floor((time - time[first][owner]) / PATH_STEP)
     kept = np.ones(len(time), np.bool_)
     kept[1:] = np.diff(step) > 0
@@ -289,10 +307,11 @@ def _path(
 def _relative_height(
     owner: npt.NDArray[np.int64], n: int, box: npt.NDArray[np.float64], picture: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Median over a track of log box height less what a plane through all boxes of the camera predicts at their places.
+    """(n,) median over a track of the log box height relative to the one that is usual at the same place.
 
-    Height, not area: the width changes more with the angle of view than with the vehicle. Boxes that the picture's
-    border cuts count only in tracks that have next to no others.
+    The usual one is a function of the place, linear in x and quadratic in y, fitted to all boxes of the camera. Height,
+    not area, since the width depends more on the viewing angle than on the vehicle. Boxes that the border of the
+    picture cuts off count only in tracks that have hardly any others.
     """
     if n == 0:
         return np.zeros(0)
@@ -300,18 +319,18 @@ def _relative_height(
     whole = (box[:, :2] > BORDER).all(1) & (box[:, :2] + box[:, 2:] < picture - BORDER).all(1)
     height = np.log(np.maximum(box[:, 3], 1.0))
     design = np.column_stack([np.ones(len(place)), place, place[:, 1] ** 2])
-    # Each vehicle counts alike, however long it waits. A light ridge keeps a camera with few boxes, or all at one
-    # place, solvable.
-    weight = np.where(whole, 1.0, 0.05) / np.bincount(owner, minlength=n)[owner]
+    # Each vehicle counts the same, however long it waits. A light ridge keeps the problem solvable if there are few
+    # boxes, or if all are in one place.
+    weight = np.where(whole, 1.0, CUT_WEIGHT) / np.bincount(owner, minlength=n)[owner]
     ridge = np.diag([1e-6, 0.1, 0.1, 0.1]) * weight.mean()
     weighted = design * weight[:, None]
     residual = height - design @ np.linalg.solve(weighted.T @ design + ridge, weighted.T @ height)
-    counts = whole | (np.bincount(owner, whole, n) < 3)[owner]
+    counts = whole | (np.bincount(owner, whole, n) < MIN_WHOLE)[owner]
     return _median_by(owner[counts], residual[counts], n)
 
 
 def _median_by(owner: npt.NDArray[np.int64], value: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
-    """Median of the values of each of n owners, of which each has at least one."""
+    """(n,) median of the values of each owner; each must have at least one."""
     order = np.lexsort((value, owner))
     count = np.bincount(owner, minlength=n)
     first = np.cumsum(count) - count
@@ -320,7 +339,7 @@ def _median_by(owner: npt.NDArray[np.int64], value: npt.NDArray[np.float64], n: 
 
 
 def _majority(owner: npt.NDArray[np.int64], label: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int16]:
-    """The most frequent label that is known, -1 where none is; the smaller one of two equally frequent."""
+    """(n,) most frequent known label of each owner, the smallest one of equally frequent ones; -1 if none is known."""
     result = np.full(n, -1, np.int16)
     known = label >= 0
     if not known.any():
@@ -340,7 +359,7 @@ def _ground(
     start: npt.NDArray[np.float64],
     end: npt.NDArray[np.float64],
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """The path on the ground, sampled on the common time grid; at least one sample a track, at its middle."""
+    """Paths on the ground, sampled on the shared grid of times; a track too short for the grid has one sample."""
     n = len(start)
     if camera.ground is None or n == 0:
         return {
@@ -354,7 +373,7 @@ def _ground(
     which = np.repeat(np.arange(n), count)
     step = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
     wanted = np.clip((tick[which] + step) * GROUND_STEP, start[which], end[which])
-    # One interpolation for all tracks: each track's times are moved to a stretch of the axis of its own.
+    # One interpolation for all tracks: the times of each are moved to a separate part of the axis.
     span = float(end.max() - start.min()) + 1.0
     axis = time - start.min() + owner * span
     at = wanted - start.min() + which * span
@@ -365,9 +384,10 @@ def _ground(
 def _features(
     cameras: Sequence[CameraTracks], tracks: Sequence[npt.NDArray[np.generic]]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Features (n, d) and weights (n,) of all tracks, zeros where missing."""
     widths = {c.features.vector.shape[1] for c in cameras if c.features is not None and len(c.features.track)}
     if len(widths) > 1:
-        raise ValueError(f"features of different lengths in one scenario: {sorted(widths)}")
+        raise ValueError(f"the features of one scenario must have one length, but there are {sorted(widths)}")
     width = widths.pop() if widths else 0
     first = np.concatenate([[0], np.cumsum([len(t) for t in tracks])]).astype(np.int64)
     vector = np.zeros((int(first[-1]), width), np.float32)

@@ -1,1 +1,1 @@
-"""What speaks for and against two tracks being one vehicle."""
+"""Evidence: what speaks for and against two tracks being one vehicle."""

@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking of candidate pairs: two tracks that agree on their other likely partners are alike."""
+"""k-reciprocal re-ranking of candidate pairs: two tracks with the same other likely partners are similar."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 NEIGHBOURS = 6
-"""Most alike partners of a track that are looked at."""
+"""Number of most similar partners of a track that form its neighbourhood. Raising it includes less similar ones.
+Development scenarios."""
 BLEND = 0.3
-"""Weight of the neighbourhoods' agreement against the plain similarity."""
+"""Weight of the agreement of the neighbourhoods, against the plain similarity. Raising it relies more on neighbours.
+The paper uses 0.7 on images; neighbourhoods of tracks are much smaller. Development scenarios."""
 SHARPNESS = 5.0
-"""How fast a partner's weight falls with its similarity."""
+"""How fast the weight of a neighbour falls with its distance, per unit of cosine similarity. Raising it concentrates on
+the nearest neighbours. Development scenarios."""
 
 
 def rerank(
@@ -21,18 +24,19 @@ def rerank(
     gated: npt.NDArray[np.bool_],
     n: int,
 ) -> npt.NDArray[np.float64]:
-    """Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, on sparse pairs.
+    """Re-rank similarities by k-reciprocal neighbours, on sparse pairs.
 
-    Only gated pairs count as neighbours, so the work grows with them.
+    Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
+    https://arxiv.org/abs/1701.08398. Only gated pairs count as neighbours, so time grows with their number.
 
     Args:
         source, target: (m,) tracks of each pair, in [0, n).
-        similarity: (m,) cosine, NaN where not known.
-        gated: (m,) whether the pair is possible by everything but appearance.
+        similarity: (m,) cosine similarity, NaN where unknown.
+        gated: (m,) whether the pair is plausible by all evidence other than appearance.
         n: number of tracks.
 
     Returns:
-        (m,) similarities blended with the Jaccard agreement of the two neighbourhoods; NaN stays.
+        (m,) similarities blended with the Jaccard similarity of the two neighbourhoods; NaN stays NaN.
     """
     known = gated & np.isfinite(similarity)
     a = np.concatenate([source[known], target[known]])
@@ -40,7 +44,7 @@ def rerank(
     value = np.concatenate([similarity[known], similarity[known]])
     order = np.lexsort((b, -value, a))
     a, b, value = a[order], b[order], value[order]
-    # One row for each two tracks, however many links could join them.
+    # One row per pair of tracks, however many links may join them.
     first = np.ones(len(a), np.bool_)
     first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     a, b, value = a[first], b[first], value[first]
@@ -49,7 +53,7 @@ def rerank(
     a, b, value = a[close], b[close], value[close]
     mutual = np.isin(a * n + b, b * n + a)
     a, b, value = a[mutual], b[mutual], value[mutual]
-    # Each track is its own best neighbour.
+    # Each track is its own nearest neighbour.
     own = np.arange(n)
     a, b = np.concatenate([a, own]), np.concatenate([b, own])
     weight = np.concatenate([np.exp(SHARPNESS * (value - 1.0)), np.ones(n)])
@@ -68,7 +72,7 @@ def _overlap(
     neighbour: npt.NDArray[np.int64],
     weight: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) sum over common neighbours of the smaller weight."""
+    """(m,) sum of the smaller of the two weights over the common neighbours of each pair."""
     result: npt.NDArray[np.float64] = _compiled_overlap(source, target, bounds, neighbour, weight)
     return result
 

@@ -1,1 +1,1 @@
-"""The probabilities of pairs, learned from the run itself."""
+"""Learning: the probabilities of candidate pairs, estimated from the run itself."""

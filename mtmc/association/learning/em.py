@@ -24,6 +24,7 @@ from mtmc.association.links.travel_times import TravelTimes
 from mtmc.association.links.zones import TrackEnds
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.solving.matching import best_pairs
+from mtmc.association.solving.solve import MAX_LOG_RATIO, MIN_LOG_RATIO
 from mtmc.association.track_summaries import TrackSummaries
 
 HARDNESS = 0.5
@@ -56,16 +57,10 @@ NEGLIGIBLE = 1e-4
 """Likelihood ratio up to which pairs are dropped in the rounds of `DROP_ROUNDS`. Raising it saves time and may lose
 true pairs. Safety bound on time."""
 DROP_ROUNDS = (2, 5)
-"""Rounds after which negligible pairs are dropped. Later rounds save less time and judge better. Safety bound on
-time."""
+"""Rounds after which negligible pairs are dropped. Raising them saves less time and drops fewer true pairs. Safety
+bound on time."""
 DROP_PAIRS = 100_000
 """Number of pairs above which negligible ones are dropped. Raising it costs time. Safety bound on time."""
-MIN_LOG_RATIO = -60.0
-"""Nats below which a likelihood ratio does not fall. Raising it lets hopeless pairs keep some probability. Safety bound
-of the arithmetic."""
-MAX_LOG_RATIO = 25.0
-"""Nats above which a likelihood ratio does not rise. Raising it leaves rivals of a clear pair less. Safety bound of the
-arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Where vehicles go from one camera to another, and how long it takes them."""
+"""Links: where vehicles go from one camera to another, and how long they take."""

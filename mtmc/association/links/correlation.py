@@ -17,9 +17,9 @@ from mtmc.association.links.zones import TrackEnds
 from mtmc.association.track_summaries import TrackSummaries
 
 WIDTHS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Widths in seconds of the travel-time windows that are tried. More or wider windows find links with a wider scatter of
-travel times, at the cost of time and of more chance peaks. Theory: doubling widths, from the scatter of free traffic to
-that of a traffic light."""
+"""Widths in seconds of the travel-time windows that are tried. Raising them, or adding more, finds links with a wider
+scatter of travel times, at the cost of time and of more chance peaks. Theory: doubling widths, from the scatter of free
+traffic to that of a traffic light."""
 
 
 @dataclass(frozen=True, slots=True)

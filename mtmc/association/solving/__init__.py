@@ -1,1 +1,1 @@
-"""From probabilities of pairs to one identity a track."""
+"""Solving: from the evidence of candidate pairs to one identity per track."""

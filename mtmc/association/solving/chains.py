@@ -1,4 +1,4 @@
-"""Chains: each track with its successor, cut where a vehicle would be in one camera twice at once."""
+"""Chains: each track with its successor, cut where a vehicle would be in one camera twice at the same time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from mtmc.association.track_summaries import TrackSummaries
 
 
 def identities_of(successor: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(n,) number of the chain of each track, from 0 in the order of each chain's smallest track index.
+    """(n,) number of each track's chain, from 0, in the order of the smallest track index of each chain.
 
     Args:
-        successor: (n,) index of the next track of the same vehicle, -1 at the end; no circles.
+        successor: (n,) index of the next track of the same vehicle, -1 at the end; without cycles.
+
+    Example:
+        >>> identities_of(np.array([2, -1, 3, -1]))
+        array([0, 1, 0, 0])
     """
     n = len(successor)
     root = np.where(successor >= 0, successor, np.arange(n))
-    # Pointer doubling: after k rounds each track points 2^k steps ahead, the last one of a chain at itself.
+    # Pointer doubling: after k rounds each track points 2^k steps ahead, or at the last track of its chain.
     while True:
         ahead = root[root]
         if (ahead == root).all():
@@ -26,7 +30,7 @@ def identities_of(successor: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def renumbered(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Group numbers from 0 in the order of each group's first member."""
+    """(n,) group numbers from 0, in the order of the first member of each group."""
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
@@ -34,7 +38,7 @@ def renumbered(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def clashes(summaries: TrackSummaries, identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(k, 2) pairs of tracks of one camera and one identity that overlap in time (neighbours in time order)."""
+    """(k, 2) pairs of consecutive tracks of one camera and one identity that overlap in time."""
     order = np.lexsort((summaries.start, summaries.camera, identity))
     together = (np.diff(identity[order]) == 0) & (np.diff(summaries.camera[order]) == 0)
     overlap = together & (summaries.start[order][1:] <= summaries.end[order][:-1])
@@ -45,12 +49,12 @@ def clashes(summaries: TrackSummaries, identity: npt.NDArray[np.int64]) -> npt.N
 def cut_clashes(
     summaries: TrackSummaries, successor: npt.NDArray[np.int64], gain: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Cut each chain that holds a clash at its weakest step between the two tracks, until none is left.
+    """Cut each chain with a clash at its weakest step between the two tracks, until no clash is left.
 
     Args:
         summaries: the tracks.
         successor: (n,) as in `identities_of`.
-        gain: (n,) how sure the step from each track to its successor is.
+        gain: (n,) evidence for the step from each track to its successor.
     """
     successor = successor.copy()
     while True:
@@ -64,7 +68,7 @@ def cut_clashes(
 
 
 def _path(successor: npt.NDArray[np.int64], a: int, b: int) -> list[int]:
-    """Tracks from a up to the one before b, along the chain; empty where b does not come after a."""
+    """Tracks from a to the one before b, along the chain; empty if b does not come after a."""
     path = []
     while a != b:
         path.append(a)

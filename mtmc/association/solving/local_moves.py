@@ -1,6 +1,6 @@
-"""Local moves on identities: merges (leaving out what is in the way), splits and swaps of tails.
+"""Local search over identities: merges (that may leave out conflicting tracks), splits, and swaps of tails.
 
-Each is taken only where the whole evidence rises; a merge also where more boxes come together than are left out for it.
+A move is made only if the total evidence rises; a merge also if it brings more boxes together than it leaves out.
 """
 
 from __future__ import annotations
@@ -12,26 +12,38 @@ from mtmc.association.solving.chains import renumbered
 from mtmc.association.track_summaries import TrackSummaries
 
 UNRELATED = -3.0
-"""Nats that a track costs in an identity where no candidate pair ties it to an earlier track."""
-SECOND_WAY = -4.0
-"""Nats for a second successor of one track: a vehicle leaves a place once."""
-ELSEWHERE, TOGETHER = -3.0, 1.0
-"""Nats for being in two cameras at once for more than so many seconds, where their views do not overlap."""
-SHARED = 2
-"""Pairs of tracks that two cameras see at once and that belong together: so many say that the views overlap."""
+"""Nats for a track in an identity whose earlier tracks no candidate pair ties it to. Raising it merges more.
+Development scenarios."""
+SECOND_SUCCESSOR = -4.0
+"""Nats for a second successor of one track: a vehicle leaves a place once. Raising it merges more parallel tracks.
+Development scenarios."""
+ELSEWHERE = -3.0
+"""Nats for being in two cameras at once although their fields of view do not overlap. Raising it merges more.
+Development scenarios."""
+MIN_SIMULTANEOUS = 1.0
+"""Seconds for which two tracks must be in view at once to count as simultaneous. Raising it tolerates larger errors of
+clocks. Theory: more than the error of clocks and of the ends of tracks."""
+MIN_SHARED = 2
+"""Number of simultaneous pairs of tracks with positive evidence from which the fields of view of two cameras overlap.
+Raising it finds fewer overlaps. Theory: one pair can be a false one."""
 APART = -6.0
-"""Pairs with less ground evidence than this never share an identity."""
-SURELY = 3.0
-"""Nats by which two identities must belong together for tracks to be left out for it that are tied as well."""
-SECOND = 1.5
-"""Box sizes by which two tracks of one vehicle in one camera may lie apart."""
-COMMON = 9
-"""Times at which that is looked at."""
+"""Nats of ground evidence below which two tracks never share an identity. Raising it keeps more tracks apart.
+Development scenarios."""
+MIN_GAIN = 3.0
+"""Nats that a merge must gain to leave out tracks that are tied as well. Raising it leaves out fewer tracks.
+Development scenarios."""
+MAX_DUPLICATE_DISTANCE = 1.5
+"""Box sizes up to which two simultaneous tracks of one camera may lie on one vehicle. Raising it takes more tracks for
+duplicates. Theory: the distance at which boxes of one vehicle still touch."""
+DUPLICATE_POINTS = 9
+"""Times at which this distance is measured. Raising it costs time. Theory: enough for a median."""
 PASSES = 3
+"""Passes over all pairs and identities; fewer if one finds nothing. Raising it costs time. Safety bound on time."""
 
 
 class LocalSearch:
-    """Identities as sets of tracks, and the evidence of a set: each track's best tie to an earlier one of it."""
+    """Search over identities as sets of tracks. The evidence of a set is the sum, over its tracks, of the best tie to
+    an earlier track."""
 
     def __init__(
         self,
@@ -45,8 +57,8 @@ class LocalSearch:
 
         Args:
             summaries: the tracks.
-            source, target: (m,) pairs of tracks, the source starts first; each pair once.
-            worth: (m,) log of the odds that the target goes on from the source, less the decision threshold.
+            source, target: (m,) pairs of tracks, each pair once; the source starts first.
+            worth: (m,) log odds in nats that the target continues the source, minus those of the threshold.
             ground: (m,) the part of it that comes from places on the ground.
         """
         useful = np.flatnonzero((worth > UNRELATED) | (ground < APART))
@@ -67,10 +79,10 @@ class LocalSearch:
         self._rank[np.lexsort((np.arange(len(summaries)), summaries.start))] = np.arange(len(summaries))
 
     def improve(self, identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """(n,) identities after moves until none helps (or a few passes); deterministic.
+        """(n,) identities after `PASSES` passes, or when no move helps any more; deterministic.
 
         Args:
-            identity: (n,) starting identities, from 0; no clashes.
+            identity: (n,) initial identities, from 0, without clashes.
         """
         members: dict[int, list[int]] = {}
         for track in np.argsort(self._rank).tolist():
@@ -108,7 +120,7 @@ class LocalSearch:
         return renumbered(owner)
 
     def evidence(self, tracks: list[int]) -> float:
-        """Nats for these tracks (in order of start) being one vehicle against each being alone; -inf for a clash."""
+        """Nats for these tracks, in order of start, being one vehicle against each being its own; -inf for a clash."""
         camera, start, end = self._summaries.camera, self._summaries.start, self._summaries.end
         total = 0.0
         left: set[int] = set()
@@ -122,7 +134,7 @@ class LocalSearch:
                     return -np.inf
                 worth = ties.get(other, UNRELATED)
                 if other in left and end[other] < start[track]:
-                    worth += SECOND_WAY
+                    worth += SECOND_SUCCESSOR
                 if worth > best:
                     best, parent = worth, other
             if place:
@@ -132,14 +144,15 @@ class LocalSearch:
         return total
 
     def _rejoined(self, first: list[int], second: list[int], i: int, j: int) -> list[list[int]] | None:
-        """The best way to bring tracks i and j of two identities together, None where all stay worse than now."""
+        """Best partition of two identities that joins tracks i and j, None if every one is worse than the present
+        one."""
         now = self.evidence(first) + self.evidence(second)
         merged = self._sorted(first + second)
         choices = [[merged]]
-        left_out = self._in_the_way(merged)
+        left_out = self._conflicting(merged)
         if left_out:
             choices = [[[t for t in merged if t not in left_out], *([t] for t in sorted(left_out))]]
-        # Or cut both at the pair and swap the tails.
+        # Alternatively, cut both identities at the pair and swap the tails.
         head, tail = self._cut(first, i, after=True)
         other_head, other_tail = self._cut(second, j, after=False)
         if tail or other_head:
@@ -158,13 +171,13 @@ class LocalSearch:
         return chosen
 
     def _pays(self, first: list[int], second: list[int], left_out: set[int]) -> bool:
-        """Whether two identities belong together but for second tracks that weigh less than what comes together.
+        """Whether two identities belong together except for duplicate tracks that have fewer boxes than are joined.
 
-        The evidence counts ties, whatever hangs on them: a second track on a vehicle, tied as well as any other, would
-        keep its long halves apart for good. What is scored is boxes. Tracks that are in different places of a picture
-        at once are no second tracks but two vehicles.
+        The evidence counts ties regardless of the length of tracks, so a short duplicate track, tied as well as any
+        other, would keep the long halves of a vehicle apart. But metrics count boxes. Simultaneous tracks in different
+        places of one picture are not duplicates but two vehicles.
         """
-        if any(self._at_once(a, b) and not self._second(a, b) for a in first for b in second):
+        if any(self._at_once(a, b) and not self._duplicate(a, b) for a in first for b in second):
             return False
         ours, theirs = ([t for t in part if t not in left_out] for part in (first, second))
         boxes = self._summaries.boxes
@@ -172,12 +185,12 @@ class LocalSearch:
         if min(int(boxes[ours].sum()), int(boxes[theirs].sum())) <= lost:
             return False
         together = self.evidence(self._sorted(ours + theirs))
-        return together > self.evidence(ours) + self.evidence(theirs) + SURELY
+        return together > self.evidence(ours) + self.evidence(theirs) + MIN_GAIN
 
-    def _in_the_way(self, tracks: list[int]) -> set[int]:
-        """Of each two tracks (in order of start) that cannot be one vehicle, the shorter that fewer others speak for.
+    def _conflicting(self, tracks: list[int]) -> set[int]:
+        """Of any two tracks (given in order of start) that cannot be one vehicle, the shorter and less supported one.
 
-        A false track, or a second one on the same vehicle, must not keep two halves of an identity apart.
+        A false track, or a duplicate one, must not keep two halves of an identity apart.
         """
         against = [
             (a, b)
@@ -200,39 +213,39 @@ class LocalSearch:
         return out
 
     def _at_once(self, a: int, b: int) -> bool:
-        """Whether one camera sees both tracks at once."""
+        """Whether one camera has both tracks in view at once."""
         rows = self._summaries
         return bool(
             rows.camera[a] == rows.camera[b] and max(rows.start[a], rows.start[b]) <= min(rows.end[a], rows.end[b])
         )
 
     def _elsewhere(self, a: int, b: int) -> bool:
-        """Whether two cameras see the tracks at once though their views do not overlap."""
+        """Whether two cameras have the tracks in view at once although their fields of view do not overlap."""
         rows = self._summaries
-        at_once = min(rows.end[a], rows.end[b]) - max(rows.start[a], rows.start[b]) > TOGETHER
+        at_once = min(rows.end[a], rows.end[b]) - max(rows.start[a], rows.start[b]) > MIN_SIMULTANEOUS
         first, second = sorted((int(rows.camera[a]), int(rows.camera[b])))
         return bool(at_once and first != second and (first, second) not in self._overlapping)
 
-    def _second(self, a: int, b: int) -> bool:
-        """Whether two tracks that a camera sees at once lie on the same vehicle: in one place most of that time."""
+    def _duplicate(self, a: int, b: int) -> bool:
+        """Whether two simultaneous tracks of one camera lie on the same vehicle: in one place for most of that time."""
         rows = self._summaries
         shape = rows.shape[rows.camera[a]]
-        when = np.linspace(max(rows.start[a], rows.start[b]), min(rows.end[a], rows.end[b]), COMMON)
+        when = np.linspace(max(rows.start[a], rows.start[b]), min(rows.end[a], rows.end[b]), DUPLICATE_POINTS)
         place = []
         for track in (a, b):
             path = slice(rows.path_first[track], rows.path_first[track + 1])
             place.append([np.interp(when, rows.path_time[path], axis) for axis in rows.path_place[path].T])
         apart = np.hypot(*((np.array(place[0]) - place[1]) * shape[:, None]))
         size = np.sqrt(np.prod(np.minimum(rows.extent[a], rows.extent[b]) * shape))
-        return bool(np.median(apart) <= SECOND * size)
+        return bool(np.median(apart) <= MAX_DUPLICATE_DISTANCE * size)
 
     def _cut(self, tracks: list[int], at: int, after: bool) -> tuple[list[int], list[int]]:
-        """Tracks up to and from a place: after track `at`, or before it."""
+        """Tracks before and after a cut, which is made after the track `at` or before it."""
         place = tracks.index(at) + (1 if after else 0)
         return tracks[:place], tracks[place:]
 
     def _weak_tail(self, tracks: list[int]) -> list[int]:
-        """The tail whose cutting off raises the evidence most, empty where none does."""
+        """The tail whose removal raises the evidence most, empty if none does."""
         best, chosen = self.evidence(tracks) + 1e-9, 0
         for place in range(1, len(tracks)):
             value = self.evidence(tracks[:place]) + self.evidence(tracks[place:])
@@ -250,10 +263,11 @@ def _overlapping(
     target: npt.NDArray[np.int64],
     worth: npt.NDArray[np.float64],
 ) -> set[tuple[int, int]]:
-    """Cameras, in order, whose views overlap: several pairs of tracks that both see at once belong together."""
+    """Pairs of cameras (smaller index first) whose fields of view overlap: several simultaneous pairs of tracks
+    match."""
     start, end = summaries.start, summaries.end
-    at_once = np.minimum(end[source], end[target]) - np.maximum(start[source], start[target]) > TOGETHER
+    at_once = np.minimum(end[source], end[target]) - np.maximum(start[source], start[target]) > MIN_SIMULTANEOUS
     rows = np.flatnonzero((worth > 0) & at_once)
     cameras = np.sort(np.stack([summaries.camera[source[rows]], summaries.camera[target[rows]]]), axis=0)
     found, count = np.unique(cameras, axis=1, return_counts=True)
-    return {(int(a), int(b)) for a, b in found[:, count >= SHARED].T}
+    return {(int(a), int(b)) for a, b in found[:, count >= MIN_SHARED].T}

@@ -1,4 +1,4 @@
-"""From the evidence of pairs to identities: the most probable chains, then local moves."""
+"""From the evidence of pairs to identities: the best set of chains, then local search."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from mtmc.association.solving.local_moves import LocalSearch
 from mtmc.association.solving.matching import best_pairs
 from mtmc.association.track_summaries import TrackSummaries
 
+MIN_LOG_RATIO = -60.0
+"""Nats below which a likelihood ratio does not fall. Raising it lets hopeless pairs keep some probability. Safety bound
+of the arithmetic."""
+MAX_LOG_RATIO = 25.0
+"""Nats above which a likelihood ratio does not rise. Raising it makes the surest pairs more different from each other.
+Safety bound of the arithmetic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """Candidate pairs with their evidence, each two tracks once.
+    """Candidate pairs with their evidence, each pair of tracks once.
 
     Attributes:
         source, target: (m,) int64, tracks; the source starts first.
-        worth: (m,) float64, log of the odds that the target goes on from the source, less the decision threshold.
+        worth: (m,) float64, log odds in nats that the target continues the source, minus those of the threshold.
         ground: (m,) float64, the part of it that comes from places on the ground.
     """
 
@@ -33,24 +40,24 @@ class Ties:
 def tie(
     pairs: Pairs, log_ratio: npt.NDArray[np.float64], ground: npt.NDArray[np.float64], n: int, threshold: float
 ) -> Ties:
-    """Sum up pairs that several links could join: they are one event told in two ways, their ratios add.
+    """Combine the pairs of the same two tracks: the links are alternative explanations, so their ratios add up.
 
     Args:
-        pairs: (m) candidates.
-        log_ratio: (m,) log-likelihood ratio of each, against both tracks ending and starting on their own.
-        ground: (m,) its part from the ground.
+        pairs: the candidate pairs.
+        log_ratio: (m,) log-likelihood ratio in nats, against the source ending and the target starting on its own.
+        ground: (m,) the part of it that comes from places on the ground.
         n: number of tracks.
-        threshold: least probability that is joined, in (0, 1).
+        threshold: probability above which two tracks are joined, in (0, 1).
     """
     key = pairs.source * max(n, 1) + pairs.target
     unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    ratio = np.bincount(inverse.reshape(-1), np.exp(np.clip(log_ratio, -60.0, 25.0)), len(unique))
+    ratio = np.bincount(inverse.reshape(-1), np.exp(np.clip(log_ratio, MIN_LOG_RATIO, MAX_LOG_RATIO)), len(unique))
     worth = np.log(np.maximum(ratio, 1e-30)) - np.log(threshold / (1.0 - threshold))
     return Ties(unique // max(n, 1), unique % max(n, 1), worth, ground[first])
 
 
 def chain(summaries: TrackSummaries, ties: Ties) -> npt.NDArray[np.int64]:
-    """(n,) successor of each track, -1 where none: the set of chains of the greatest total worth, without clashes."""
+    """(n,) successor of each track, -1 for none: the chains with the largest total worth, cut where tracks clash."""
     n = len(summaries)
     taken = best_pairs(ties.source, ties.target, ties.worth, n)
     successor = np.full(n, -1, np.int64)
@@ -61,10 +68,10 @@ def chain(summaries: TrackSummaries, ties: Ties) -> npt.NDArray[np.int64]:
 
 
 def identify(
-    summaries: TrackSummaries, ties: Ties, successor: npt.NDArray[np.int64], local_moves: bool
+    summaries: TrackSummaries, ties: Ties, successor: npt.NDArray[np.int64], local_search: bool
 ) -> npt.NDArray[np.int64]:
-    """(n,) identities from 0: the chains, improved by local moves if wanted."""
+    """(n,) identities from 0: the chains, improved by local search if wanted."""
     identity = identities_of(successor)
-    if not local_moves:
+    if not local_search:
         return identity
     return LocalSearch(summaries, ties.source, ties.target, ties.worth, ties.ground).improve(identity)

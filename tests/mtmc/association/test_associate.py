@@ -66,7 +66,7 @@ def test_a_lorry_alone_in_its_zone_is_known_by_its_size(crossing_track: Callable
     assert found.terms["size"][mixed].mean() < 0.0
 
 
-def test_vehicles_do_not_go_to_and_fro_because_traffic_does(make_road: Make) -> None:
+def test_two_way_traffic_does_not_make_vehicles_turn_back(make_road: Make) -> None:
     """One way, two cameras, dense traffic: what leaves the second might as well come back to the first."""
     went = {}
     for rare in (True, False):
@@ -87,15 +87,15 @@ def test_appearance_resolves_what_times_leave_open(make_road: Make, right_share:
     assert by_both > by_time
 
 
-def test_look_alikes_are_picked_out_where_there_are_too_many_pairs(make_road: Make, right_share: Share) -> None:
-    """Many cameras and few vehicles: no link has a clear travel time, but vehicles can be told by their looks."""
+def test_candidates_are_pruned_by_appearance_if_there_are_too_many(make_road: Make, right_share: Share) -> None:
+    """Many cameras and few vehicles: no link has a distinct travel time, but vehicles differ in appearance."""
     road = make_road(seed=5, vehicles=12, cameras=16, scatter=3.0, headway=6.0, pixels=True)
     few = run(road.cameras, candidate_budget=500)
     assert len(few.source) < len(run(road.cameras).source)
     assert right_share(few.identity, road.truth) > 0.9
 
 
-def test_features_of_one_camera_alone_pick_out_nothing(make_road: Make) -> None:
+def test_features_of_a_single_camera_do_not_prune_candidates(make_road: Make) -> None:
     road = make_road(seed=5, vehicles=12, cameras=4, pixels=True)
     cameras = [road.cameras[0], *(replace(camera, features=None) for camera in road.cameras[1:])]
     assert len(run(cameras, candidate_budget=50).identity) == len(road.truth)
@@ -126,7 +126,7 @@ def test_links_given_back_give_the_same_identities(make_road: Make, tmp_path: Pa
     assert np.mean(again.identity == first.identity) > 0.95
 
 
-def test_a_gate_that_a_person_sets_is_kept(make_road: Make) -> None:
+def test_a_travel_time_window_that_the_user_sets_is_respected(make_road: Make) -> None:
     road = make_road(seed=6, vehicles=50, scatter=0.7)
     learned = run(road.cameras).links
     shut = {"min": 60.0, "max": 61.0}

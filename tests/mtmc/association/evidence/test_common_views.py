@@ -1,4 +1,4 @@
-"""Cameras without calibration that see the same crossing are found by vehicles that look and move alike."""
+"""Overlapping fields of view of uncalibrated cameras are found from vehicles that look and move alike."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Right = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], float]
 def _scene(
     vehicles: int, seed: int, elsewhere: bool, noise: float = 0.5
 ) -> tuple[list[CameraTracks], npt.NDArray[np.int64]]:
-    """Two cameras at a crossing; `elsewhere`: the second sees the same kinds of vehicles at another crossing."""
+    """Two cameras at a crossing; with `elsewhere`, the second sees similar vehicles at another crossing."""
     random = np.random.default_rng(seed)
     look = random.normal(size=(vehicles, 32))
     cameras, truth = [], []
@@ -61,7 +61,7 @@ def _bare(summaries: TrackSummaries) -> TrackSummaries:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_common_view_maps_one_picture_to_the_other(seed: int) -> None:
+def test_overlapping_views_come_with_the_homography_between_the_pictures(seed: int) -> None:
     summaries = summarise(_scene(20, seed, elsewhere=False)[0])
     views = find_overlapping_views(summaries, summaries.vector)
     assert views.source.tolist() == [0, 1]
@@ -74,7 +74,7 @@ def test_a_common_view_maps_one_picture_to_the_other(seed: int) -> None:
     assert np.median(np.linalg.norm(mapped[:, :2] / mapped[:, 2:] * shape - there, axis=1)) < 10.0
 
 
-def test_vehicles_whose_looks_tell_little_are_joined_by_where_they_are(right_share: Right) -> None:
+def test_places_join_vehicles_of_uninformative_appearance(right_share: Right) -> None:
     share = {True: 0.0, False: 0.0}
     for seed in range(4):
         cameras, truth = _scene(20, seed, elsewhere=False, noise=1.5)
@@ -86,12 +86,12 @@ def test_vehicles_whose_looks_tell_little_are_joined_by_where_they_are(right_sha
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
-def test_look_alikes_elsewhere_are_no_common_view(seed: int) -> None:
+def test_similar_vehicles_elsewhere_are_not_an_overlap(seed: int) -> None:
     summaries = summarise(_scene(20, seed, elsewhere=True)[0])
     assert len(find_overlapping_views(summaries, summaries.vector)) == 0
 
 
-def test_offsets_tell_one_vehicle_from_others() -> None:
+def test_offsets_distinguish_one_vehicle_from_others() -> None:
     cameras, truth = _scene(20, 0, elsewhere=False)
     summaries = summarise(cameras)
     views = find_overlapping_views(summaries, summaries.vector)
@@ -107,7 +107,7 @@ def test_offsets_tell_one_vehicle_from_others() -> None:
     assert np.isnan(inside).all()
 
 
-def test_views_that_were_found_can_be_given_back_and_taken_away(tmp_path: Path) -> None:
+def test_found_views_can_be_given_back_and_removed(tmp_path: Path) -> None:
     cameras, _ = _scene(20, 0, elsewhere=False, noise=1.5)
     summaries = summarise(cameras)
     first = associate(summaries, None, AssociationSettings())
@@ -134,14 +134,14 @@ def test_views_of_pictures_of_any_size_can_be_written(size: int) -> None:
     assert [view.cameras for view in views] == [("c0", "c1")]
 
 
-def test_without_features_there_is_none() -> None:
+def test_no_overlap_is_found_without_features() -> None:
     summaries = _bare(summarise(_scene(20, 0, elsewhere=False)[0]))
     assert len(find_overlapping_views(summaries, summaries.vector)) == 0
     nothing = summarise([])
     assert len(find_overlapping_views(nothing, nothing.vector)) == 0
 
 
-def test_places_are_those_of_the_path() -> None:
+def test_places_are_interpolated_on_the_path() -> None:
     summaries = summarise(_scene(6, 1, elsewhere=False)[0])
     random = np.random.default_rng(0)
     track = random.integers(0, len(summaries), 40)
