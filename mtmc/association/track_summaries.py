@@ -251,7 +251,7 @@ def _summarise_camera(camera: CameraTracks) -> dict[str, npt.NDArray[np.generic]
         "label": _majority(owner, rows.label, len(track)),
         "parked": np.isin(track, camera.parked),
         **_path(owner, time, place / picture, first, last),
-        **_ground(camera, owner, place, time, time[first], time[last]),
+        **_ground(camera, owner, place, time, start=time[first], end=time[last]),
     }
 
 
@@ -356,6 +356,7 @@ def _ground(
     owner: npt.NDArray[np.int64],
     place: npt.NDArray[np.float64],
     time: npt.NDArray[np.float64],
+    *,
     start: npt.NDArray[np.float64],
     end: npt.NDArray[np.float64],
 ) -> dict[str, npt.NDArray[np.generic]]:

@@ -115,6 +115,10 @@ def test_links_that_were_learned_are_read_back_as_they_were_written(tmp_path: Pa
         ("overlapping_views:\n- {cameras: [c1, c1], mapping: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", "different"),
         ("overlapping_views:\n- {cameras: [c1, c2], mapping: [[1, 0, 0], [1, 0, 0], [0, 0, 1]]}\n", "inverted"),
         ("overlapping_views:\n- {cameras: [c1, c2], mappings: []}\n", "mapping"),
+        ("common_views: []\n", "common_views: this key is now called `overlapping_views`"),
+        ("links:\n- {source: a, target: b, travel_time: {least: 1, max: 2}}\n", "least: this key is now called `min`"),
+        ("zones: []\nlinks:\n- {source: a, target: b, travel_time: {min: 2, max: 1}}\n", "below"),
+        ("links:\n- {source: a, target: b, travel_time: {first: 0, step: 1, weights: [1, .nan]}}\n", "finite"),
         ("- 1\n", "zones"),
     ],
 )

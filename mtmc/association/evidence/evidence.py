@@ -117,6 +117,7 @@ class Evidence:
     def _appearance(
         self, probability: npt.NDArray[np.float64], together: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float64]:
+        """(m,) log-likelihood ratios of the similarities in nats."""
         scale = fit_scale(
             self.similarity,
             probability=probability,

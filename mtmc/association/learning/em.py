@@ -112,7 +112,7 @@ def learn(
         settings: switches and the number of rounds.
         start: result of an earlier call on the same pairs; its probabilities are the starting point.
     """
-    model = _Model(summaries, table, prior, entries, exits, settings)
+    model = _Model(summaries, table, prior, entries, exits, settings=settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
     together = np.zeros(len(pairs), np.bool_)
     if start is not None:
@@ -178,8 +178,10 @@ class _Model:
         prior: LinkPrior,
         entries: TrackEnds,
         exits: TrackEnds,
+        *,
         settings: AssociationSettings,
     ) -> None:
+        """Start from the prior."""
         self._summaries, self._table, self._prior, self._settings = summaries, table, prior, settings
         self._exit_time = exits.time
         by_time = not (settings.appearance and bool((summaries.weight > 0).any()))
