@@ -39,7 +39,7 @@ MIN_FRAGMENT = -6.0
 Safety bound on time: such a pair is hopeless."""
 MIN_KNOWN = 0.5
 """Share of tracks with features from which candidates are pruned by appearance. Raising it prunes by travel time more
-often. Theory: if fewer have features, times tell about more of the tracks."""
+often. Theory: travel times are known for all tracks, similarities only for those with features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,6 @@ def _similarity(
 
 
 def _tie(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> Ties:
-    """Pairs of tracks with what joining them is worth."""
+    """Candidate pairs, each pair of tracks once, with the evidence for joining them."""
     ground = learned.terms.get("ground", np.zeros(len(learned.pairs)))
     return tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold)

@@ -1,1 +1,1 @@
-"""Evidence: what speaks for and against two tracks being one vehicle."""
+"""Evidence: what is for and against two tracks being one vehicle."""

@@ -23,8 +23,8 @@ def subtract_means(
 ) -> npt.NDArray[np.float32]:
     """Features minus the mean of their camera and view, L2-normalised again.
 
-    The light of a camera and the angle of a view shift all features in one direction; that part tells nothing about a
-    vehicle.
+    The light of a camera and the angle of a view shift all features in one direction; that part carries no information
+    about a vehicle.
 
     Args:
         vector: (n, d) features, zeros where missing.

@@ -2,8 +2,7 @@
 
 A homography maps two pictures of one road onto each other. Simultaneous tracks of two cameras that are each other's
 most similar ones mostly show one vehicle if the fields of view overlap, and never if they do not. A homography that
-brings their paths together at all times tells the two cases apart, and then tells where in one picture a vehicle of the
-other one is.
+brings their paths together at all times distinguishes the two cases, and maps places in one picture to the other.
 """
 
 from __future__ import annotations

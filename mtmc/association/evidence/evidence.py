@@ -25,25 +25,27 @@ SIMILARITY_DEVIATION = 1.0
 """Expected standard deviation of the similarity of true pairs, in standard deviations of false pairs. Raising it
 expects features of more varied quality. Theory: equal variances."""
 SIMILARITY_STRENGTH = 10.0
-"""Number of true pairs that these expectations are worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the priors `SIMILARITY_MEAN` and `SIMILARITY_DEVIATION`, in true pairs. Raising it learns more slowly.
+Development scenarios."""
 UNLIKE_SHARE = 0.1
-"""Share of true pairs whose similarity tells nothing because the tracks show no common side of the vehicle. Raising it
-lets other evidence overrule a low similarity. Development scenarios."""
+"""Share of true pairs whose similarity is uninformative because the tracks show different sides of the vehicle. Raising
+it lets other evidence overrule a low similarity. Development scenarios."""
 SIZE_CORRELATION = 0.7
 """Expected correlation of a vehicle's sizes in two tracks. Raising it trusts sizes more. Development scenarios."""
 SIZE_STRENGTH = 100.0
-"""Number of true pairs that this is worth. Raising it learns more slowly. It is large because sizes agree no better
-than by chance, and would be learned to tell nothing, where a platoon is paired with a shift. Development scenarios."""
+"""Strength of the prior `SIZE_CORRELATION`, in true pairs. Raising it learns more slowly. It is large because sizes
+agree only by chance where a platoon is paired with a shift by one vehicle, and would be learned to be useless.
+Development scenarios."""
 LANE_CORRELATION = 0.2
 """Expected correlation of the lanes in which a vehicle leaves and enters. Raising it trusts lanes more. Development
 scenarios."""
 LANE_STRENGTH = 15.0
-"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `LANE_CORRELATION`, in true pairs. Raising it learns more slowly. Development scenarios."""
 STAY_CORRELATION = 0.4
 """Expected correlation of the times for which a vehicle is in view of two overlapping cameras. Raising it trusts them
 more. Development scenarios."""
 STAY_STRENGTH = 15.0
-"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `STAY_CORRELATION`, in true pairs. Raising it learns more slowly. Development scenarios."""
 ZONE_STRENGTH = 10.0
 """Number of tracks in a zone at which sizes are compared half within the zone and half within its camera. Raising it
 compares more within the camera. Development scenarios."""

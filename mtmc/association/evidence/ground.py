@@ -18,11 +18,12 @@ USUAL_ERROR = 2.0
 """Expected standard deviation of the offset in metres on each axis. Raising it tolerates worse calibrations.
 Development scenarios."""
 ERROR_STRENGTH = 10.0
-"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `USUAL_ERROR`, in true pairs. Raising it learns more slowly. Development scenarios."""
 STRAY_SHARE = 0.05
 """Share of true pairs whose places are worse than usual. Raising it tolerates more of them. Development scenarios."""
 STRAY_FACTOR = 3.0
-"""Factor by which their standard deviation is larger. Raising it tolerates worse places. Development scenarios."""
+"""Factor by which the standard deviation of strays is larger. Raising it tolerates worse places. Development
+scenarios."""
 MIN_LOG_RATIO = -12.0
 """Nats below which the evidence of places does not fall. Raising it lets other evidence overrule a distance. Safety
 bound against calibrations that are wrong in a part of the picture."""
@@ -33,8 +34,8 @@ def ground_offsets(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Offset (m, 2) in metres of the target from the source while both are in view, and its spread (m,) in metres.
 
-    Both are medians over time, so a track that follows another vehicle for a while is still where it is for most of its
-    life. NaN where a camera is not calibrated or the tracks are never in view at once.
+    Both are medians over time, so a track that follows another vehicle for a while still has the place that it has for
+    most of its life. NaN where a camera is not calibrated or the tracks are never in view at once.
 
     Args:
         summaries: the tracks.

@@ -59,7 +59,7 @@ def fit_scale(
     """Fit a non-decreasing log-likelihood ratio.
 
     True pairs: a normal density fitted to the weighted values and a prior. False pairs: a kernel density of the rest.
-    Isotonic regression makes the ratio non-decreasing, since a greater similarity never speaks against a pair.
+    Isotonic regression makes the ratio non-decreasing, since a greater similarity is never evidence against a pair.
 
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.

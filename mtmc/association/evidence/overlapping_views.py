@@ -19,7 +19,7 @@ EXPECTED_SHARE = 0.3
 """Share of a camera's tracks that another camera with an overlapping field of view also sees, before learning. Raising
 it joins more tracks. Development scenarios."""
 EXPECTED_STRENGTH = 4.0
-"""Number of tracks that this is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `EXPECTED_SHARE`, in tracks. Raising it learns more slowly. Development scenarios."""
 MAX_SHARE = 0.95
 """Largest share of a camera's tracks that another one also sees. Raising it joins more tracks. Safety bound: a share of
 1 would be infinite evidence."""

@@ -12,13 +12,13 @@ REACH = 6
 """Slots on either side that contribute. Raising it costs time and adds little. Theory: `REACH * SLOT` is 1.5 times
 `DECAY`."""
 DECAY = 8.0
-"""Seconds between two exits at which the second tells about a third (1 / e) of what the next vehicle tells. Raising it
-averages over longer platoons. Development scenarios."""
+"""Seconds between two exits over which the weight of a neighbour falls by a factor of e. Raising it averages over
+longer platoons. Development scenarios."""
 MAX_SHARE = 0.8
 """Largest share of vehicles that keep to their platoon. Raising it trusts platoons more. Development scenarios."""
 PRIOR_COUNT = 1.0
-"""Neighbours at which half of `MAX_SHARE` is reached, and which the prior variance of travel times is worth. Raising it
-trusts small platoons less. Development scenarios."""
+"""Number of neighbours at which half of `MAX_SHARE` is reached; also the strength of the prior `PRIOR_VARIANCE`.
+Raising it trusts small platoons less. Development scenarios."""
 PRIOR_VARIANCE = 1.0
 """Prior variance of the travel times within a platoon, in seconds squared. Raising it tolerates looser platoons.
 Development scenarios."""

@@ -13,12 +13,12 @@ LABEL_NOISE = 0.3
 """Share of tracks whose class is as good as random, before learning. Raising it trusts classes less. Development
 scenarios."""
 LABEL_STRENGTH = 10.0
-"""Number of true pairs that this is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `LABEL_NOISE`, in true pairs. Raising it learns more slowly. Development scenarios."""
 MIN_LABEL_NOISE = 0.02
 """Smallest share of tracks whose class is as good as random. Raising it trusts classes less. Safety bound: no class may
 rule a pair out."""
 MAX_AGREEMENT = 0.999
-"""Probability that two random tracks agree on the class above which classes tell nothing. Raising it uses them in more
+"""Probability that two random tracks agree on the class above which classes are ignored. Raising it uses them in more
 scenarios. Safety bound against a division by 0."""
 MAX_CORRELATION = 0.9
 """Largest correlation of a trait. Raising it trusts traits more. Safety bound."""

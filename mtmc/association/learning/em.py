@@ -46,7 +46,7 @@ USUAL_BREAKS = 0.05
 """Share of tracks that break, before learning. Raising it joins fewer fragments when few tracks break. Development
 scenarios."""
 BREAKS_STRENGTH = 3.0
-"""Number of breaks that this share is worth. Raising it learns more slowly. Development scenarios."""
+"""Strength of the prior `USUAL_BREAKS`, in breaks. Raising it learns more slowly. Development scenarios."""
 MIN_BREAKS = -1.0
 """Nats by which learning lowers the evidence of fragments at most. Raising it joins more fragments with a tracker that
 rarely breaks. Safety bound."""

@@ -9,8 +9,8 @@ from scipy.special import digamma, expit
 from mtmc.association.links.discovery import LinkPrior
 
 PROBABILITY_STRENGTH = 1.0
-"""Number of vehicles that the prior probability of a link is worth. Raising it learns more slowly. Theory: a Dirichlet
-prior of a total weight of one vehicle."""
+"""Strength of the prior probability of a link, in vehicles. Raising it learns more slowly. Theory: a Dirichlet prior of
+a total weight of one vehicle."""
 MIN_SHARE = 0.2
 """Share of its prior probability below which a link never falls. Raising it keeps more links that no vehicle seems to
 take. Development scenarios."""
@@ -21,8 +21,8 @@ MIN_AGREEMENT = 2.0
 """Nats of agreement of the travel times at which a link keeps half of what it has learned. Raising it removes more
 links. Development scenarios."""
 PRIOR_AGREEMENT = 20.0
-"""Nats by which this is lowered for a link of prior probability 1. Raising it trusts geography more. Development
-scenarios."""
+"""Nats by which `MIN_AGREEMENT` is lowered for a link of prior probability 1. Raising it trusts geography more.
+Development scenarios."""
 
 
 class LinkShares:

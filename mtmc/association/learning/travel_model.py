@@ -12,8 +12,7 @@ from mtmc.association.links.travel_times import TravelTimes, fit_travel_times
 from mtmc.association.links.zones import TrackEnds
 
 TIMES_STRENGTH = 2.0
-"""Number of vehicles that the prior travel times of a link are worth. Raising it learns more slowly. Development
-scenarios."""
+"""Strength of the prior travel times of a link, in vehicles. Raising it learns more slowly. Development scenarios."""
 POOL_STRENGTH = 2.0
 """Number of vehicles on all links between two cameras at which their common travel times make up half of a link's
 prior. Raising it shares less between links. Development scenarios."""
@@ -21,8 +20,8 @@ MIN_GAIN = 0.5
 """Nats per vehicle that are deducted from the agreement of a link's travel times: choosing the partners that agree best
 gives as much by chance. Raising it removes more links. Development scenarios."""
 MIN_GAIN_BY_TIME = 1.5
-"""The same without appearance, where nothing but times chooses the partners. Raising it removes more links. Development
-scenarios."""
+"""`MIN_GAIN` without appearance, where nothing but times chooses the partners. Raising it removes more links.
+Development scenarios."""
 NEGLIGIBLE_WEIGHT = 1e-3
 """Probability up to which a pair does not contribute to the travel times. Raising it saves time and loses faint links.
 Safety bound on time."""

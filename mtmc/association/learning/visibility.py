@@ -14,11 +14,11 @@ NEW_SHARE = 0.5
 """Smallest share of the arrivals in a zone that count as new vehicles, however many of them links explain. Raising it
 joins fewer tracks. Without it, links that explain all arrivals by chance would persist. Development scenarios."""
 NEW_SHARE_CALIBRATED = 0.2
-"""The same for calibrated cameras, where geography speaks against chance links. Raising it joins fewer tracks.
-Development scenarios."""
+"""Smallest share of new vehicles for calibrated cameras, where geography rules out most chance links. Raising it joins
+fewer tracks. Development scenarios."""
 NEW_COUNT = 0.3
-"""New vehicles that a zone has in addition. Raising it joins fewer tracks in zones with few arrivals. Safety bound
-against a rate of 0."""
+"""New vehicles that every zone has in addition to `NEW_SHARE`. Raising it joins fewer tracks in zones with few
+arrivals. Safety bound against a rate of 0."""
 MIN_VISIBLE = 0.2
 """Smallest share of a link's vehicles that are assumed to be seen at its source. Raising it lowers the estimate of
 vehicles that were not seen. Safety bound against a division by 0."""

@@ -37,9 +37,11 @@ SUCCESSION_SHARE = 0.6
 """Share of a zone's vehicles that take any of its successions, before learning. Raising it joins more tracks.
 Development scenarios."""
 OVERLAP_SHARE = 0.1
-"""The same for overlaps. Raising it expects more overlapping fields of view. Development scenarios."""
+"""Share of a zone's vehicles that take any of its overlaps, before learning. Raising it expects more overlapping fields
+of view. Development scenarios."""
 CALIBRATED_SHARE = 0.75
-"""The same for successions where geography is known. Raising it joins more tracks. Development scenarios."""
+"""Share of a zone's vehicles that take any of its successions, before learning, where geography is known. Raising it
+joins more tracks. Development scenarios."""
 UNKNOWN_LIKELIHOOD = 0.3
 """Relative likelihood of a link without geography. Raising it favours links of uncalibrated cameras over those of
 calibrated ones. Development scenarios."""
@@ -68,15 +70,16 @@ SURE_SUCCESSION = 3.0
 """Nats of evidence from which the peak of a succession is used as the first travel time. Raising it starts learning
 from broader travel times. Development scenarios."""
 SURE_OVERLAP = 8.0
-"""The same for an overlap, which is rarer. Raising it starts learning with fewer overlaps. Development scenarios."""
+"""Nats of evidence from which the peak of an overlap is used as the first travel time. Raising it starts learning with
+fewer overlaps. Development scenarios."""
 SURE_SCALE = 8.0
-"""Nats above these from which a peak is trusted in full. Raising it starts learning from broader travel times.
-Development scenarios."""
+"""Nats above `SURE_SUCCESSION` or `SURE_OVERLAP` from which a peak is trusted in full. Raising it starts learning from
+broader travel times. Development scenarios."""
 MAX_SURE = 0.9
 """Upper bound of the trust in a peak. Raising it makes a wrong first peak harder to unlearn. Safety bound."""
 CONTRADICTION = 0.05
-"""Relative likelihood by geography at which the trust in a peak is halved. Raising it trusts peaks less where geography
-speaks against them. Development scenarios."""
+"""Relative likelihood by geography at which the trust in a peak is halved. Raising it trusts peaks less where they
+contradict geography. Development scenarios."""
 MIN_LIKELIHOOD = 0.3
 """Sum of the relative likelihoods of a zone's links from which they share its vehicles in full. Raising it joins fewer
 tracks where no zone is well placed. Development scenarios."""
@@ -87,8 +90,8 @@ TRAVEL_DECAY = 60.0
 """Seconds over which the density of unknown travel times falls by a factor of e. Raising it expects longer journeys.
 Theory: about the travel time over a few blocks."""
 OVERLAP_DECAY = 5.0
-"""The same for negative travel times, of overlaps. Raising it expects wider overlaps. Theory: about the time in
-view."""
+"""Seconds over which the density of unknown negative travel times, of overlaps, falls by a factor of e. Raising it
+expects wider overlaps. Theory: about the time in view."""
 TRAVEL_FLOOR = 0.02
 """Density of unknown travel times relative to its maximum below which it never falls. Raising it expects more very long
 journeys. Safety bound: no time within the window is impossible."""
@@ -174,7 +177,7 @@ def discover_links(
         keep &= starts_in != _camera_of(entries, found.target)
     total, chosen = int(found.pairs.sum()), None
     if budget < total <= MAX_PRUNABLE and pruning is not None:
-        # Few vehicles between many cameras: times tell little. Pairs of similar tracks are weighed, on all their links.
+        # Few vehicles between many cameras: times say little. Pairs of similar tracks are kept, with all their links.
         chosen = pruning(min(PAIRS_PER_TRACK * len(summaries) / total, 1.0))
         rows = np.flatnonzero(keep)
         kept = find_pairs(summaries, entries, exits, found.links(rows), chosen.keeps)

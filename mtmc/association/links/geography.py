@@ -1,4 +1,4 @@
-"""What calibration tells about links before any vehicle is matched: distances between zones, and directions."""
+"""What calibration says about links before any vehicle is matched: distances and directions between zones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtmc.association.links.zones import TrackEnds
 from mtmc.association.track_summaries import GROUND_STEP, TrackSummaries
 
 USUAL_SPEED = 10.0
-"""Metres per second of free traffic, where the tracks do not tell. Raising it expects shorter travel times. Theory: a
+"""Metres per second of free traffic, if the tracks do not show it. Raising it expects shorter travel times. Theory: a
 little below the urban speed limit of 50 km/h."""
 MIN_SPEED = 3.0
 """Metres per second from which a ground sample counts as driving. Raising it ignores slow traffic. Theory: faster than
@@ -38,8 +38,8 @@ NEAR_SHARE = 0.8
 """Share of travel times that are close to that of free traffic. Raising it trusts free traffic more. Development
 scenarios."""
 NEAR_SPREAD = 0.12
-"""Relative standard deviation of these travel times. Raising it tolerates a greater difference of speeds. Development
-scenarios."""
+"""Relative standard deviation of the travel times close to that of free traffic. Raising it tolerates a greater
+difference of speeds. Development scenarios."""
 GEOGRAPHY_SPREAD = 0.45
 """Relative spread of the remaining travel times. Raising it tolerates worse calibrations and slower traffic.
 Development scenarios."""

@@ -15,8 +15,8 @@ MIN_BANDWIDTH = 0.12
 """Seconds that the kernel bandwidth does not fall below. Raising it blurs sharp travel times. Theory: clocks and the
 ends of boxes are not more accurate."""
 SPREAD_STRENGTH = 2.0
-"""Number of vehicles that the usual spread of travel times is worth. Raising it keeps densities broad for longer.
-Development scenarios."""
+"""Strength of the prior `USUAL_SPREAD`, in vehicles. Raising it keeps densities broad for longer. Development
+scenarios."""
 USUAL_SPREAD = 1.0
 """Usual standard deviation of travel times in seconds, for short ones. Raising it starts with broader densities.
 Development scenarios."""
