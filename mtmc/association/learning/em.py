@@ -244,7 +244,8 @@ class _Model:
             return np.zeros(0)
         expected = USUAL_BREAKS * len(self._summaries) + BREAKS_STRENGTH
         often = np.log((probability.sum() + BREAKS_STRENGTH) / expected)
-        return fragment_log_ratio(self._summaries, pairs, probability) + np.clip(often, MIN_BREAKS, MAX_BREAKS)
+        often = float(np.clip(often, MIN_BREAKS, MAX_BREAKS))
+        return fragment_log_ratio(self._summaries, pairs, probability) + often
 
     def _u_turn_log_ratio(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) evidence against U-turns, for successions between two cameras."""
