@@ -94,7 +94,7 @@ def associate(
     cameras = []
     for name in names:
         tracks, clock = columns.tracks_of(name, recorded)
-        spans = sure_part(tracks, clock) if chosen.sure_parts and score is not None else tracks
+        spans = sure_part(tracks, clock) if chosen.reliable_spans and score is not None else tracks
         width, height = _size(frame_size, name)
         cameras.append(
             CameraTracks(

@@ -79,6 +79,6 @@ def links_file(tmp_path: Path) -> Path:
         "- {name: out, camera: c101, kind: exit, polygon: [[80, 0], [160, 0], [160, 96], [80, 96]]}\n"
         "- {name: in, camera: c102, kind: entry, polygon: [[0, 0], [80, 0], [80, 96], [0, 96]]}\n"
         "links:\n"
-        "- {source: out, target: in, share: 0.9, travel_time: {least: 0.5, most: 4}}\n"
+        "- {source: out, target: in, share: 0.9, travel_time: {min: 0.5, max: 4}}\n"
     )
     return path
