@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import CameraTracks, TrackFeatures
+from mtmc.association import CameraTracks, TrackFeatures, TrackSummaries
+from mtmc.association.track_summaries import GROUND_STEP
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 
@@ -104,3 +105,64 @@ def right_share() -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], fl
         return float((same == wanted).all(1).mean())
 
     return share
+
+
+@pytest.fixture
+def make_summaries() -> Callable[..., TrackSummaries]:
+    """A factory of track summaries from a few columns: `make_summaries(camera, start, end, **columns)`.
+
+    Every vehicle drives from left to right at the same height of a 960 x 540 picture unless a column says otherwise.
+    `ground` is one (k, 2) array of metres a track, sampled on the grid of `GROUND_STEP`; rows must be sorted by camera.
+    """
+
+    def make(
+        camera: Sequence[int],
+        start: Sequence[float],
+        end: Sequence[float],
+        cameras: int = 0,
+        recorded: tuple[float, float] = (0.0, 0.0),
+        ground: Sequence[npt.ArrayLike] | None = None,
+        **columns: npt.ArrayLike,
+    ) -> TrackSummaries:
+        number, first, last = np.asarray(camera, np.int32), np.asarray(start, float), np.asarray(end, float)
+        n, count = len(number), cameras or int(np.max(number, initial=-1)) + 1
+        assert (np.diff(number) >= 0).all()
+        given = {name: np.asarray(value) for name, value in columns.items()}
+        entry = np.broadcast_to(given.pop("entry", np.array([0.1, 0.5])), (n, 2)).astype(float)
+        leave = np.broadcast_to(given.pop("exit", np.array([0.9, 0.5])), (n, 2)).astype(float)
+        speed = (leave - entry) / np.maximum(last - first, 1e-3)[:, None]
+        length = np.linalg.norm(leave - entry, axis=1, keepdims=True)
+        direction = np.where(length > 0, (leave - entry) / np.maximum(length, 1e-9), 0.0)
+        vector = given.pop("vector", np.zeros((n, 0))).astype(np.float32)
+        places = [np.asarray(place, float).reshape(-1, 2) for place in ground or [np.zeros((0, 2))] * n]
+        values = {
+            "cameras": tuple(f"c{k + 1:03d}" for k in range(count)),
+            "shape": np.tile([960.0, 540.0], (count, 1)),
+            "recorded": np.tile(recorded if any(recorded) else (0.0, float(last.max(initial=1.0))), (count, 1)),
+            "camera": number,
+            "track": np.arange(1, n + 1, dtype=np.int32),
+            "start": first,
+            "end": last,
+            "boxes": np.maximum(10 * (last - first), 1).astype(np.int32),
+            "entry": entry,
+            "exit": leave,
+            "entry_direction": direction,
+            "exit_direction": direction,
+            "entry_speed": speed,
+            "exit_speed": speed,
+            "extent": np.tile([0.08, 0.08], (n, 1)),
+            "size": np.zeros(n),
+            "label": np.full(n, -1, np.int16),
+            "parked": np.zeros(n, np.bool_),
+            "vector": vector,
+            "weight": np.full(n, float(vector.shape[1] > 0), np.float32),
+            "path_first": 2 * np.arange(n + 1),
+            "path_time": np.column_stack([first, last]).ravel(),
+            "path_place": np.stack([entry, leave], 1).reshape(-1, 2).astype(np.float32),
+            "ground_first": np.concatenate([[0], np.cumsum([len(place) for place in places])]).astype(np.int64),
+            "ground_tick": np.ceil(first / GROUND_STEP).astype(np.int64),
+            "ground_place": np.concatenate([np.zeros((0, 2)), *places]),
+        }
+        return TrackSummaries(**(values | given))
+
+    return make
