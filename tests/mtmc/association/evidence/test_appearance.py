@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association.evidence.appearance import chain_features, normalised, similarities, take_means_off
+from mtmc.association.evidence.appearance import chain_features, normalised, similarities, subtract_means
 from mtmc.association.links.zones import TrackEnds
 
 Vectors = npt.NDArray[np.float32]
@@ -37,7 +37,7 @@ def found_first(vector: Vectors) -> float:
 
 def test_a_camera_s_light_does_not_keep_its_features_from_matching() -> None:
     vector = seen_by_two_cameras(light=3.0)
-    off = take_means_off(vector, np.ones(len(vector), np.float32), entries([0, 1], np.repeat([0, 1], VEHICLES)))
+    off = subtract_means(vector, np.ones(len(vector), np.float32), entries([0, 1], np.repeat([0, 1], VEHICLES)))
     assert found_first(off) > found_first(vector) + 0.1
     assert found_first(off) > 0.9
     assert np.linalg.norm(off, axis=1) == pytest.approx(np.ones(len(off)), abs=1e-4)
@@ -47,10 +47,10 @@ def test_missing_features_stay_missing_and_change_no_mean() -> None:
     vector = seen_by_two_cameras(light=1.0)
     weight = np.ones(len(vector), np.float32)
     zones = np.repeat([0, 1], VEHICLES)
-    expected = take_means_off(vector, weight, entries([0, 1], zones))
+    expected = subtract_means(vector, weight, entries([0, 1], zones))
     with_gaps = np.insert(vector, [3, 70], 0.0, axis=0).astype(np.float32)
     weight = np.insert(weight, [3, 70], 0.0).astype(np.float32)
-    found = take_means_off(with_gaps, weight, entries([0, 1], np.insert(zones, [3, 70], [0, 1])))
+    found = subtract_means(with_gaps, weight, entries([0, 1], np.insert(zones, [3, 70], [0, 1])))
     assert not found[weight == 0].any()
     assert found[weight > 0] == pytest.approx(expected, abs=1e-5)
 
@@ -61,8 +61,8 @@ def test_a_view_with_a_single_track_leans_on_its_camera() -> None:
     zones = np.repeat([0, 1], VEHICLES)
     zones[0] = 2
     alone = entries([0, 1, 0], zones)
-    found = take_means_off(vector, np.ones(len(vector), np.float32), alone)
-    together = take_means_off(
+    found = subtract_means(vector, np.ones(len(vector), np.float32), alone)
+    together = subtract_means(
         vector, np.ones(len(vector), np.float32), replace(alone, zone=np.repeat([0, 1], VEHICLES))
     )
     assert found[0] @ together[0] > 0.95

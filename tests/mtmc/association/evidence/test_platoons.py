@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association.evidence.platoons import order_density
+from mtmc.association.evidence.platoons import platoon_density
 
 Floats = npt.NDArray[np.float64]
 
@@ -15,7 +15,7 @@ def density(leave: Floats, seconds: Floats, probability: Floats, link: npt.NDArr
     """Each pair of a source of its own, on links that spread travel times over 100 seconds."""
     n = len(leave)
     link = np.zeros(n, np.int64) if link is None else link
-    return order_density(
+    return platoon_density(
         link=link,
         exit_time=leave,
         source=np.arange(n),
@@ -44,7 +44,7 @@ def test_other_links_and_the_other_choices_of_the_same_vehicle_are_no_neighbours
     leave, seconds = np.array([0.0, 0.5]), np.array([40.0, 40.0])
     other_link = density(leave, seconds, np.array([0.9, 0.0]), np.array([0, 1]))
     assert other_link[1] == pytest.approx(0.01)
-    one_vehicle = order_density(
+    one_vehicle = platoon_density(
         link=np.zeros(2, np.int64),
         exit_time=np.zeros(2),
         source=np.zeros(2, np.int64),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtmc.association.evidence.screening import Screen
+from mtmc.association.evidence.screening import CandidatePruning
 
 
 def fleet(vehicles: int = 150, width: int = 32, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,37 +21,37 @@ def fleet(vehicles: int = 150, width: int = 32, seed: int = 0) -> tuple[np.ndarr
 
 
 def between(source: np.ndarray, target: np.ndarray) -> Any:
-    """Pairs as the screen reads them."""
+    """Pairs as pruning reads them."""
     return SimpleNamespace(source=source, target=target)
 
 
-def passing(screen: Screen, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    return screen.passes(between(source, target))
+def kept(pruning: CandidatePruning, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return pruning.keeps(between(source, target))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2])
 def test_about_the_wanted_share_of_pairs_passes_and_next_to_all_true_ones(share: float) -> None:
     vector, camera = fleet()
-    screen = Screen.of(vector, np.ones(len(vector), np.bool_), camera, share)
+    pruning = CandidatePruning.of(vector, np.ones(len(vector), np.bool_), camera, share)
     first, second = (grid.ravel() for grid in np.meshgrid(np.arange(150), np.arange(150, 300), indexing="ij"))
-    assert passing(screen, first, second).mean() == pytest.approx(share, abs=0.01)
-    assert passing(screen, np.arange(150), np.arange(150, 300)).mean() > 0.98
+    assert kept(pruning, first, second).mean() == pytest.approx(share, abs=0.01)
+    assert kept(pruning, np.arange(150), np.arange(150, 300)).mean() > 0.98
 
 
 def test_a_track_without_a_feature_passes_with_nobody() -> None:
     vector, camera = fleet()
     known = np.ones(len(vector), np.bool_)
     vector[0], known[0] = 0.0, False
-    screen = Screen.of(vector, known, camera, 1.0)
+    pruning = CandidatePruning.of(vector, known, camera, 1.0)
     source = np.zeros(10, np.int64)
     target = np.arange(150, 160)
-    assert not passing(screen, source, target).any()
-    assert passing(screen, source + 1, target).all()
+    assert not kept(pruning, source, target).any()
+    assert kept(pruning, source + 1, target).all()
 
 
-def test_the_same_tracks_give_the_same_screen() -> None:
+def test_the_same_tracks_are_pruned_alike() -> None:
     vector, camera = fleet()
     known = np.ones(len(vector), np.bool_)
     source, target = np.arange(150), np.arange(150, 300)
-    one, other = (passing(Screen.of(vector, known, camera, 0.01), source, target) for _ in range(2))
+    one, other = (kept(CandidatePruning.of(vector, known, camera, 0.01), source, target) for _ in range(2))
     assert (one == other).all()

@@ -66,11 +66,11 @@ def test_probabilities_are_probabilities_and_each_track_shares_out_at_most_one(
     pairs: list[tuple[int, int, float]],
 ) -> None:
     source, target = (np.array([pair[k] for pair in pairs], np.int64) for k in range(2))
-    found = pair_marginals(source, target, np.exp([log for _, _, log in pairs]), 10)
+    found = pair_marginals(source, target, np.exp(np.clip([log for _, _, log in pairs], -6.0, 6.0)), 10, sweeps=2000)
     assert np.isfinite(found).all()
     assert (found >= 0).all()
-    assert np.bincount(source, found).max() <= 1 + 1e-9
-    assert np.bincount(target, found).max() <= 1.05
+    for end in (source, target):
+        assert np.bincount(end, found).max() <= 1.02
 
 
 @settings(deadline=None)

@@ -37,26 +37,25 @@ def streams(
     return summaries
 
 
-def agreement(summaries: TrackSummaries, overlap: bool = False) -> tuple[float, float, float, float]:
-    """Nats, seconds, width and share of the agreement of camera 0's departures (or entries) with camera 1's arrivals."""
+def agreement(summaries: TrackSummaries, overlap: bool = False) -> tuple[float, float, float]:
+    """Nats, seconds and share of the agreement of camera 1's arrivals with camera 0's departures (or entries)."""
     entries, exits = (camera_ends(side(summaries), 2) for side in (RawEnds.entries, RawEnds.exits))
     found = correlate(
         summaries,
         entries if overlap else exits,
         entries,
-        (0.0, WINDOW[1]) if overlap else WINDOW,
-        LAG,
-        overlap,
-        np.full((2, 2), np.nan),
+        window=(0.0, WINDOW[1]) if overlap else WINDOW,
+        lag=LAG,
+        overlap=overlap,
+        expected=np.full((2, 2), np.nan),
     )
-    row = np.flatnonzero((found[1] == 0) & (found[2] == 1))[0]
-    score, middle, width, share = (float(found[k][row]) for k in (6, 7, 8, 9))
-    return score, middle, width, share
+    row = np.flatnonzero((found.source == 0) & (found.target == 1))[0]
+    return float(found.evidence[row]), float(found.peak[row]), float(found.share[row])
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_finds_a_planted_link_at_its_delay(make_summaries: Make, seed: int) -> None:
-    score, seconds, _, share = agreement(streams(make_summaries, seed, share=0.75))
+    score, seconds, share = agreement(streams(make_summaries, seed, share=0.75))
     assert score > CLEAR
     assert seconds == pytest.approx(25.0, abs=2.0)
     assert 0.4 < share <= 1.0
@@ -66,7 +65,7 @@ def test_finds_a_planted_link_at_its_delay(make_summaries: Make, seed: int) -> N
 @pytest.mark.parametrize("seed", range(4))
 def test_finds_none_where_none_was_planted(make_summaries: Make, seed: int, rate: float) -> None:
     """However busy: more vehicles make more coincidences, not more evidence."""
-    score, _, _, _ = agreement(streams(make_summaries, seed, share=0.0, rate=rate))
+    score, _, _ = agreement(streams(make_summaries, seed, share=0.0, rate=rate))
     assert score < CLEAR
 
 
@@ -81,10 +80,10 @@ def test_the_more_vehicles_take_the_link_the_clearer_it_is(make_summaries: Make)
 @pytest.mark.parametrize("seed", range(4))
 def test_vehicles_that_one_camera_sees_before_they_leave_the_other_count_too(make_summaries: Make, seed: int) -> None:
     """Overlapping views: the second camera sees the vehicle two seconds before the first loses it."""
-    score, seconds, _, _ = agreement(streams(make_summaries, seed, share=0.75, delay=-2.0))
+    score, seconds, _ = agreement(streams(make_summaries, seed, share=0.75, delay=-2.0))
     assert score > CLEAR
     assert seconds == pytest.approx(-2.0, abs=1.5)
-    score, seconds, _, _ = agreement(streams(make_summaries, seed, share=0.75, delay=-2.0), overlap=True)
+    score, seconds, _ = agreement(streams(make_summaries, seed, share=0.75, delay=-2.0), overlap=True)
     assert score > CLEAR
     assert seconds == pytest.approx(STAY - 2.0, abs=1.5)
 
@@ -92,7 +91,7 @@ def test_vehicles_that_one_camera_sees_before_they_leave_the_other_count_too(mak
 @pytest.mark.parametrize("seed", range(4))
 def test_what_a_camera_had_not_begun_to_record_does_not_speak_against_a_link(make_summaries: Make, seed: int) -> None:
     """Half of the departures have no arrival because the second camera started late; the share is of the others."""
-    score, seconds, _, share = agreement(streams(make_summaries, seed, share=0.9, offset=300.0))
+    score, seconds, share = agreement(streams(make_summaries, seed, share=0.9, offset=300.0))
     assert score > CLEAR
     assert seconds == pytest.approx(25.0, abs=2.0)
     assert share > 0.5
@@ -103,11 +102,12 @@ def test_events_support_the_planted_delay_and_no_other(make_summaries: Make, see
     summaries = streams(make_summaries, seed, share=0.75)
     entries, exits = (camera_ends(side(summaries), 2) for side in (RawEnds.entries, RawEnds.exits))
     low = np.array([23.0, 80.0, 160.0])
-    nats = support(exits, entries, np.zeros(3, np.int64), np.ones(3, np.int64), low, np.full(3, 4.0), summaries)
+    zones = {"source": np.zeros(3, np.int64), "target": np.ones(3, np.int64)}
+    nats = support(exits, entries, summaries, **zones, low=low, width=np.full(3, 4.0))
     assert nats[0] > 10.0
     assert nats[0] > nats[1:].max() + 5.0
 
 
 def test_one_event_shows_nothing(make_summaries: Make) -> None:
-    score, _, _, _ = agreement(make_summaries([0, 1], [0.0, 30.0], [5.0, 35.0], recorded=(0.0, 600.0)))
+    score, _, _ = agreement(make_summaries([0, 1], [0.0, 30.0], [5.0, 35.0], recorded=(0.0, 600.0)))
     assert score <= 0.0

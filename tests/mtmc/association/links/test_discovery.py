@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtmc.association import TrackSummaries
-from mtmc.association.evidence.screening import Screen
+from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.discovery import LinkPrior, broad_times, discover_links
 from mtmc.association.links.zones import RawEnds, TrackEnds, cluster_ends
@@ -49,15 +49,15 @@ def ends_of(summaries: TrackSummaries) -> tuple[TrackEnds, TrackEnds]:
 
 def discover(
     summaries: TrackSummaries, budget: int = ALL_PAIRS, **options: object
-) -> tuple[dict[tuple[int, int], int], LinkTable, LinkPrior, Screen | None]:
-    """Rows of the successions by (source camera, target camera), the links, their priors and the screen."""
+) -> tuple[dict[tuple[int, int], int], LinkTable, LinkPrior, CandidatePruning | None]:
+    """Rows of the successions by (source camera, target camera), the links, their priors and the pruning."""
     entries, exits = ends_of(summaries)
-    table, prior, screen = discover_links(
+    table, prior, chosen = discover_links(
         summaries, entries, exits, longest_travel=240.0, longest_overlap=15.0, budget=budget, **options
     )
     rows = np.flatnonzero(~table.overlap)
     ways = zip(exits.camera[table.source[rows]].tolist(), entries.camera[table.target[rows]].tolist(), strict=True)
-    return dict(zip(ways, rows.tolist(), strict=True)), table, prior, screen
+    return dict(zip(ways, rows.tolist(), strict=True)), table, prior, chosen
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -97,15 +97,15 @@ def test_every_link_is_possible_below_the_budget_but_returns_if_nobody_could_tel
 
 
 def test_look_alikes_bring_links_back_that_times_alone_do_not_show(make_summaries: Make) -> None:
-    """Above the budget, with features: the links that look-alikes join, and a screen that their pairs must pass."""
+    """Above the budget, with features: the links that look-alikes join, and pruning that their pairs must pass."""
     summaries = network(make_summaries, 1, share=0.3, pixels=True)
     known = np.ones(len(summaries), np.bool_)
 
-    def screening(share: float) -> Screen:
-        return Screen.of(summaries.vector, known, summaries.camera, share)
+    def pruning(share: float) -> CandidatePruning:
+        return CandidatePruning.of(summaries.vector, known, summaries.camera, share)
 
-    way, _, _, screen = discover(summaries, budget=1000, screening=screening)
-    assert screen is not None
+    way, _, _, chosen = discover(summaries, budget=1000, pruning=pruning)
+    assert chosen is not None
     assert set(PLANTED) <= set(way)
 
 
@@ -135,7 +135,7 @@ def test_calibration_tells_where_a_link_leads_and_how_long_it_takes(make_summari
 
 def test_what_is_believed_is_made_of_probabilities_and_densities(make_summaries: Make) -> None:
     way, table, prior, _ = discover(network(make_summaries, 2))
-    for share in (prior.probability, prior.alone, prior.first, prior.sure):
+    for share in (prior.probability, prior.lone, prior.first, prior.sure):
         assert ((share >= 0) & (share <= 1)).all()
     for times in (prior.peak, prior.times, prior.chance):
         assert times is not None
