@@ -99,7 +99,7 @@ def test_places_on_the_ground_are_compared_where_both_are_seen_at_once(make_summ
     """Tracks 0 and 2 are on one spot, 0 and 3 not; 1 and 3 are seen at other times."""
     path = np.column_stack([5.0 * np.arange(13), np.zeros(13)])
     start = np.array([0.0, 100.0, 0.0, 0.0])
-    ground = [path, path, path, path + [0.0, 15.0]]
+    ground = [path, path, path, path + np.array([0.0, 15.0])]
     summaries = make_summaries([0, 0, 1, 1], start, start + 6.0, ground=ground, recorded=(0.0, 200.0))
     entries, exits = (cluster_ends(side(summaries), 2, split=False) for side in (RawEnds.entries, RawEnds.exits))
     table = LinkTable(
