@@ -21,15 +21,17 @@ BEGIN, END = "<!-- constants: begin -->", "<!-- constants: end -->"
 CHOSEN = re.compile(r"(?:^|(?<=[.)] ))(?:Development scenarios|Theory|Safety bound)")
 EFFECT = re.compile(r"(?<=[.)] )(?:Raising|Later rounds|More )")
 UNITS = (
+    (r"^Strength|^(New vehicles|Tracks spread|Rounds)", "count"),
     (r"seconds squared", "s²"),
     (r"[Mm]etres per second", "m/s"),
     (r"^Nats", "nats"),
     (r"^(Shortest time in )?[Ss]econds|in seconds|deviation in seconds", "s"),
     (r"^Metres|in metres", "m"),
     (r"^Pixels", "px"),
-    (r"^(Box (sides|sizes))", "box sizes"),
+    (r"^Box sizes per second", "box sizes/s"),
+    (r"^Box (sides|sizes)", "box sizes"),
     (r"in picture sizes", "picture sizes"),
-    (r"standard deviations", "std. dev."),
+    (r"[Ss]tandard deviations", "std. dev."),
     (r"^(Expected s|S|Largest s|Smallest s)hare", "share"),
     (r"[Pp]robability", "probability"),
     (r"^(Expected |Largest )?correlation", "correlation"),
@@ -76,7 +78,7 @@ def constants(source: Path = SOURCE) -> list[Constant]:
             meaning = text[: effect.start()].strip()
             # What follows the sentence on the effect belongs to the meaning.
             sentence, _, more = text[effect.start() : chosen.start()].strip().partition(". ")
-            same = meaning.startswith(("The same", "This is")) and found
+            same = meaning.startswith(("The same", f"`{found[-1].name}`" if found else "The same")) and found
             unit = found[-1].unit if same else _unit(meaning, value)
             meaning = f"{meaning} {more}".strip()
             found.append(

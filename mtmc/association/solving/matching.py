@@ -8,7 +8,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 ROUNDS = 8
-"""How often pairs that must be taken are looked for, before the rest is solved as a whole."""
+"""Passes that look for pairs which some best matching contains, before the rest is solved as a whole. Raising it leaves
+less to solve; the result does not change. Theory: each pass frees the rivals of the last, and few passes find nearly
+all."""
 
 
 def best_pairs(
