@@ -34,9 +34,9 @@ def test_a_vehicle_is_expected_to_take_as_long_as_its_neighbours() -> None:
 
 def test_neighbours_say_less_the_longer_ago_they_left() -> None:
     """A pair that takes as long as the neighbours did."""
-    leave = np.array([0.0, 1.0, 2.0, 3.0, 14.0, 60.0])
+    leave = np.array([0.0, 1.0, 2.0, 3.0, 9.0, 60.0])
     found = density(leave, np.full(6, 40.0), np.array([0.9, 0.9, 0.9, 0.0, 0.0, 0.0]))
-    assert found[3] > found[4] > found[5]
+    assert found[3] > 1.1 * found[4] > 0.02
     assert found[5] == pytest.approx(0.01)
 
 

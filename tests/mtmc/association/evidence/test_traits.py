@@ -45,13 +45,13 @@ def test_each_link_learns_its_own_correlation() -> None:
 
 def test_a_pair_does_not_vouch_for_itself() -> None:
     """The only pair of its link: however probable it is held to be, its agreement is worth the same."""
-    group = np.array([0] * 50 + [1])
-    u, v = sizes(0.5, 51)
+    group = np.array([0] * 2000 + [1])
+    u, v = sizes(0.5, 2001)
     u[-1] = v[-1] = 2.5
     found = []
     for own in (0.0, 1.0):
-        probability = np.concatenate([np.full(50, 0.9), [own]])
-        found.append(Trait("lane", u, v, prior=0.2, strength=1000.0).log_ratio(probability, group)[-1])
+        probability = np.concatenate([np.full(2000, 0.9), [own]])
+        found.append(Trait("lane", u, v, prior=0.2, strength=5.0).log_ratio(probability, group)[-1])
     assert found[0] == pytest.approx(found[1], abs=0.05)
 
 

@@ -61,10 +61,10 @@ def next_to(summaries: TrackSummaries, truth: npt.NDArray[np.int64], found: Lear
     return np.asarray(successor[found.pairs.source] == found.pairs.target, np.bool_)
 
 
-def of_roads(make_road: Make, **options: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Probabilities and truth of all pairs of four roads; vehicles follow each other closely and scatter in time."""
+def of_roads(make_road: Make, roads: int, **options: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Probabilities and truth of all pairs of some roads; vehicles follow each other closely and scatter in time."""
     probability, true = [], []
-    for seed in range(4):
+    for seed in range(roads):
         road = make_road(seed=seed, vehicles=60, headway=4.0, **options)
         summaries = summarise(road.cameras)
         found = learned(summaries)
@@ -76,7 +76,7 @@ def of_roads(make_road: Make, **options: Any) -> tuple[npt.NDArray[np.float64], 
 @pytest.mark.parametrize("pixels", [False, True])
 def test_probabilities_mean_what_they_say(make_road: Make, pixels: bool) -> None:
     """Of pairs of probability p, a share of p is true: by times alone, and with features that leave little open."""
-    probability, true = of_roads(make_road, scatter=3.0, pixels=pixels)
+    probability, true = of_roads(make_road, 4, scatter=3.0, pixels=pixels)
     assert probability.sum() == pytest.approx(true.sum(), rel=0.15)
     off = []
     for low, high in pairwise([0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.01]):
@@ -90,7 +90,7 @@ def test_more_evidence_makes_true_pairs_surer(make_road: Make) -> None:
     """Travel times that scatter less, then features as well."""
     sure = []
     for options in ({"scatter": 6.0}, {"scatter": 1.0}, {"scatter": 1.0, "pixels": True}):
-        probability, true = of_roads(make_road, **options)
+        probability, true = of_roads(make_road, 2, **options)
         sure.append(probability[true].mean())
         assert probability[true].mean() > 10.0 * probability[~true].mean()
     assert sure[0] + 0.05 < sure[1] < sure[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,8 +32,10 @@ def busy(make_summaries: Make, seed: int, tracks: int = 60, cameras: int = 4) ->
 
 
 def ends_of(summaries: TrackSummaries) -> tuple[TrackEnds, TrackEnds]:
+    """Ends in zones, at the whole seconds of the tracks: some lie exactly on the bounds of a window."""
     count = len(summaries.cameras)
-    return cluster_ends(RawEnds.entries(summaries), count), cluster_ends(RawEnds.exits(summaries), count)
+    entries, exits = (cluster_ends(side(summaries), count) for side in (RawEnds.entries, RawEnds.exits))
+    return replace(entries, time=summaries.start), replace(exits, time=summaries.end)
 
 
 def random_links(entries: TrackEnds, exits: TrackEnds, seed: int, links: int = 80) -> LinkTable:
