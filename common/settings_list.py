@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -49,7 +50,9 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[SettingInf
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from settings_of(field.annotation, f"{key}.")
         else:
-            yield SettingInfo(key, _text(field.default), _allowed(field), field.description or "")
+            yield SettingInfo(
+                key, _text(field.get_default(call_default_factory=True)), _allowed(field), field.description or ""
+            )
 
 
 def list_settings(model: type[BaseModel], words: str = "") -> str:
@@ -87,17 +90,28 @@ def _summary(model: type[BaseModel], name: str) -> str:
 
 
 def _text(value: Any) -> str:
+    """A default as YAML would write it."""
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
 def _allowed(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(map(str, get_args(field.annotation)))
-    if field.annotation is bool:
+    """The values that a setting takes, in words."""
+    kinds = get_args(field.annotation) if get_origin(field.annotation) is UnionType else (field.annotation,)
+    words = [_values(kind, field.metadata) for kind in kinds if kind is not NoneType]
+    return " or ".join([*words, "null"] if NoneType in kinds else words)
+
+
+def _values(kind: Any, limits: Sequence[Any]) -> str:
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, get_args(kind)))
+    if kind is bool:
         return "true, false"
-    kind = " whole" if field.annotation is int else ""
+    if kind not in (int, float):
+        return "a mapping" if (get_origin(kind) or kind) in (dict, Mapping) else "text"
     low = high = ""
-    for limit in field.metadata:
+    for limit in limits:
         match limit:
             case Ge(ge=value):
                 low = f"{value:g} <= "
@@ -107,6 +121,5 @@ def _allowed(field: FieldInfo) -> str:
                 high = f" <= {value:g}"
             case Lt(lt=value):
                 high = f" < {value:g}"
-    if low or high:
-        return f"{low}x{high}{',' + kind if kind else ''}"
-    return f"any{kind or ''} number" if field.annotation in (int, float) else "text"
+    whole = ", whole" if kind is int else ""
+    return f"{low}x{high}{whole}" if low or high else f"any{whole.removeprefix(',')} number"

@@ -55,7 +55,7 @@ class Clock:
         """
         times = np.round(np.asarray(times, np.float64), 6)
         later = np.concatenate([[True], np.diff(np.maximum.accumulate(times)) > 0])
-        frames, seconds = np.flatnonzero(later) + 1.0, times[later]
+        frames, seconds = (np.flatnonzero(later) + 1).astype(np.float64), times[later]
         knots = _corners(frames, seconds, tolerance)
         return cls(frames[knots], start + (seconds[knots] - seconds[0]) / scale)
 

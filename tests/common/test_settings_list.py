@@ -20,6 +20,8 @@ class Part(BaseModel):
     side: int = Field(18, ge=1, description="Pixels.")
     kind: Literal["fast", "exact"] = Field("fast", description="Which.")
     on: bool = Field(True, description="Whether.")
+    limit: int | None = Field(None, ge=1, description="How many.")
+    options: dict[str, int] = Field(default_factory=dict, description="More.")
 
 
 class Whole(BaseModel):
@@ -39,6 +41,10 @@ def test_a_setting_is_listed_with_default_range_and_description() -> None:
         "      Which.\n"
         "  detection.on = true    (true, false)\n"
         "      Whether.\n"
+        "  detection.limit = null    (1 <= x, whole or null)\n"
+        "      How many.\n"
+        "  detection.options = {}    (a mapping)\n"
+        "      More.\n"
     )
 
 
