@@ -12,7 +12,7 @@ from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
 from evaluation.cityflow import score
 from evaluation.scoring import Score
-from mtmc.scenarios.cityflow import read_roi
+from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracks import Tracks
 

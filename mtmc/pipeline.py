@@ -11,7 +11,8 @@ import numpy as np
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
+from common.code_version import code_version
 from common.files import file_digest
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions
@@ -169,14 +170,7 @@ def embed_observations(
     if extraction.weights is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
-        "code": code_version(
-            "mtmc.appearance.embedding",
-            "mtmc.appearance.features",
-            "reid.extractor",
-            "reid.backends",
-            "reid.deploy",
-            "reid.views",
-        ),
+        "code": code_version("mtmc.appearance.embedding", "reid.extractor"),
         "weights": cache.file_digest(extraction.weights),
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
@@ -234,9 +228,7 @@ def _associate(
     key = key_of(
         {
             "code": code_version(
-                "mtmc.association",
-                "mtmc.appearance.embedding",
-                "mtmc.appearance.features",
+                "mtmc.association.associate",
                 "mtmc.appearance.splitting",
                 "mtmc.tracking.reliable_span",
                 "mtmc.tracking.parked",
