@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from common.devices import Precision, normalise_precision
 from common.settings import Settings
 
 
@@ -21,6 +22,8 @@ class DetectionSettings(Settings):
     image_size: int = Field(
         640, ge=64, description="longer side of the detector's input; raising it finds smaller vehicles, more slowly"
     )
-    precision: Literal["auto", "float32", "bf16", "int8"] = Field(
-        "auto", description="arithmetic of the network on the CPU; auto: bf16 where the CPU has it, else float32"
+    precision: Annotated[Precision, BeforeValidator(normalise_precision)] = Field(
+        "auto",
+        description="arithmetic of the network: float32, bfloat16, float16 or int8, as the device allows; "
+        "auto: float16 on a GPU, bfloat16 on a CPU that computes in it, else float32",
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.devices import openvino_core
 from common.files import atomic
 from reid.models import ReidModel, normalise
 
 INPUT = "images"
 OUTPUT = "embedding"
 _OPSET = 17
-
-
-@cache
-def openvino_core() -> Any:
-    """The one OpenVINO core of this process, kept until it ends.
-
-    Its CPU plugin gives the calling thread a stack for signals, and takes that memory back with the last core: a signal
-    that arrives afterwards (a child's end, Ctrl-C) would crash the process.
-    """
-    return ov.Core()
 
 
 class DeployedModel(nn.Module):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend
@@ -85,8 +86,9 @@ class Extractor:
         path = find_weights(weights)
         if threads < 0:
             raise InputError(f"threads must be at least 0 (all cores), not {threads}")
+        precision = normalise_precision(precision)
         if precision not in PRECISIONS:
-            raise InputError(f"precision {precision!r} is unknown; there are {', '.join(PRECISIONS)}")
+            raise InputError(f"precision {precision!r}: extractors do not compute in it; use {', '.join(PRECISIONS)}")
         device = choose_device(device)
         if path.suffix in (".onnx", ".xml"):
             if device != "cpu":
@@ -200,25 +202,6 @@ def find_weights(weights: str | Path) -> Path:
     raise InputError(
         f"weights {str(weights)!r}: neither a file nor the name of a shipped extractor{nearest(path.name, EXTRACTORS)}"
     )
-
-
-def choose_device(device: str) -> str:
-    """`auto` resolved: the first GPU where there is one, else the CPU; other names are checked.
-
-    Raises:
-        InputError: an unknown device, or one that this machine does not have.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device)
-    except RuntimeError:
-        kind = None
-    if kind is None or kind.type not in ("cpu", "cuda"):
-        raise InputError(f"device {device!r} is unknown; there are auto, cpu, cuda, cuda:<number>")
-    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {device!r}: this machine has {torch.cuda.device_count()} GPUs; use cpu")
-    return device
 
 
 def _converted(path: Path, content: str, cache_dir: str | Path | None) -> object:
