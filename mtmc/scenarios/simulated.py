@@ -13,7 +13,6 @@ from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.simulation.scenario import simulate_scenario
 
 
-
 def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
     """The data root of a simulated scenario in CityFlow's layout; rendered now unless it is cached.
 
