@@ -107,7 +107,7 @@ class _Column:
 
 
 @cache
-def _columns(table: type[Table]) -> tuple[_Column, ...]:
+def _columns(table: Any) -> tuple[_Column, ...]:
     """The columns of a class of tables, from its annotations."""
     hints = get_type_hints(table, include_extras=True)
     columns = []

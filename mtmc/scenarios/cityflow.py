@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from common.errors import InputError
 from common.nearest import nearest
 from detection.mot_text import read_mot

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "mtmc": {"common", "evaluation", "detection", "reid"},
 }
 LOOSE_IN_MTMC = {
-    "__init__", "run", "simulate", "live", "serve", "pipeline", "config", "stage_log", "identities",
+    "__init__", "__main__", "run", "simulate", "live", "serve", "pipeline", "config", "stage_log", "identities",
 }  # fmt: skip
 
 

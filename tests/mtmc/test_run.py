@@ -9,12 +9,13 @@ import pytest
 from common import devices
 from common.command_line import run_command
 from common.errors import InputError
+from common.resources import resource
 from detection.video import open_video
 from evaluation import cityflow
 from evaluation.boxes import Boxes
 from evaluation.submission import read_submission
 from mtmc import identities, pipeline
-from mtmc.run import SIMULATED_DETECTOR, main
+from mtmc.run import main
 
 MakeCityflow = Callable[..., Path]
 Command = Callable[..., int]
@@ -226,7 +227,7 @@ def test_a_precision_is_used_or_refused_with_those_that_there_are(
 ) -> None:
     """As the processor has it: whoever accepts a precision must be able to compute in it."""
     offered = devices.normalise_precision(precision) in devices.precisions_of("cpu")
-    detector = ["--detector", str(SIMULATED_DETECTOR), "--set", f"detection.precision={precision}"]
+    detector = ["--detector", str(resource("weights", "detector.onnx")), "--set", f"detection.precision={precision}"]
     assert command(*from_boxes(make_cityflow(), *detector)) == (0 if offered else 2)
     assert offered or "this CPU does not compute in it; use float32 or" in capsys.readouterr().err
 
@@ -239,7 +240,7 @@ def test_a_precision_that_no_device_has_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_capabilities", frozenset)
-    detector = ["--detector", str(SIMULATED_DETECTOR), "--set", "detection.precision=bf16"]
+    detector = ["--detector", str(resource("weights", "detector.onnx")), "--set", "detection.precision=bf16"]
     assert command(*from_boxes(make_cityflow(), *detector)) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
