@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -106,15 +105,19 @@ class _Column:
         return np.zeros(0 if self.width is None else (0, self.width.values or 0), self.dtype)
 
 
-@cache
+_KNOWN: dict[Any, tuple[_Column, ...]] = {}
+
+
 def _columns(table: Any) -> tuple[_Column, ...]:
-    """The columns of a class of tables, from its annotations."""
-    hints = get_type_hints(table, include_extras=True)
-    columns = []
-    for field in fields(table):
-        hint, width = hints[field.name], None
-        if get_origin(hint) is Annotated:
-            hint, width = get_args(hint)[:2]
-        scalar = get_args(get_args(hint)[1])[0]
-        columns.append(_Column(field.name, np.dtype(scalar), width))
-    return tuple(columns)
+    """The columns of a class of tables, read from its annotations once."""
+    if table not in _KNOWN:
+        hints = get_type_hints(table, include_extras=True)
+        columns = []
+        for field in fields(table):
+            hint, width = hints[field.name], None
+            if get_origin(hint) is Annotated:
+                hint, width = get_args(hint)[:2]
+            scalar = get_args(get_args(hint)[1])[0]
+            columns.append(_Column(field.name, np.dtype(scalar), width))
+        _KNOWN[table] = tuple(columns)
+    return _KNOWN[table]
