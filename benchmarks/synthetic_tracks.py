@@ -1,6 +1,6 @@
-"""Simulated association problems as arrays: vehicles on roads, cameras on posts, tracks and features, no pixels.
+"""Simulated association problems as arrays: vehicles on roads, cameras on poles, tracks and features, no pixels.
 
-Not used by the product. All is drawn from one seed; whatever a table says of it must be called simulated.
+For tests and experiments only. Everything is drawn from one seed; figures on it must be called simulated.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ KINDS = (
     (9.0, 2.5, 3.2, 7, 0.05),
     (12.0, 2.5, 3.1, 5, 0.03),
 )
-"""Length, width, height in metres, COCO class, share."""
+"""Length, width, height in metres, COCO class, share of the traffic."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Cameras with tracks, and which vehicle each track is.
+    """Cameras with tracks, and the true vehicle of each track.
 
     Attributes:
         cameras: input of `summarise`.
-        truth: for each camera, vehicle number of each track, indexed by track number - 1; -1 for a false track.
-        missed: boxes of vehicles that no track covers, by vehicle number.
+        truth: per camera, the vehicle of each track, indexed by track number - 1; -1 for a false track.
+        missed: number of boxes that no track covers, by vehicle.
     """
 
     cameras: list[CameraTracks]
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Post:
-    """A camera: where it stands, where it looks (metres), focal length in picture widths."""
+    """A camera: position and target in metres, focal length in image widths."""
 
     place: tuple[float, float]
     target: tuple[float, float]
@@ -53,7 +53,7 @@ class Post:
 
 
 class Pinhole:
-    """Ground to pixels and back for a post; the way back carries a calibration error."""
+    """Ground to pixels and back for a camera; the way back includes a calibration error."""
 
     def __init__(self, post: Post, width: int, height: int, error: npt.NDArray[np.float64]) -> None:
         eye = np.array([*post.place, post.height])
@@ -75,7 +75,7 @@ class Pinhole:
         return p[:, :2] / np.where(np.abs(depth) > 1e-6, depth, 1e-6)[:, None], depth
 
     def to_ground(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Metres (n, 2) of pixels, off by the calibration error."""
+        """Ground points (n, 2) of pixels in metres, with the calibration error."""
         p = np.column_stack([points, np.ones(len(points))]) @ self._inverse.T
         far = np.abs(p[:, 2:]) < 1e-9
         ground = p[:, :2] / np.where(far, 1e-9, p[:, 2:])
@@ -85,7 +85,7 @@ class Pinhole:
 
 @dataclass(frozen=True)
 class Appearance:
-    """A pretended re-id network: how much of a feature is the vehicle, its model, the view, and noise."""
+    """A simulated re-id network: the weights of vehicle, model, view and noise in a feature."""
 
     dimension: int = 64
     lookalikes: float = 0.4
@@ -98,7 +98,7 @@ WEAK = Appearance(detail=0.55, view=0.8, noise=1.0)
 
 
 def corridor(seed: int, vehicles: int = 110, seconds: float = 200.0, cameras: int = 6, **options: object) -> Problem:
-    """Like S06: crossings along one road, both directions, side roads, traffic lights, no overlapping views."""
+    """Like S06: crossings along one road in both directions, side roads, traffic lights, no overlapping views."""
     rng = np.random.default_rng(seed)
     gaps = rng.uniform(110, 300, cameras - 1)
     nodes = np.column_stack([np.concatenate([[0], np.cumsum(gaps)]), rng.uniform(-15, 15, cameras)])
@@ -113,7 +113,7 @@ def corridor(seed: int, vehicles: int = 110, seconds: float = 200.0, cameras: in
 
 
 def crossing(seed: int, vehicles: int = 90, seconds: float = 200.0, **options: object) -> Problem:
-    """Like S01: four cameras around one crossing with overlapping views, a fifth down the road."""
+    """Like S01: four cameras with overlapping views around one crossing, a fifth down the road."""
     rng = np.random.default_rng(seed)
     nodes = np.array([[0.0, 0.0], [130.0, 0.0]])
     posts = []
@@ -134,7 +134,7 @@ def crossing(seed: int, vehicles: int = 90, seconds: float = 200.0, **options: o
 def network(
     seed: int, vehicles: int = 220, seconds: float = 300.0, side: tuple[int, int] = (5, 4), **options: object
 ) -> Problem:
-    """Like S04 and S05: a grid of streets with loops, a camera at every crossing, random ways through it."""
+    """Like S04 and S05: a grid of streets with loops, a camera at every crossing, random routes."""
     rng = np.random.default_rng(seed)
     columns, rows = side
     nodes = np.array([[150.0 * x, 130.0 * y] for y in range(rows) for x in range(columns)])
@@ -166,7 +166,7 @@ def _routes(
     vehicles: int,
     through: float,
 ) -> list[npt.NDArray[np.float64]]:
-    """Way points of each vehicle: from a point off the network over crossings to a point off the network."""
+    """Waypoints of each vehicle, from outside the network over crossings to outside."""
     around: list[list[int]] = [[] for _ in nodes]
     for a, b in roads:
         around[a].append(b)
@@ -219,7 +219,7 @@ def _motion(
     routes: list[npt.NDArray[np.float64]],
     starts: npt.NDArray[np.float64],
 ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """(seconds, metres along the route) knots of each vehicle: own speed, red lights, queues, headways."""
+    """Knots (seconds, metres along the route) of each vehicle, with its speed, red lights, queues and headways."""
     cycle = 50.0
     offset = rng.uniform(0, cycle, len(nodes))
     green = rng.uniform(0.4, 0.6, len(nodes))
@@ -229,7 +229,7 @@ def _motion(
     free: dict[tuple[int, int, int], float] = {}
     clock = starts.copy()
     lane = rng.integers(0, 2, len(routes))
-    # Vehicles pass their crossings in the order of arrival, over all vehicles.
+    # All vehicles pass crossings in the order of arrival.
     import heapq
 
     queue = [(starts[v], v, 0) for v in range(len(routes))]
@@ -425,7 +425,7 @@ def _tables(
 
 
 def _degrade(rng: np.random.Generator, n: int, fps: float) -> list[npt.NDArray[np.int64]]:
-    """What a detector and tracker leave of n boxes: missed altogether, cut short at the ends, broken in two."""
+    """The boxes, of n, that a detector and tracker keep: none at all, cut at the ends, or broken in two."""
     if rng.random() < 0.04:
         return []
     cut = np.minimum(rng.exponential(0.4, 2) * fps, 0.3 * n).astype(np.int64)
