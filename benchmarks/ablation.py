@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from simulated import simulated_scenario
 
 from common.cache import Cache
 from common.command_line import run_command
@@ -43,11 +44,7 @@ from mtmc.interface.running import choose_extractors
 from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source, observe_cameras
 from mtmc.pipeline import camera_tracks, cut_tracks, embed_observations
-from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.find import find_scenario
 from mtmc.scenarios.scenario import Camera, Scenario
-from mtmc.scenarios.simulated import render_scenario
-from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
 from mtmc.tracking.tracks import Tracks
 
@@ -159,22 +156,6 @@ def load(
     return Problem(scenario, truth, rois, settings.association, tracks, summarise(cameras), np.concatenate(vehicle))
 
 
-def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:
-    """A simulated scenario, rendered unless it is cached."""
-    simulation = SimulationSettings.model_validate(
-        {
-            "layout": layout,
-            "seed": seed,
-            "seconds": arguments.seconds,
-            "cameras": CAMERAS[layout],
-            "video": not arguments.no_video,
-        }
-    )
-    facts = ScenarioFacts(name=f"sim-{layout}-{seed}", split="validation", simulation=simulation)
-    root = render_scenario(facts, cache, arguments.workers, QUIET)
-    return find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
-
-
 def measure(problem: Problem, others: Mapping[str, Problem], switches: Sequence[str]) -> dict[str, float]:
     """IDF1 with all ingredients, of the ceiling, of each of the other inputs, and without each switch."""
     figures = {"everything": problem.solved(), "ceiling": problem.ceiling()}
@@ -207,7 +188,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     extractors = ["none"] if arguments.no_video else arguments.reid
     origins = ["gt"] if arguments.no_video else arguments.tracks
     cases: list[tuple[str, Scenario, str]] = [
-        (f"simulated {layout}", simulated(layout, seed, arguments, cache), str(resource("weights", "detector.onnx")))
+        (
+            f"simulated {layout}",
+            simulated_scenario(
+                layout,
+                seed,
+                cache=cache,
+                workers=arguments.workers,
+                console=QUIET,
+                seconds=arguments.seconds,
+                cameras=CAMERAS[layout],
+                video=not arguments.no_video,
+            ),
+            str(resource("weights", "detector.onnx")),
+        )
         for layout in arguments.layouts
         for seed in arguments.seeds
     ]

@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
+from simulated import simulated_scenario
 
 from common.cache import Cache
 from common.resources import resource
@@ -25,10 +26,6 @@ from mtmc.config import load_config
 from mtmc.interface.running import choose_extractors
 from mtmc.observation.stage import Source
 from mtmc.pipeline import run
-from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.find import find_scenario
-from mtmc.scenarios.simulated import render_scenario
-from mtmc.simulation.settings import SimulationSettings
 
 FIGURES = ("idf1", "idp", "idr")
 PAPER = {"baseline": (0.6903, 0.6852, 0.6956), "ssbver": (0.7288, 0.7208, 0.7369)}
@@ -53,12 +50,9 @@ def main() -> None:
     settings, cache = load_config(None, arguments.set), Cache(arguments.cache)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
     for row, seed in enumerate(arguments.seeds):
-        simulation = SimulationSettings.model_validate(
-            {"layout": arguments.layout, "seed": seed, "seconds": arguments.seconds}
+        scenario = simulated_scenario(
+            arguments.layout, seed, cache=cache, workers=arguments.workers, console=quiet, seconds=arguments.seconds
         )
-        facts = ScenarioFacts(name=f"sim-{arguments.layout}-{seed}", split="validation", simulation=simulation)
-        root = render_scenario(facts, cache, arguments.workers, quiet)
-        scenario = find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
         source = Source(str(resource("weights", "detector.onnx")))
         result = run(
             scenario,

@@ -22,7 +22,7 @@ SCRIPTS = (
     "ablation", "association_scale", "decoding", "detectors", "extraction", "ranking", "reid_pairs", "scoring",
     "ssbver_step", "table4", "tracking", "whole_run",
 )  # fmt: skip
-LIBRARIES = ("synthetic_tracks",)
+LIBRARIES = ("simulated",)
 """Modules of benchmarks/ without a command line."""
 
 
