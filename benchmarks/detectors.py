@@ -125,10 +125,12 @@ def report(cpu: dict[str, list[float]], wall: dict[str, list[float]], found: dic
         if name != reference:
             best = best_overlaps(found[reference], found[name])
             back = best_overlaps(found[name], found[reference])
-            shares = " / ".join(f"{(best >= level).mean():.3f}" for level in (0.5, 0.9, 0.95))
-            line += (
-                f"  {shares}; of ours in reference at .5: {(back >= 0.5).mean():.3f}; median IoU {np.median(best):.4f}"
-            )
+            if len(best) and len(back):
+                shares = " / ".join(f"{(best >= level).mean():.3f}" for level in (0.5, 0.9, 0.95))
+                found_again = f"{(back >= 0.5).mean():.3f}"
+                line += f"  {shares}; of ours in reference at .5: {found_again}; median IoU {np.median(best):.4f}"
+            else:
+                line += "  nothing to compare: a side has no boxes"
         print(line)
 
 
