@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         detector=arguments.detector,
         detections=arguments.detections,
         tracks=arguments.tracks,
+        tracker=arguments.tracker,
+        association=arguments.association,
         links=arguments.links,
         settings=settings,
         cache=arguments.cache,
@@ -112,8 +114,16 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--detector",
         metavar="NAME|PATH",
-        help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file (default: yolo11n.pt; for "
+        help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file, or your own: "
+        "package.module:Class (default: yolo11n.pt; for "
         "simulated scenarios the shipped one)",
+    )
+    add(
+        "--tracker",
+        default="arrays",
+        metavar="NAME",
+        help="arrays (default), or of the package trackers: sort, bytetrack, ocsort, cbiou; your own: "
+        "package.module:Class",
     )
     add("--detections", metavar="NAME|DIR", help="start from boxes: NAME of det/det_NAME.txt, or DIR/<camera>.txt")
     add("--tracks", metavar="NAME|DIR", help="start from tracks: NAME of mtsc/mtsc_NAME.txt, gt, or DIR/<camera>.txt")
@@ -121,7 +131,14 @@ def _parser() -> argparse.ArgumentParser:
         "--reid",
         nargs="+",
         metavar="NAME|PATH",
-        help="extractors to compare: baseline, ssbver, weights files, none for no appearance (default: all shipped)",
+        help="extractors to compare: baseline, ssbver, weights files, none for no appearance, or your own: "
+        "[NAME=]package.module:Class (default: all shipped)",
+    )
+    add(
+        "--association",
+        default="learned",
+        metavar="NAME",
+        help="learned (default), linkage (plain average linkage of features), or your own: package.module:Class",
     )
     add = parser.add_argument_group("settings").add_argument
     add("--config", type=Path, metavar="FILE", help="settings of all stages as YAML")

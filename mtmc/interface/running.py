@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from rich.console import Console
 from common.cache import Cache
 from common.errors import InputError
 from common.nearest import nearest
+from common.plugins import is_reference, load_class
 from common.processes import available_processors
 from common.resources import resource
+from mtmc.association.choice import DEFAULT_ASSOCIATION
 from mtmc.config import PipelineSettings, make_settings
 from mtmc.interface.consoles import progress_console
 from mtmc.interface.result import ScenarioResult
 from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
 from mtmc.scenarios.scenario import Scenario
+from mtmc.tracking.choice import DEFAULT_TRACKER
 from reid.shipped import EXTRACTORS, shipped_extractor
 
 REAL_DETECTOR = "yolo11n.pt"
@@ -34,6 +38,8 @@ def run_scenario(
     detector: str | Path | None = None,
     detections: str | Path | None = None,
     tracks: str | Path | None = None,
+    tracker: str = DEFAULT_TRACKER,
+    association: str = DEFAULT_ASSOCIATION,
     links: str | Path | None = None,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
@@ -49,12 +55,15 @@ def run_scenario(
     Args:
         scenario: of `mtmc.load_scenario`.
         reid: the extractors to compare: names of shipped ones, weights files (`.safetensors`, `.onnx`, `.xml`), or
-            "none" for no appearance; None: all that ship.
-        detector: a name or file for `detection.loading.load_detector`; None: the shipped one for simulated scenarios,
-            `yolo11n.pt` for others.
+            "none" for no appearance, or your own class as `package.module:Class` or `NAME=package.module:Class`; None:
+            all that ship.
+        detector: a name or file for `detection.loading.load_detector`, or your own class as `package.module:Class`;
+            None: the shipped one for simulated scenarios, `yolo11n.pt` for others.
         detections: start from boxes: NAME of `det/det_NAME.txt`, or a folder of `<camera>.txt`.
         tracks: start from tracks: NAME of `mtsc/mtsc_NAME.txt`, "gt" for the ground truth, or a folder of
             `<camera>.txt`.
+        tracker: a name of `mtmc.tracking.choice.TRACKERS`, or your own class as `package.module:Class`.
+        association: a name of `mtmc.association.choice.ASSOCIATIONS`, or your own class as `package.module:Class`.
         links: a YAML file of zones and links; None: the scenario's own, else learned from the tracks.
         settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
             `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
@@ -78,6 +87,7 @@ def run_scenario(
         _text(detections),
         _text(tracks),
         device,
+        tracker,
     )
     chosen = make_settings(settings or {})
     store = Cache(Path(cache))
@@ -91,6 +101,7 @@ def run_scenario(
         links=Path(links) if links is not None else None,
         workers=workers or available_processors(),
         console=progress_console(progress),
+        association=association,
     )
     return ScenarioResult(result, chosen, source)
 
@@ -107,7 +118,7 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     found = [_extraction(str(name)) for name in wanted]
     labels = [extraction.name for extraction in found]
     if len(set(labels)) < len(labels):
-        found = [Extraction(f"{e.name}-{i}", e.weights) for i, e in enumerate(found, 1)]
+        found = [replace(e, name=f"{e.name}-{i}") for i, e in enumerate(found, 1)]
     return tuple(found)
 
 
@@ -122,6 +133,10 @@ def _extraction(name: str) -> Extraction:
     shipped = shipped_extractor(name)
     if shipped is not None:
         return Extraction(name, shipped)
+    label, _, reference = name.rpartition("=")
+    if is_reference(reference):
+        load_class(reference, {}, "--reid")  # a slip shows before the long work
+        return Extraction(label or reference.rpartition(":")[2], None, reference)
     path = Path(name)
     if not path.exists():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Tracking in one camera: boxes of each frame in, boxes with track numbers out."""
+"""The built-in tracker of one camera: boxes of each frame in, boxes with track numbers out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from detection.detections import Detections
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.distinct import distinct
+from mtmc.tracking.interface import CameraTracker
 from mtmc.tracking.matching import Gates, match_frame
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import HITS, MISSED, Rules, State, advance, predict
@@ -16,30 +17,30 @@ from mtmc.tracking.tracks import Tracks
 
 
 class Tracker:
-    """SORT over all tracks of a camera at once, with the ideas of ByteTrack and OC-SORT as switches.
+    """SORT, vectorised over all tracks of a camera, with the ideas of ByteTrack and OC-SORT as switches.
 
-    One object for one camera; it has to be given every frame, in order, also those without detections.
+    Use one object per camera, and give it every frame in order, also those without detections.
 
     Examples:
         >>> tracker = Tracker()
         >>> for frame in range(1, 4):
-        ...     rows = tracker.update(Detections.of([frame], [[10 * frame, 50, 80, 60]], [0.9]), time=frame / 10)
+        ...     rows = tracker.update(Detections.of([frame], [[10 * frame, 50, 80, 60]], [0.9]), frame / 10)
         >>> rows.track.tolist(), rows.frame.tolist()
         ([1, 1, 1], [1, 2, 3])
     """
 
     def __init__(self, settings: TrackingSettings | None = None) -> None:
-        """Start without tracks; `settings` default to `TrackingSettings()`."""
+        """Start without tracks; `settings` defaults to `TrackingSettings()`."""
         s = settings or TrackingSettings()
         self._gates = Gates(
             high_score=s.high_score,
             low_score=s.low_score,
             min_iou=s.min_iou,
             second_min_iou=s.second_min_iou,
-            first_grow=s.first_grow,
-            lost_handicap=s.lost_handicap,
+            first_buffer=s.first_buffer,
+            lost_track_penalty=s.lost_track_penalty,
             recovery=s.recovery,
-            recovery_grow=s.recovery_grow,
+            recovery_buffer=s.recovery_buffer,
             direction_weight=s.direction_weight,
         )
         self._rules = Rules(
@@ -59,26 +60,26 @@ class Tracker:
         self._state = State.with_room(64, s.confirm_hits - 1)
         self._living = 0
         self._next_number = 1
-        self._time = -np.inf
+        self._seconds = -np.inf
 
-    def update(self, detections: Detections, time: float) -> Tracks:
-        """Take the next frame in.
+    def update(self, detections: Detections, seconds: float) -> Tracks:
+        """Process the next frame.
 
         Args:
-            detections: the boxes of one frame; empty where it has none. Boxes that are not finite are left out.
-            time: that frame's time in seconds, not before the last one's.
+            detections: the boxes of one frame; an empty table if it has none. Boxes that are not finite are ignored.
+            seconds: that frame's time, not before the previous one's.
 
         Returns:
-            The rows of confirmed tracks in this frame, by track number. A track confirmed by this frame brings its
-            earlier rows along, unless `backfill` is off, so that all rows given out together make complete
-            tracks. Numbers grow with a track's first frame and are never used again; some are left out.
+            The rows of confirmed tracks in this frame, by track number. A track that this frame confirms comes with
+            its earlier rows, unless `backfill` is off, so that the rows of all calls together are complete tracks.
+            Numbers increase with a track's first frame and are never reused; some are skipped.
 
         Raises:
-            ValueError: `time` goes back or is no number.
+            ValueError: `seconds` goes back or is not a number.
         """
-        if not time >= self._time or time == np.inf:
-            raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
-        self._time = time
+        if not seconds >= self._seconds or seconds == np.inf:
+            raise ValueError(f"frames must come in the order of time: {seconds} s after {self._seconds} s")
+        self._seconds = seconds
         if not math.isfinite(detections.box.sum()):
             detections = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
         if self._max_iou < 1 and len(detections) > 1:
@@ -93,12 +94,12 @@ class Tracker:
         # Copies: the compiled functions exist for writable, contiguous arrays only.
         box, score = detections.box.copy("C"), detections.score.copy("C")
         state = self._state
-        expected, heading = predict(state, n, time)
+        expected, heading = predict(state, n, seconds)
         track_match, box_match = match_frame(
             expected,
             heading,
             state.observed[:n],
-            time - state.seen[:n],
+            seconds - state.seen[:n],
             state.counts[:n, HITS],
             state.counts[:n, MISSED],
             box,
@@ -109,7 +110,7 @@ class Tracker:
         self._living, self._next_number, number, frame, out_box, out_score, label = advance(
             state,
             n,
-            time,
+            seconds,
             detections.frame.copy("C"),
             box,
             score,
@@ -122,23 +123,23 @@ class Tracker:
         return Tracks(number, frame, out_box, out_score, label)
 
 
-def track(detections: Detections, clock: Clock, settings: TrackingSettings | None = None) -> Tracks:
-    """Track a whole camera at once.
+def track(detections: Detections, clock: Clock, tracker: CameraTracker | None = None) -> Tracks:
+    """Track all frames of a camera.
 
     Args:
         detections: the boxes of all its frames, in any order.
         clock: its frames' times.
-        settings: default to `TrackingSettings()`.
+        tracker: a fresh one; defaults to `Tracker()`.
 
     Returns:
         The rows of all confirmed tracks, by (track, frame).
     """
     if len(detections) == 0:
         return Tracks.empty()
-    tracker = Tracker(settings)
+    tracker = tracker or Tracker()
     ordered = detections[np.argsort(detections.frame, kind="stable")]
     present = np.unique(ordered.frame)
-    # Boxes may come from every k-th frame only; the frames between must not count as misses.
+    # Boxes may exist for every k-th frame only; the frames in between must not count as misses.
     stride = int(np.gcd.reduce(np.diff(present))) if len(present) > 1 else 1
     frames = np.arange(present[0], present[-1] + 1, stride)
     bounds = np.searchsorted(ordered.frame, np.append(frames, frames[-1] + 1)).tolist()
@@ -151,9 +152,10 @@ def track(detections: Detections, clock: Clock, settings: TrackingSettings | Non
 
 
 def compile_ahead() -> None:
-    """Compile the tracker on this machine, or load it, so that processes started afterwards need not do it each.
+    """Compile the tracker, or load it compiled, so that processes started afterwards do not each have to.
 
-    Takes seconds the first time, a fraction of one later: the result is kept beside the source, or in the user's cache.
+    Takes seconds the first time and a fraction of a second later: numba keeps the result beside the source, or in the
+    user's cache folder.
     """
     tracker = Tracker(TrackingSettings(recovery=True))
     for frame in (1, 2):
