@@ -91,7 +91,7 @@ def train(
     with tempfile.TemporaryDirectory() as temporary:
         folder = (work or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        ultralytics = ultralytics_module("ultralytics", folder / "settings")
+        models = ultralytics_module("ultralytics.models", folder / "settings")
         last = folder / "run" / "weights" / "last.pt"
         if resume and not last.is_file():
             raise InputError(f"--resume: no checkpoint {last}; leave --resume out to begin")
@@ -107,7 +107,7 @@ def train(
             cut = _pairs(pictures, image_size) if whole else _tiles(pictures, image_size, tile)
             _write_pieces(folder / "pieces", cut)
         first = last if resume else start or _architecture(folder, len(names["names"]), width, depth)
-        model = ultralytics.YOLO(str(first), task="detect")
+        model = models.YOLO(str(first), task="detect")
         model.add_callback("on_train_start", partial(_settle, threads or os.cpu_count() or 1))
         if resume:
             model.train(resume=True)
@@ -118,7 +118,7 @@ def train(
             recipe |= {"nbs": accumulate or batch, "pretrained": start is not None}
             recipe |= {"warmup_bias_lr": 0.1 if start is None else 0.0}
             model.train(**recipe)
-        best = ultralytics.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
+        best = models.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
         metrics = best.val(
             data=str(placed),
             imgsz=image_size,

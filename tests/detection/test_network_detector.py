@@ -55,7 +55,7 @@ def motorway(shared: Path) -> Frames:
 @pytest.fixture(scope="session")
 def by_ultralytics(shared: Path, motorway: Frames) -> list[Detections]:
     """What `predict` finds there."""
-    model = ultralytics_module("ultralytics").YOLO(shared / "weights" / "yolo11n_from_int8.pt")
+    model = ultralytics_module("ultralytics.models").YOLO(shared / "weights" / "yolo11n_from_int8.pt")
     tables = []
     for position, frame in enumerate(motorway, start=1):
         boxes = model.predict(
@@ -198,7 +198,7 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         if not path.is_file():
             copy = folder / "tiny.pt"
             copy.write_bytes(checkpoint.read_bytes())
-            model = ultralytics_module("ultralytics").YOLO(copy)
+            model = ultralytics_module("ultralytics.models").YOLO(copy)
             made = model.export(format="onnx", imgsz=96 if dynamic else (64, 96), dynamic=dynamic, simplify=False)
             Path(made).replace(path)
         return path
