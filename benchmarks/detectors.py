@@ -96,7 +96,7 @@ def ultralytics_run(
     weights: Path, frames: Frames, size: int, score: float, cache: Path
 ) -> Callable[[], list[Detections]]:
     """`predict` frame by frame, as on a video, with our classes and our non-maximum suppression."""
-    model = ultralytics_module("ultralytics", cache / "ultralytics").YOLO(weights)
+    model = ultralytics_module("ultralytics.models", cache / "ultralytics").YOLO(weights)
 
     def run() -> list[Detections]:
         tables = []

@@ -1,40 +1,43 @@
-"""Weights in ultralytics' own format, `.pt`: exported for the CPU once, or run by torch."""
+"""Ultralytics checkpoints (`.pt`): exported to OpenVINO for the CPU, or run by torch on a GPU."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
-from common.files import atomic
-from detection.network import Network, WeightFacts, content_hash
+from common.files import write_json
+from detection.layouts import Metadata, OutputShape
+from detection.network import Network, NetworkFacts, content_hash
 from detection.openvino_weights import build_network, cached_model, precision_key, require_quantiser
 
 if TYPE_CHECKING:
     import torch
 
-# Goes into keys; raise it when exports change.
-_VERSION = 2
-_TASKS = ("detect", "segment", "pose")
+# Part of cache keys; increase it when exports change.
+_VERSION = 3
+_TASK_OF_HEAD = {"Segment": "segment", "Pose": "pose", "OBB": "obb", "Classify": "classify"}
+_TASKS = ("detect", "segment", "pose", "obb")
 
 
 class CheckpointWeights:
-    """An ultralytics checkpoint with a YOLO head.
+    """An ultralytics checkpoint of a detection, segmentation, pose or oriented-box network.
 
-    On the CPU the network is exported to OpenVINO at each input size once and kept in the cache; where it is there,
-    neither torch nor ultralytics is imported.
+    On the CPU the network is exported to OpenVINO once per input size and cached; from the cache it runs without
+    importing torch or ultralytics.
 
     Args:
         path: the `.pt`.
         device: "cpu", or a torch device such as "cuda:0".
         precision: "float32", "bfloat16", "float16" or "int8" (the CPU only).
-        threads: of the CPU; 0: all that this process may use.
-        cache: folder where exports are kept; None: nowhere.
-        calibration: videos whose frames decide the ranges of an int8 network.
+        threads: CPU threads; 0: all that this process may use.
+        cache: folder for exports; None: exports are not kept.
+        calibration: videos whose frames set the activation ranges of an int8 network.
     """
 
     def __init__(
@@ -63,16 +66,13 @@ class CheckpointWeights:
         return f"{library} {self._content} {_VERSION} {precision_key(self._precision, self._calibration)}"
 
     @cached_property
-    def facts(self) -> WeightFacts:
+    def facts(self) -> NetworkFacts:
         kept = None if self._cache is None else self._cache / "facts.json"
         if kept is not None and kept.is_file():
-            text = json.loads(kept.read_text())
-            names = {int(number): name for number, name in text["names"].items()}
-            return WeightFacts(names, text["stride"], text["longest"])
+            return _facts_from(json.loads(kept.read_text(encoding="utf-8")))
         facts = _facts_of(self._modules(), self._path)
         if kept is not None:
-            with atomic(kept) as aside:
-                aside.write_text(json.dumps({"names": facts.names, "stride": facts.stride, "longest": facts.longest}))
+            write_json(kept, asdict(facts))
         return facts
 
     def network(self, size: tuple[int, int]) -> Network:
@@ -98,21 +98,36 @@ class CheckpointWeights:
         return load_modules(self._path, settings)
 
 
-def _facts_of(modules: Any, path: Path) -> WeightFacts:
-    task = getattr(modules, "task", "detect")
+def _facts_of(modules: Any, path: Path) -> NetworkFacts:
+    from detection.torch_network import output_shapes
+
     head = modules.model[-1]
-    if task not in _TASKS or not hasattr(head, "cv3"):
-        raise InputError(
-            f"{path}: a {type(head).__name__} network for {task}; only YOLO heads for {', '.join(_TASKS)} give boxes"
-        )
+    kind = type(head).__name__
+    task = getattr(modules, "task", None) or _TASK_OF_HEAD.get(kind, "detect")
+    if task not in _TASKS:
+        raise InputError(f"{path}: not a detector, but a {kind} network for {task}; give one for {', '.join(_TASKS)}")
     names = modules.names
     names = dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
     longest = modules.args.get("imgsz", 640)
-    return WeightFacts(
+    longest = int(max(longest) if isinstance(longest, (list, tuple)) else longest)
+    stride = int(max(modules.stride))
+    side = -(-longest // stride) * stride
+    keypoints = getattr(head, "kpt_shape", None)
+    metadata = Metadata(
         {int(number): str(name) for number, name in names.items()},
-        int(max(modules.stride)),
-        int(max(longest) if isinstance(longest, (list, tuple)) else longest),
+        task,
+        kind,
+        bool(getattr(head, "end2end", False)),
+        keypoints[0] * keypoints[1] if keypoints else None,
     )
+    return NetworkFacts(metadata, output_shapes(modules, (side, side)), (longest, longest), False, stride)
+
+
+def _facts_from(content: dict[str, Any]) -> NetworkFacts:
+    metadata = content["metadata"]
+    metadata["names"] = {int(number): name for number, name in metadata["names"].items()}
+    outputs = tuple(OutputShape(output["name"], tuple(output["shape"])) for output in content["outputs"])
+    return NetworkFacts(Metadata(**metadata), outputs, tuple(content["size"]), content["fixed"], content["stride"])
 
 
 def _export(modules: torch.nn.Module, size: tuple[int, int]) -> Any:

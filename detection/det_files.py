@@ -1,4 +1,4 @@
-"""Detections that a person already has, in MOTChallenge text, one file a camera."""
+"""Detections read from MOTChallenge text, one file per camera."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from detection.boxes import suppress
 from detection.detections import Detections
 from detection.mot_text import read_mot
 
-# Files of foreign detectors write a certainty as 1.0000002 now and then.
+# Other detectors round a score of 1 up to 1.0000002 now and then.
 _SLACK = 1e-3
 
 
 def find_det_file(camera_folder: Path, camera: str, name_or_folder: str) -> Path:
-    """The file of detections of one camera.
+    """Find the detection file of one camera.
 
     Args:
         camera_folder: the camera's folder in CityFlow's layout, which holds `det/`.
@@ -48,11 +48,11 @@ def read_detections(path: str | Path, *, score: float = 0.0, nms_iou: float | No
 
     Args:
         path: rows `frame,id,left,top,width,height,score`.
-        score: rows with less are left out. A score of -1 means that there is none and counts as 1.
-        nms_iou: where given, of boxes in a frame that overlap by more only the best stays.
+        score: rows with a lower score are dropped. A score of -1 means "none" in this format and counts as 1.
+        nms_iou: if given, duplicates are suppressed in each frame: of boxes that overlap by more, the best is kept.
 
     Returns:
-        The rows in the order of frames; boxes without area are left out.
+        The rows, sorted by frame; boxes without area are dropped.
 
     Raises:
         InputError: the file is missing or malformed, or a score is not in [0, 1].
@@ -72,15 +72,15 @@ def read_detections(path: str | Path, *, score: float = 0.0, nms_iou: float | No
 
 
 def _distinct(detections: Detections, nms_iou: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Rows that stay, in their order. `detections` is sorted by frame."""
+    """Rows that survive suppression, in their order. `detections` is sorted by frame."""
     corners = detections.box.copy()
     corners[:, 2:] += corners[:, :2]
     bounds = [*np.flatnonzero(np.diff(detections.frame, prepend=-1)), len(detections)]
-    stays = [
+    kept = [
         start + suppress(corners[start:end], detections.score[start:end], nms_iou, most=end - start)
         for start, end in pairwise(bounds)
     ]
-    return np.sort(np.concatenate(stays)) if stays else np.zeros(0, np.intp)
+    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.intp)
 
 
 def _texts(folder: Path, prefix: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every detector does."""
+"""The interface of every detector."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Detector(Protocol):
 
     @property
     def key(self) -> str:
-        """What decides the boxes: name, content hash of the weights, thresholds, input size. Part of cache keys."""
+        """Everything that decides the boxes: name, hash of the weights, thresholds, input size. Part of cache keys."""
 
     def detect(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
         """Boxes of vehicles in each of `frames` ((h, w, 3) BGR uint8, all of one size).
 
-        Returns one table a frame, whose `frame` column holds the position in `frames`, counted from 1.
+        Returns one table per frame, whose `frame` column holds the position in `frames`, counted from 1.
         """

@@ -1,4 +1,4 @@
-"""Detectors by name or file."""
+"""Loading detectors by name or file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from common.files import atomic
 from common.nearest import nearest
 from common.plugins import is_reference
 from detection.detections import Detections
+from detection.layouts import require_layout_name
 from detection.own_detector import OwnDetector
-from detection.vehicle_classes import VEHICLES
+from detection.vehicle_classes import VEHICLES, ClassChoice
 
 _SUFFIXES = (".pt", ".onnx", ".xml")
 
 
 class PreparedDetector(Protocol):
-    """A `Detector` that can do its slow first steps before it is needed."""
+    """A `Detector` whose slow first steps can be done ahead of time."""
 
     @property
     def key(self) -> str:
@@ -48,22 +49,24 @@ def load_detector(
     vehicles: Collection[int] = VEHICLES,
     calibration: Sequence[Path] = (),
     own_options: Mapping[str, Any] | None = None,
+    classes: ClassChoice | None = None,
+    layout: str | None = None,
 ) -> PreparedDetector:
     """Make a detector.
 
     Args:
         name_or_path: one of
             - a file: an ultralytics `.pt`, an `.onnx`, or an OpenVINO `.xml` or the folder that holds it;
-            - a name of ultralytics, such as "yolo11n" or "yolo11n.pt": downloaded once into `cache_dir`;
+            - a name that ultralytics knows, such as "yolo11n" or "yolo11n.pt": downloaded once into `cache_dir`;
             - "torchvision:NAME", downloaded by torchvision, or "torchvision:NAME:FILE" with a state dict;
             - the user's own class: "package.module:Class" or "path/to/file.py:Class".
         device: "auto" (a GPU where there is one and the format can use it), "cpu", or a torch device ("cuda",
             "cuda:1"). ONNX and OpenVINO files run on the CPU.
-        score: boxes need more confidence than this.
-        image_size: longer side of the network's input in pixels, None: what the weights were made for. (Torchvision
-            models: the shorter side.)
+        score: minimum confidence of a box.
+        image_size: longer side of the network's input in pixels, None: the network's own. (Torchvision models: the
+            shorter side.)
         cache_dir: folder for exports and downloads; None: exports are not kept, downloads are refused.
-        threads: of the CPU; 0: all that this process may use. Give each of several processes its share.
+        threads: CPU threads; 0: all that this process may use. Divide them between parallel processes.
         precision: "auto" is bfloat16 on a CPU that computes in it, else float32; float16 on a GPU. Other spellings of
             a precision (bf16, fp16, ...) are understood. "int8" (the CPU only) needs `calibration` unless the file is
             int8 already, and the package nncf.
@@ -71,17 +74,25 @@ def load_detector(
         vehicles: COCO labels to report.
         own_options: keyword arguments of the user's own class; of the other arguments only `score` counts for it.
         calibration: videos, or folders of images, whose frames set the ranges of an int8 network.
+        classes: vehicles by the network's class names, such as {"object": "car"}, or "all"; see
+            `detection.vehicle_classes.coco_labels`. None: the names say it.
+        layout: a key of `detection.layouts.LAYOUTS`, None: read from the network. (Not for torchvision.)
 
     Raises:
-        InputError: nothing of that name is there, it is damaged or foreign, or the wishes do not fit together.
+        InputError: there is no such detector, its file is damaged or of an unknown layout, or the options contradict
+            each other.
     """
     precision = normalise_precision(precision)
     if not 0 <= score < 1:
         raise InputError(f"detector score {score:g}: must be at least 0 and below 1")
+    if layout is not None:
+        require_layout_name(layout)
     named = str(name_or_path)
     if named.startswith("torchvision:"):
         from detection.torchvision_detector import TorchvisionDetector
 
+        if layout is not None:
+            raise InputError(f"detector layout {layout}: {named} has its own; leave the layout out")
         if precision not in ("auto", "float32"):
             raise InputError(f"precision {precision}: {named} runs in float32 only")
         _, name, *state = named.split(":", 2)
@@ -94,13 +105,14 @@ def load_detector(
             image_size=image_size,
             threads=threads,
             vehicles=vehicles,
+            classes=classes,
         )
 
     if is_reference(named):
         return OwnDetector(named, own_options or {}, score)
 
     from detection.network import Weights
-    from detection.yolo import YoloDetector
+    from detection.network_detector import NetworkDetector
 
     path = _find(named, cache_dir)
     exports = None if cache_dir is None else cache_dir / "detectors"
@@ -125,11 +137,20 @@ def load_detector(
         weights = OpenVinoWeights(
             path, precision=_precision(precision, "cpu"), threads=threads, cache=exports, calibration=calibration
         )
-    return YoloDetector(weights, source=named, score=score, nms_iou=nms_iou, image_size=image_size, vehicles=vehicles)
+    return NetworkDetector(
+        weights,
+        source=named,
+        score=score,
+        nms_iou=nms_iou,
+        image_size=image_size,
+        vehicles=vehicles,
+        classes=classes,
+        layout=layout,
+    )
 
 
 def _find(named: str, cache_dir: Path | None) -> Path:
-    """The file that a person means: itself, the network in a folder, or a download of ultralytics."""
+    """The file that is meant: itself, the network in a folder, or a download from ultralytics."""
     path = Path(named)
     if path.is_dir():
         networks = sorted(path.glob("*.xml"))

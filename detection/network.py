@@ -1,4 +1,4 @@
-"""What a detector needs of its weights and of the library that runs them."""
+"""What a detector needs from its weights and from the library that runs them."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Receive = Callable[[int, npt.NDArray[np.float32]], None]
+from detection.layouts import Metadata, OutputShape
+
+Receive = Callable[[int, Sequence[npt.NDArray[np.float32]], int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class WeightFacts:
-    """What a file of weights says of its network.
+class NetworkFacts:
+    """What a file of weights says about its network.
 
     Attributes:
-        names: class names by number; empty where the file does not say.
-        stride: what the sides of an input must be a multiple of.
-        longest: the longer side of the input that it was trained for, in pixels.
-        fixed_size: (height, width) where the file holds a network for one input size only.
+        metadata: classes, task and head.
+        outputs: names and shapes of the outputs for an input of `size`.
+        size: (height, width) of the input that the network was exported or trained for, in pixels.
+        fixed: whether `size` is the only one that it takes.
+        stride: the sides of an input must be multiples of this.
     """
 
-    names: dict[int, str]
+    metadata: Metadata
+    outputs: tuple[OutputShape, ...]
+    size: tuple[int, int] = (640, 640)
+    fixed: bool = False
     stride: int = 32
-    longest: int = 640
-    fixed_size: tuple[int, int] | None = None
 
 
 class Network(Protocol):
     """A network that is ready to run at one input size."""
 
-    @property
-    def rows(self) -> int:
-        """Length of the first dimension of a picture's output."""
-
     def run(self, pictures: Sequence[Callable[[], npt.NDArray[np.uint8]]], receive: Receive) -> None:
-        """Run over pictures and hand each one's raw output on.
+        """Run over pictures and hand the raw outputs of each on.
 
         Args:
             pictures: functions that make the pictures, (height, width, 3) BGR uint8 of the input's size; called one
                 after the other, while earlier pictures are in the network.
-            receive: called with the position of a picture and its output, without the batch dimension, in the order
-                of the pictures; the array is valid only during the call.
+            receive: called with the position of a picture, the outputs of its batch (float32, with the batch
+                dimension), and its place in that batch, in the order of the pictures; the arrays are valid only
+                during the call.
         """
 
 
@@ -57,15 +58,15 @@ class Weights(Protocol):
         """What decides the network's output: content of the file, precision, library."""
 
     @property
-    def facts(self) -> WeightFacts:
-        """Classes and sizes."""
+    def facts(self) -> NetworkFacts:
+        """Classes, sizes and outputs."""
 
     def network(self, size: tuple[int, int]) -> Network:
         """Make the network for an input of (height, width)."""
 
 
 def content_hash(*paths: Path) -> str:
-    """SHA-256 of files' bytes, one after the other, in hexadecimal."""
+    """SHA-256 of the files' bytes, one after the other, in hexadecimal."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

@@ -5,19 +5,38 @@ from __future__ import annotations
 import ast
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import openvino as ov
+import openvino.opset13 as opset
+from openvino.frontend import (
+    FrontEndManager,
+    GeneralFailure,
+    InitializationFailure,
+    NotImplementedFailure,
+    OpConversionFailure,
+    OpValidationFailure,
+)
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from common.devices import openvino_core
 from common.errors import InputError
-from detection.network import Receive, WeightFacts
+from common.settings import read_yaml
+from detection.layouts import Metadata, OutputShape
+from detection.network import NetworkFacts, Receive
 
+_READER_FAILURES = (
+    GeneralFailure,
+    InitializationFailure,
+    NotImplementedFailure,
+    OpConversionFailure,
+    OpValidationFailure,
+)
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -28,74 +47,214 @@ def read_model(path: Path) -> Any:
         InputError: the file is damaged or no such network.
     """
     try:
-        return openvino_core().read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else "unreadable"
-        raise InputError(f"{path}: not a readable network ({reason[:120]}); export it again") from error
+        if path.suffix == ".onnx":
+            # Left to itself, OpenVINO tries damaged files as other formats too, and writes what each of them says.
+            reader = FrontEndManager().load_by_framework("onnx")
+            model = reader.convert(reader.load(str(path)))
+        else:
+            model = openvino_core().read_model(path)
+    except (RuntimeError, *_READER_FAILURES) as error:
+        raise InputError(f"{path}: not a readable network ({_reason(error)}); export it again") from error
+    model.set_friendly_name(str(path))
+    _keep_slices_apart(model)
+    return model
 
 
-def fixed_size(model: Any) -> tuple[int, int] | None:
-    """(height, width) of a model's input where it takes one size only."""
-    shape = model.input(0).partial_shape
-    if shape.rank.is_dynamic or len(shape) != 4:
-        raise InputError(f"{model.friendly_name}: input of shape {shape}, not (1, 3, height, width)")
-    height, width = shape[2], shape[3]
-    return None if height.is_dynamic or width.is_dynamic else (height.get_length(), width.get_length())
+def _reason(error: Exception) -> str:
+    """The last line of what OpenVINO says, which is the one about the matter itself."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "unreadable"
 
 
-def facts_of(model: Any) -> WeightFacts:
-    """What an exporter wrote into a model: ONNX's metadata, or OpenVINO's runtime information."""
-    found: dict[str, Any] = {}
+def _keep_slices_apart(model: Any) -> None:
+    """Let networks compile that select rows of several slices of one table, as end-to-end heads with masks do.
+
+    OpenVINO 2026.4 puts such slices together and then gives the whole table to the selection, which it refuses as of
+    another shape.
+    """
+    for op in model.get_ops():
+        piece = op.input_value(0).get_node() if op.get_type_name() == "GatherElements" else None
+        if piece is None or piece.get_type_name() != "Slice":
+            continue
+        whole, part = (_lengths(each.get_partial_shape()) for each in (piece.input_value(0), piece.output(0)))
+        axes = [axis for axis, (old, new) in enumerate(zip(whole, part, strict=True)) if old != new]
+        if len(axes) == 1 and part[axes[0]] is not None:
+            start = opset.squeeze(piece.input_value(1), np.array(0))
+            rows = opset.range(start, opset.add(start, opset.constant(part[axes[0]], np.int64)), np.int64(1), "i64")
+            selected = opset.gather(piece.input_value(0), rows, np.int64(axes[0]))
+            op.input(0).replace_source_output(selected.output(0))
+
+
+@dataclass(frozen=True, slots=True)
+class InputForm:
+    """How a model takes pictures.
+
+    Attributes:
+        channels_last: (batch, height, width, 3) instead of (batch, 3, height, width).
+        batch: pictures that go in at once; 1 where the model takes any number.
+        size: (height, width) where the model takes one size only; a side of any length is None.
+        bytes: colours are integers in 0..255; otherwise floating-point numbers in 0..1.
+    """
+
+    channels_last: bool
+    batch: int
+    size: tuple[int | None, int | None]
+    bytes: bool
+
+    @classmethod
+    def of(cls, model: Any, source: object) -> InputForm:
+        """Read it from a model.
+
+        Raises:
+            InputError: the model takes something else than colour pictures.
+        """
+        inputs = model.inputs
+        shape = _lengths(inputs[0].partial_shape) if inputs else ()
+        channels_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+        if len(inputs) != 1 or len(shape) != 4 or shape[3 if channels_last else 1] not in (3, None):
+            seen = ", ".join(f"{_name(each)} {each.partial_shape}" for each in inputs) or "nothing"
+            raise InputError(
+                f"{source}: takes {seen}; a detector must have one input, (batch, 3, height, width) or "
+                "(batch, height, width, 3)"
+            )
+        height, width = shape[1:3] if channels_last else shape[2:]
+        kind = inputs[0].element_type
+        return cls(channels_last, shape[0] or 1, (height, width), kind in (ov.Type.u8, ov.Type.i32))
+
+    def shape(self, size: tuple[int, int]) -> list[int]:
+        """The input's shape for pictures of (height, width)."""
+        return [self.batch, *size, 3] if self.channels_last else [self.batch, 3, *size]
+
+
+def facts_of(model: Any, source: Path) -> NetworkFacts:
+    """What an exporter wrote into a model (ONNX's metadata, OpenVINO's runtime information, or the `metadata.yaml` that
+    ultralytics writes beside an OpenVINO model), and the shapes of its outputs. Sets the model to one input size.
+
+    Raises:
+        InputError: the model takes no pictures, or cannot take the size that it names.
+    """
+    found = _metadata_beside(source)
     for section in ("framework", "model_info"):
         if model.has_rt_info(section):
             found.update({key: value.value for key, value in model.get_rt_info(section).astype(dict).items()})
     names = _names(found.get("names"))
     if not names and isinstance(found.get("labels"), str):
         names = {number: name.replace("_", " ") for number, name in enumerate(found["labels"].split())}
-    size = fixed_size(model)
+    form = InputForm.of(model, source)
     stride = str(found.get("stride"))
-    return WeightFacts(
+    stated = _numbers(found.get("imgsz")) or (640,)
+    size = (form.size[0] or stated[0], form.size[1] or stated[-1])
+    fixed = None not in form.size
+    try:
+        model.reshape({model.input(0): form.shape(size)})
+    except RuntimeError as error:
+        raise InputError(
+            f"{source}: does not take the {size[0]}x{size[1]} pixels that it names; export it again"
+        ) from error
+    outputs = tuple(OutputShape(_name(each), _lengths(each.partial_shape)) for each in model.outputs)
+    keypoints = _numbers(found.get("kpt_shape"))
+    metadata = Metadata(
         names,
-        int(stride) if stride.isdigit() else 32,
-        max(size or _numbers(found.get("imgsz")) or (640,)),
-        size,
+        _text(found.get("task")),
+        _text(found.get("head")),
+        _selects(found),
+        keypoints[0] * keypoints[1] if len(keypoints) == 2 else None,
     )
+    return NetworkFacts(metadata, outputs, size, fixed, int(stride) if stride.isdigit() else 32)
 
 
-def save_model(model: Any, path: Path, facts: WeightFacts) -> None:
+def run_once(model: Any, size: tuple[int, int]) -> tuple[OutputShape, ...]:
+    """The shapes of a model's outputs for an empty picture of (height, width)."""
+    form = InputForm.of(model, model.friendly_name)
+    compiled = openvino_core().compile_model(model, "CPU")
+    kind = model.input(0).element_type.to_dtype()
+    request = compiled.create_infer_request()
+    request.infer({0: np.zeros(form.shape(size), kind)})
+    names = [_name(each) for each in model.outputs]
+    shapes = [request.get_output_tensor(number).shape for number in range(len(names))]
+    return tuple(OutputShape(name, tuple(map(int, shape))) for name, shape in zip(names, shapes, strict=True))
+
+
+def save_model(model: Any, path: Path, facts: NetworkFacts) -> None:
     """Write a model as `.xml` and `.bin`, with its facts inside."""
-    for key, value in (("names", repr(facts.names)), ("stride", str(facts.stride)), ("imgsz", str([facts.longest]))):
-        model.set_rt_info(value, ["model_info", key])
+    metadata = facts.metadata
+    known = {
+        "names": dict(metadata.names),
+        "stride": facts.stride,
+        "imgsz": list(facts.size),
+        "task": metadata.task,
+        "head": metadata.head,
+        "end2end": metadata.selects,
+        "kpt_shape": None if metadata.keypoints is None else [metadata.keypoints, 1],
+    }
+    for key, value in known.items():
+        if value is not None:
+            model.set_rt_info(str(value), ["model_info", key])
     ov.save_model(model, path, compress_to_fp16=False)
+
+
+def _metadata_beside(source: Path) -> dict[str, Any]:
+    path = source.with_name("metadata.yaml")
+    if source.suffix != ".xml" or not path.is_file():
+        return {}
+    return {key: value if isinstance(value, str) else repr(value) for key, value in read_yaml(path).items()}
+
+
+def _selects(found: Mapping[str, Any]) -> bool | None:
+    """Whether the network selects its boxes: by its head, or by suppression that was exported with it."""
+    arguments = _literal(found.get("args"))
+    suppresses = arguments.get("nms", False) if isinstance(arguments, dict) else None
+    end_to_end = _literal(found.get("end2end"))
+    if end_to_end is True or suppresses is True:
+        return True
+    # Older exporters wrote neither; then only the shape tells.
+    return False if end_to_end is False and isinstance(arguments, dict) else None
 
 
 def _names(text: object) -> dict[int, str]:
     value = _literal(text)
     if isinstance(value, (list, tuple)):
         value = dict(enumerate(value))
-    return {int(key): str(name) for key, name in value.items()} if isinstance(value, dict) else {}
+    try:
+        return {int(key): str(name) for key, name in value.items()} if isinstance(value, dict) else {}
+    except ValueError:
+        return {}
 
 
 def _numbers(text: object) -> tuple[int, ...]:
     value = _literal(text)
+    value = (value,) if isinstance(value, int) else value
     return tuple(int(side) for side in value) if isinstance(value, (list, tuple)) else ()
 
 
-def _literal(text: object) -> object:
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value not in ("", "None") else None
+
+
+def _literal(text: object) -> Any:
     try:
-        return ast.literal_eval(text) if isinstance(text, str) else None
+        return ast.literal_eval(text) if isinstance(text, str) else text
     except (ValueError, SyntaxError):
-        return None
+        # OpenVINO writes booleans its own way.
+        return {"YES": True, "NO": False, "true": True, "false": False}.get(str(text))
+
+
+def _lengths(shape: Any) -> tuple[int | None, ...]:
+    return () if shape.rank.is_dynamic else tuple(None if side.is_dynamic else side.get_length() for side in shape)
+
+
+def _name(port: Any) -> str:
+    return str(port.get_any_name()) if port.get_names() else ""
 
 
 class OpenVinoNetwork:
     """A model compiled for one input size, with its pre-processing inside: it takes BGR bytes.
 
     Pictures run in as many streams as there are threads (at most eight), which is faster than all threads on one
-    picture. Batches do not help on a CPU.
+    picture. Batches do not help on a CPU; a model that was exported for a larger batch gets one.
 
     Args:
-        model: as `read_model` gives it, taking (1, 3, height, width) RGB in [0, 1]. Changed by this.
+        model: as `read_model` gives it, taking RGB in [0, 1], or bytes. Changed by this.
         size: (height, width) of the input.
         precision: "float32", "bfloat16" or "float16": what OpenVINO computes in where the model is not int8 already.
             OpenVINO would choose by itself without saying so.
@@ -105,13 +264,18 @@ class OpenVinoNetwork:
     def __init__(self, model: Any, size: tuple[int, int], precision: str, threads: int) -> None:
         threads = threads or len(os.sched_getaffinity(0))
         streams = min(threads, 8)
-        model.reshape({model.input(0): [1, 3, *size]})
+        form = InputForm.of(model, model.friendly_name)
+        model.reshape({model.input(0): form.shape(size)})
         steps = PrePostProcessor(model)
-        steps.input(0).tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        steps.input(0).tensor().set_color_format(ColorFormat.BGR)
-        steps.input(0).model().set_layout(ov.Layout("NCHW"))
-        steps.input(0).preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
-        steps.output(0).tensor().set_element_type(ov.Type.f32)
+        entry = steps.input(0)
+        entry.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.BGR)
+        entry.model().set_layout(ov.Layout("NHWC" if form.channels_last else "NCHW"))
+        if form.bytes:
+            entry.preprocess().convert_color(ColorFormat.RGB)
+        else:
+            entry.preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+        for number in range(len(model.outputs)):
+            steps.output(number).tensor().set_element_type(ov.Type.f32)
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
@@ -119,31 +283,41 @@ class OpenVinoNetwork:
             # Several processes, one a camera, would be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        self._compiled = openvino_core().compile_model(steps.build(), "CPU", settings)
+        try:
+            self._compiled = openvino_core().compile_model(steps.build(), "CPU", settings)
+        except RuntimeError as error:
+            raise InputError(
+                f"{model.friendly_name}: OpenVINO cannot run this network ({_reason(error)}); export it in OpenVINO's "
+                "own format, or give the .pt"
+            ) from error
+        self._outputs = len(model.outputs)
         self._streams = streams
-
-    @property
-    def rows(self) -> int:
-        return int(self._compiled.output(0).shape[1])
+        self._batch = form.batch
 
     def run(self, pictures: Sequence[Callable[[], npt.NDArray[np.uint8]]], receive: Receive) -> None:
         # One request more than there are streams: the next picture waits while this thread prepares and decodes. No
         # callbacks: an exception in one would end the process.
-        idle = [self._compiled.create_infer_request() for _ in range(min(self._streams + 1, len(pictures)))]
-        running: deque[tuple[int, Any]] = deque()
+        starts = range(0, len(pictures), self._batch)
+        idle = [self._compiled.create_infer_request() for _ in range(min(self._streams + 1, len(starts)))]
+        running: deque[tuple[int, int, Any]] = deque()
 
         def finish() -> None:
-            position, request = running.popleft()
+            start, count, request = running.popleft()
             request.wait()
-            receive(position, request.get_output_tensor(0).data[0])
+            outputs = [request.get_output_tensor(number).data for number in range(self._outputs)]
+            for slot in range(count):
+                receive(start + slot, outputs, slot)
             idle.append(request)
 
-        for position, picture in enumerate(pictures):
-            pixels = picture()[None]
+        for start in starts:
+            batch = [picture() for picture in pictures[start : start + self._batch]]
+            # The last batch is filled up with its last picture, whose further outputs nobody reads.
+            missing = self._batch - len(batch)
+            pixels = batch[0][None] if self._batch == 1 else np.stack(batch + batch[-1:] * missing)
             if not idle:
                 finish()
             request = idle.pop()
             request.start_async({0: pixels})
-            running.append((position, request))
+            running.append((start, len(batch), request))
         while running:
             finish()

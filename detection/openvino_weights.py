@@ -1,4 +1,4 @@
-"""Weights in OpenVINO's or ONNX's format, for the CPU."""
+"""Networks in OpenVINO or ONNX files, run on the CPU."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
+
 from common.devices import fastest_cpu_precision
 from common.errors import InputError
 from common.files import atomic
 from detection.letterbox import Letterbox
-from detection.network import WeightFacts, content_hash
-from detection.openvino_network import OpenVinoNetwork, facts_of, read_model, save_model
+from detection.network import NetworkFacts, content_hash
+from detection.openvino_network import InputForm, OpenVinoNetwork, facts_of, read_model, run_once, save_model
 from detection.video import open_video
 
+# Frames over all calibration videos; more take longer and change the ranges little.
 _CALIBRATION_FRAMES = 48
-# Frames beyond these are not decoded for a calibration: the first minute shows what the camera sees.
+# Frames of each video that are decoded for calibration: the first minute shows what the camera sees.
 _CALIBRATION_SPAN = 600
 
 
@@ -30,10 +34,10 @@ class OpenVinoWeights:
 
     Args:
         path: the file.
-        precision: as of `OpenVinoNetwork`, or "int8": then the network is quantised, unless it is already.
-        threads: of the CPU; 0: all that this process may use.
-        cache: folder where a quantised network is kept; None: nowhere.
-        calibration: videos whose frames decide the ranges of an int8 network.
+        precision: as for `OpenVinoNetwork`, or "int8": the network is quantised unless it already is.
+        threads: CPU threads; 0: all that this process may use.
+        cache: folder for quantised networks; None: they are not kept.
+        calibration: videos whose frames set the activation ranges of an int8 network.
     """
 
     def __init__(
@@ -51,18 +55,17 @@ class OpenVinoWeights:
         return f"openvino {self._content} {precision_key(self._precision, self._calibration)}"
 
     @cached_property
-    def facts(self) -> WeightFacts:
-        return facts_of(read_model(self._path))
+    def facts(self) -> NetworkFacts:
+        model = read_model(self._path)
+        facts = facts_of(model, self._path)
+        if any(not output.shape or None in output.shape for output in facts.outputs):
+            # Some shapes follow from what the network computes, as after built-in suppression of duplicates.
+            facts = replace(facts, outputs=run_once(model, facts.size))
+        return facts
 
     def network(self, size: tuple[int, int]) -> OpenVinoNetwork:
-        def read() -> Any:
-            model = read_model(self._path)
-            if self.facts.fixed_size is None:
-                model.reshape({model.input(0): [1, 3, *size]})
-            return model
-
         return build_network(
-            read,
+            lambda: read_model(self._path),
             self.facts,
             size,
             precision=self._precision,
@@ -74,7 +77,7 @@ class OpenVinoWeights:
 
 def build_network(
     read: Callable[[], Any],
-    facts: WeightFacts,
+    facts: NetworkFacts,
     size: tuple[int, int],
     *,
     precision: str,
@@ -98,7 +101,7 @@ def build_network(
     return OpenVinoNetwork(model, size, fastest_cpu_precision(), threads)
 
 
-def cached_model(folder: Path | None, make: Callable[[], Any], facts: WeightFacts) -> Any:
+def cached_model(folder: Path | None, make: Callable[[], Any], facts: NetworkFacts) -> Any:
     """The model kept in `folder`, made and put there first where it is not; `folder` None: just made."""
     if folder is None:
         return make()
@@ -110,7 +113,7 @@ def cached_model(folder: Path | None, make: Callable[[], Any], facts: WeightFact
 
 
 def precision_key(precision: str, calibration: Sequence[Path]) -> str:
-    """The part of a key that tells precisions apart: int8 depends on the videos that calibrated it."""
+    """The part of a cache key that holds the precision; int8 depends on the calibration videos."""
     if precision != "int8" or not calibration:
         return precision
     return f"int8 {content_hash(*_files(calibration))[:16]}"
@@ -150,6 +153,8 @@ def _nncf() -> Any:
 def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
     require_quantiser(calibration)
     nncf = _nncf()
+    form = InputForm.of(model, model.friendly_name)
+    model.reshape({model.input(0): form.shape(size)})
     pictures = []
     for path in calibration:
         video = open_video(path, threads=1)
@@ -159,15 +164,18 @@ def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) ->
         pictures += [letterbox.apply(frame) for _, frame in video.frames(step=step, last=span)]
 
     def network_input(picture: Any) -> Any:
-        return picture[None, :, :, ::-1].transpose(0, 3, 1, 2).astype("float32") / 255
+        rgb = np.repeat(picture[None, :, :, ::-1], form.batch, 0)
+        arranged = rgb if form.channels_last else rgb.transpose(0, 3, 1, 2)
+        return arranged if form.bytes else arranged.astype("float32") / 255
 
     # The head turns scores and distances into boxes: eight bits are too few for pixels.
-    head = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == "Sigmoid"][-1].split("/")[0]
+    sigmoids = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == "Sigmoid"]
+    heads = tuple(f"{name.split('/')[0]}{end}" for name in sigmoids[-1:] for end in ("/", ".dfl"))
     delicate = [
         op.get_friendly_name()
         for op in model.get_ops()
         if op.get_type_name() != "Constant"
-        and (op.get_type_name() == "Sigmoid" or op.get_friendly_name().startswith((f"{head}/", f"{head}.dfl")))
+        and (op.get_type_name() == "Sigmoid" or op.get_friendly_name().startswith(heads))
     ]
     # nncf draws its progress on standard output, where a command's result goes.
     with redirect_stdout(sys.stderr):

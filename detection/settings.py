@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -19,8 +19,19 @@ class DetectionSettings(Settings):
         lt=1,
         description="minimum confidence of a box; raising it loses faint vehicles and false boxes alike",
     )
-    image_size: int = Field(
-        640, ge=64, description="longer side of the detector's input; raising it finds smaller vehicles, more slowly"
+    image_size: int | None = Field(
+        None,
+        ge=32,
+        description="longer side of the detector's input in pixels, null: the network's own; raising it finds smaller "
+        "vehicles, more slowly",
+    )
+    classes: dict[str | int, str | None] | Literal["all"] | None = Field(
+        None,
+        description="which of the detector's classes are vehicles, where their names do not say: {object: car} by name "
+        "or {0: car} by number, null leaves a class out; all: every class",
+    )
+    layout: str | None = Field(
+        None, description="layout of the detector's output, null: read from the network; docs/detectors.md lists them"
     )
     precision: Annotated[Precision, BeforeValidator(normalise_precision)] = Field(
         "auto",

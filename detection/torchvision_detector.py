@@ -19,11 +19,10 @@ from common.nearest import nearest
 from detection.boxes import suppress
 from detection.detections import Detections
 from detection.network import content_hash
-from detection.vehicle_classes import VEHICLES
+from detection.vehicle_classes import VEHICLES, ClassChoice, coco_labels
 
 _BATCH = 4
-# COCO's 91 category numbers, which torchvision uses, to the 80 used here.
-_LABELS = {3: 2, 4: 3, 6: 5, 8: 7}
+# COCO's category numbers, which torchvision uses, reach to 90; 0 is the background.
 _CLASSES = 91
 
 
@@ -36,12 +35,14 @@ class TorchvisionDetector:
         device: a torch device.
         score: boxes need more confidence than this. Raising it loses faint vehicles and ghosts alike.
         nms_iou: boxes that overlap by more are one vehicle, whichever class they have.
-        image_size: shorter side that frames are scaled to, None: the model's own.
+        image_size: shorter side that frames are scaled to, None: the model's own. SSD models take one size only.
         threads: of the CPU for torch in the whole process; 0: leaves them.
         vehicles: COCO labels to report.
+        classes: which classes are vehicles, by COCO's names; see `detection.vehicle_classes.coco_labels`.
 
     Raises:
-        InputError: there is no such model, the file does not fit it, or the download fails.
+        InputError: there is no such model, it does not take `image_size`, the file does not fit it, or the download
+            fails.
     """
 
     def __init__(
@@ -55,13 +56,12 @@ class TorchvisionDetector:
         image_size: int | None = None,
         threads: int = 0,
         vehicles: Collection[int] = VEHICLES,
+        classes: ClassChoice | None = None,
     ) -> None:
-        # Key point models know persons only.
-        names = [each for each in list_models(module=torchvision.models.detection) if "keypoint" not in each]
-        if name not in names:
-            raise InputError(f"torchvision:{name}: no such detector in torchvision{nearest(name, names)}")
-        if image_size is not None and name.startswith("ssd"):
-            raise InputError(f"torchvision:{name}: has one input size; leave image size {image_size} out")
+        # Keypoint models know people only.
+        known = [each for each in list_models(module=torchvision.models.detection) if "keypoint" not in each]
+        if name not in known:
+            raise InputError(f"torchvision:{name}: no such detector in torchvision{nearest(name, known)}")
         if state is not None and not state.is_file():
             raise path_not_found(state, "weights file")
         if threads:
@@ -72,13 +72,18 @@ class TorchvisionDetector:
         self._nms_iou = nms_iou
         self._image_size = image_size
         self._device = torch.device(device)
-        self._label = np.full(_CLASSES, -1, np.int16)
-        for number, label in _LABELS.items():
-            self._label[number] = label if label in vehicles else -1
+        names = dict(enumerate(get_model_weights(name).DEFAULT.meta["categories"]))
+        self._label = coco_labels(names, _CLASSES, vehicles, f"torchvision:{name}", classes)
         options: dict[str, float] = {"box_score_thresh" if "rcnn" in name else "score_thresh": score}
-        if image_size is not None:
+        if image_size is not None and not name.startswith("ssd"):
             options["min_size"] = image_size
-        model = get_model(name, weights=None, weights_backbone=None, num_classes=_CLASSES, **options)
+        model: Any = get_model(name, weights=None, weights_backbone=None, num_classes=_CLASSES, **options)
+        only = model.transform.fixed_size
+        if only is not None and image_size not in (None, max(only)):
+            raise InputError(
+                f"torchvision:{name}: takes {only[0]}x{only[1]} pixels only, image size {image_size} was asked for; "
+                "leave the image size out"
+            )
         model.load_state_dict(self._read_state(model))
         self._model = model.eval().to(self._device)
 
@@ -86,10 +91,10 @@ class TorchvisionDetector:
     def key(self) -> str:
         """See `detection.detector.Detector`."""
         weights = get_model_weights(self._name).DEFAULT.url if self._state is None else content_hash(self._state)
-        vehicles = ",".join(str(label) for label in self._label[self._label >= 0])
+        labels = ",".join(map(str, self._label))
         return (
             f"torchvision {self._name} {weights} {self._device.type} size={self._image_size or 'own'} "
-            f"score={self._score:g} nms={self._nms_iou:g} vehicles={vehicles}"
+            f"score={self._score:g} nms={self._nms_iou:g} labels={labels}"
         )
 
     def prepare(self, height: int, width: int) -> None:

@@ -55,27 +55,26 @@ def train(
             + classes, anchors).
         width: channels as a fraction of the largest YOLO11's; 0.25 is YOLO11n. Size and time grow with its square.
         depth: repeated blocks as a fraction of the largest YOLO11's.
-        image_size: pixels of the longer side of a whole picture that the network is made for; more finds smaller
-            vehicles.
+        image_size: longer side in pixels of the pictures that the network is made for; more finds smaller vehicles.
         tile: pixels of the square pieces that it is trained on, cut from pictures of about `image_size`: a fourth of
             the picture takes a fourth of the time, and pieces around objects hold less empty road.
         whole: train on nearly whole pictures, two to a square of `image_size`, instead. Tiles cut large vehicles, and
             a network that saw only tiles takes the cab of a truck for a vehicle of its own.
         epochs: passes over the training pictures.
-        batch: tiles, or pairs of pictures, that go through the network at once.
-        accumulate: as many of them make up one step of the optimiser; None: `batch`.
-        rate: learning rate at its highest.
-        seed: of weights, order and augmentation.
-        threads: of torch; None: as many as there are cores.
-        workers: processes that load pictures; 0 loads them in this one.
+        batch: tiles, or pairs of pictures, per forward pass.
+        accumulate: tiles, or pairs of pictures, per optimiser step; None: `batch`.
+        rate: peak learning rate.
+        seed: seed of weights, order and augmentation.
+        threads: threads of torch; None: one per core.
+        workers: processes that load pictures; 0: this one.
         device: "cpu" or a GPU's number.
-        start: a checkpoint of an earlier training (`run/weights/last.pt` in its `work`) whose weights are the first
-            ones; `width` and `depth` are then its own.
+        start: checkpoint of an earlier training (`run/weights/last.pt` in its `work`) to start from; `width` and
+            `depth` are then its own.
         work: where checkpoints are kept; None: a temporary folder.
-        resume: go on from the last checkpoint in `work`.
+        resume: continue from the last checkpoint in `work`.
 
     Returns:
-        Figures on the whole validation pictures: precision, recall, map50, map50_95.
+        Metrics on the whole validation pictures: precision, recall, map50, map50_95.
 
     Raises:
         InputError: `data` holds no data set, or `resume` or `start` finds no checkpoint.
@@ -92,7 +91,7 @@ def train(
     with tempfile.TemporaryDirectory() as temporary:
         folder = (work or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        ultralytics = ultralytics_module("ultralytics", folder / "settings")
+        models = ultralytics_module("ultralytics.models", folder / "settings")
         last = folder / "run" / "weights" / "last.pt"
         if resume and not last.is_file():
             raise InputError(f"--resume: no checkpoint {last}; leave --resume out to begin")
@@ -108,7 +107,7 @@ def train(
             cut = _pairs(pictures, image_size) if whole else _tiles(pictures, image_size, tile)
             _write_pieces(folder / "pieces", cut)
         first = last if resume else start or _architecture(folder, len(names["names"]), width, depth)
-        model = ultralytics.YOLO(str(first), task="detect")
+        model = models.YOLO(str(first), task="detect")
         model.add_callback("on_train_start", partial(_settle, threads or os.cpu_count() or 1))
         if resume:
             model.train(resume=True)
@@ -119,8 +118,8 @@ def train(
             recipe |= {"nbs": accumulate or batch, "pretrained": start is not None}
             recipe |= {"warmup_bias_lr": 0.1 if start is None else 0.0}
             model.train(**recipe)
-        best = ultralytics.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
-        figures = best.val(
+        best = models.YOLO(str(folder / "run" / "weights" / "last.pt"), task="detect")
+        metrics = best.val(
             data=str(placed),
             imgsz=image_size,
             plots=False,
@@ -134,7 +133,7 @@ def train(
         aside = output.with_suffix(".aside")
         shutil.copyfile(exported, aside)
         aside.replace(output)
-    box = figures.box
+    box = metrics.box
     return {"precision": float(box.mp), "recall": float(box.mr), "map50": float(box.map50), "map50_95": float(box.map)}
 
 
@@ -288,25 +287,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m detection.train", description="Train a small YOLO from scratch.")
     parser.add_argument("--data", type=Path, required=True, help="folder with data.yaml, images/ and labels/")
     parser.add_argument("--output", type=Path, required=True, help="the .onnx file to write")
-    parser.add_argument("--width", type=float, default=0.125, help="channels; 0.25 is YOLO11n (default 0.125)")
-    parser.add_argument("--depth", type=float, default=0.5, help="blocks; 0.5 is YOLO11n (default 0.5)")
-    parser.add_argument("--image-size", type=int, default=640, help="longer side of a picture (default 640)")
-    parser.add_argument("--tile", type=int, default=320, help="side of the pieces trained on (default 320)")
+    parser.add_argument("--width", type=float, default=0.125, help="width multiplier; 0.25 is YOLO11n (default 0.125)")
+    parser.add_argument("--depth", type=float, default=0.5, help="depth multiplier; 0.5 is YOLO11n (default 0.5)")
+    parser.add_argument("--image-size", type=int, default=640, help="longer side of a picture in pixels (default 640)")
+    parser.add_argument("--tile", type=int, default=320, help="side of the training tiles in pixels (default 320)")
     parser.add_argument("--whole", action="store_true", help="train on pairs of nearly whole pictures, not on tiles")
     parser.add_argument("--epochs", type=int, default=14, help="passes over the data (default 14)")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step (default 16)")
-    parser.add_argument("--accumulate", type=int, help="pieces that make up one step of the optimiser (default: batch)")
-    parser.add_argument("--rate", type=float, default=0.002, help="highest learning rate (default 0.002)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
-    parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
+    parser.add_argument("--batch", type=int, default=16, help="pictures per forward pass (default 16)")
+    parser.add_argument("--accumulate", type=int, help="pictures per optimiser step (default: the batch)")
+    parser.add_argument("--rate", type=float, default=0.002, help="peak learning rate (default 0.002)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    parser.add_argument("--threads", type=int, help="torch threads (default: one per core)")
     parser.add_argument("--workers", type=int, default=0, help="processes that load pictures (default 0)")
     parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU (default cpu)")
-    parser.add_argument("--start", type=Path, help="checkpoint of an earlier training to go on from")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier training to start from")
     parser.add_argument("--work", type=Path, help="folder for checkpoints (default: temporary)")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in --work")
     arguments = vars(parser.parse_args(argv))
-    figures = train(arguments.pop("data"), arguments.pop("output"), **arguments)
-    sys.stdout.write(" ".join(f"{name} {value:.4f}" for name, value in figures.items()) + "\n")
+    metrics = train(arguments.pop("data"), arguments.pop("output"), **arguments)
+    sys.stdout.write(" ".join(f"{name} {value:.4f}" for name, value in metrics.items()) + "\n")
     return 0
 
 

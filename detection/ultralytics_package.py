@@ -1,4 +1,4 @@
-"""The one door to the ultralytics package, which changes the process and the home directory when it is imported."""
+"""The only place that imports ultralytics, because the import changes the process and the home directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from common.errors import InputError
 
-# It would otherwise install packages, and check for them over the network, while a program runs.
+# Otherwise it installs packages, and looks for them on the network, while a program runs.
 _CONTAINMENT = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1", "YOLO_VERBOSE": "false"}
 
 _REPLACED: tuple[tuple[Any, str], ...] = (
@@ -29,13 +29,13 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     """Import a module of ultralytics, or one that its checkpoints name, and undo what the import does to the process.
 
     Ultralytics installs packages at run time, writes settings under the home directory, sets the number of threads of
-    OpenMP, torch and OpenCV, and replaces functions of Pillow, OpenCV and torch by its own: `PIL.Image.open` of a
-    damaged file then asks for a package that is not there. Here it installs nothing, and the rest stays as it was.
+    OpenMP, torch and OpenCV, and replaces functions of Pillow, OpenCV and torch with its own: `PIL.Image.open` of a
+    damaged file then asks for a package that is not installed. Here all of that is prevented or undone.
 
     Args:
         name: the module, such as "ultralytics.nn.tasks".
-        settings_folder: where ultralytics keeps its settings, unless a person has set YOLO_CONFIG_DIR. Effective on
-            the first import in a process only.
+        settings_folder: where ultralytics keeps its settings, unless the user has set YOLO_CONFIG_DIR. Only the
+            first import in a process counts.
 
     Raises:
         InputError: ultralytics, an optional dependency, is not installed.

@@ -21,6 +21,7 @@ from detection.detections import Detections
 from detection.loading import PreparedDetector, load_detector
 from detection.video import Video, open_video
 from mtmc.crops import Crops, CropSelector, choose_frames, write_crops
+from mtmc.observation.first_boxes import count_first_boxes
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import read_tracks_text
 from mtmc.scenarios.roi import read_roi
@@ -125,11 +126,12 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
     video = open_video(camera.video, threads=job.threads, image_fps=camera.fps) if camera.video is not None else None
     report = advance or (lambda name, frames: None)
     known = None if job.detector is None else cache.find("detect", job.detect_key)
+    boxes: Detections | None = None
     if job.tracks is not None:
         raw = tracks = read_tracks_text(job.tracks)
         crops = _crops_of_known(tracks, video, job, timer, report)
     elif known is None and job.detections is None:
-        raw, tracks, crops = _one_pass(video, job, timer, report, cache)
+        boxes, raw, tracks, crops = _one_pass(video, job, timer, report, cache)
     else:
         boxes = _given_boxes(known, job)
         with timer.of("track"):
@@ -148,6 +150,7 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
         if len(raw) and job.tracks is None
         else 0.0,
         "crops": len(crops),
+        "first_boxes": None if boxes is None else count_first_boxes(boxes, camera.width, camera.height),
         "parked": parked(tracks, camera.clock, job.settings.repair).tolist(),
     }
     with cache.write("observe", job.key) as folder:
@@ -158,8 +161,8 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
 
 def _one_pass(
     video: Video | None, job: ObserveJob, timer: _Timer, report: Callable[[str, int], None], cache: Cache
-) -> tuple[Tracks, Tracks, Crops]:
-    """Decode, detect, track and choose crops frame by frame; returns the tracks before and after repair."""
+) -> tuple[Detections, Tracks, Tracks, Crops]:
+    """Decode, detect, track and choose crops frame by frame; returns boxes, tracks before and after repair, crops."""
     camera = job.camera
     if video is None or job.detector is None:
         raise ValueError(f"{camera.name}: without given boxes, a video and a detector are needed")
@@ -170,8 +173,8 @@ def _one_pass(
     raw: list[Tracks] = []
     for batch in _batches(timer.timed("decode", video.frames()), BATCH):
         with timer.of("detect"):
-            boxes = detector.detect([picture for _, picture in batch])
-        for (number, picture), detections in zip(batch, boxes, strict=True):
+            detected = detector.detect([picture for _, picture in batch])
+        for (number, picture), detections in zip(batch, detected, strict=True):
             table = replace(detections, frame=np.full(len(detections), number, np.int32))
             found.append(table)
             with timer.of("track"):
@@ -180,12 +183,13 @@ def _one_pass(
             with timer.of("crop"):
                 selector.add(picture, number, rows)
         report(camera.name, len(batch))
+    boxes = Detections.concatenate(found)
     with cache.write("detect", job.detect_key) as folder:
-        write_detections(folder / "detections.parquet", Detections.concatenate(found))
+        write_detections(folder / "detections.parquet", boxes)
     every = joined(raw, job.tracker)
     result = _repair(every, job, timer)
     with timer.of("crop"):
-        return every, result.tracks, selector.finish(result.mapping)
+        return boxes, every, result.tracks, selector.finish(result.mapping)
 
 
 def _tracker(job: ObserveJob) -> CameraTracker:

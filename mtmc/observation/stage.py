@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from common.processes import available_processors
 from detection.det_files import find_det_file
 from mtmc.crops import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
+from mtmc.observation.first_boxes import doubts
 from mtmc.observation.progress import Advance, CameraProgress
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import tracks_file
@@ -151,7 +152,15 @@ def observe_cameras(
                 f"{observation.camera.name}: {small:.0%} of its boxes are dropped because they are smaller than "
                 f"{settings.repair.min_side:g} pixels; --set repair.min_side=0 keeps them"
             )
+    if doubt := doubtful_boxes(observations):
+        log.say(f"observe: {doubt}")
     return replace(scenario, cameras=cameras, missing=missing), observations
+
+
+def doubtful_boxes(observations: Sequence[Observation]) -> str:
+    """What is strange about the first boxes of all cameras, in a sentence; "" where nothing is."""
+    counts = [observation.stats.get("first_boxes") for observation in observations]
+    return doubts([count for count in counts if count is not None])
 
 
 def _choose_detector(
@@ -167,6 +176,8 @@ def _choose_detector(
         "score": chosen.score,
         "image_size": chosen.image_size,
         "precision": chosen.precision,
+        "classes": chosen.classes,
+        "layout": chosen.layout,
         "cache_dir": cache.root,
         "own_options": settings.options.detector,
     }

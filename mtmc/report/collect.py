@@ -11,6 +11,7 @@ import numpy as np
 from mtmc.appearance.splitting import Cuts
 from mtmc.association.links_file import Links
 from mtmc.identities import truth_of_camera
+from mtmc.observation.stage import doubtful_boxes
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, LinkInfo, ReportData, TrackTable
 from mtmc.report.run_folder import run_versions
@@ -43,6 +44,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
         if truth is not None:
             lengths |= passage_lengths(index, truth)
     table = TrackTable.concatenate(tables)
+    doubt = doubtful_boxes(result.observations)
     return ReportData(
         scenario=scenario.name,
         simulated=scenario.simulated,
@@ -59,6 +61,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
         summary={
             "cameras": str(len(scenario.cameras)),
             "boxes from": detector,
+            **({"doubtful boxes": doubt} if doubt else {}),
             "extractors": ", ".join(outcome.extraction.name for outcome in result.outcomes),
         },
         configuration=configuration,

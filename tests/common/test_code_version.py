@@ -91,7 +91,12 @@ STAGES = {
     ),
     "detect": (
         ["detection.loading", "detection.video", "mtmc.tracking.tracks_file"],
-        ["detection.yolo", "detection.torchvision_detector", "detection.openvino_weights", "detection.letterbox"],
+        [
+            "detection.network_detector",
+            "detection.torchvision_detector",
+            "detection.openvino_weights",
+            "detection.letterbox",
+        ],
         ["detection.train", "mtmc.tracking.tracker", "mtmc.crops", "mtmc.association", "evaluation"],
     ),
     "embed": (

@@ -51,3 +51,12 @@ def test_boxes_are_clipped_to_the_frame() -> None:
     letterbox = Letterbox.within((100, 300), (320, 640))
     box = letterbox.undo(np.array([[-50, -50, 1000, 1000]], np.float32))
     np.testing.assert_array_equal(box, [[0, 0, 300, 100]])
+
+
+def test_stretching_fills_the_input() -> None:
+    letterbox = Letterbox.stretched((100, 300), (320, 640))
+    assert letterbox.scaled == letterbox.network == (320, 640)
+    picture = letterbox.apply(np.full((100, 300, 3), 7, np.uint8))
+    assert picture.shape == (320, 640, 3) and (picture == 7).all()
+    box = letterbox.undo(np.array([[64, 32, 128, 320]], np.float32))
+    np.testing.assert_allclose(box, [[30, 10, 60, 100]], rtol=1e-6)

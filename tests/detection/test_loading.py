@@ -1,4 +1,4 @@
-"""Names and files of detectors: what a person gets for a wrong one."""
+"""Names and files of detectors: what the user is told about a wrong one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ from detection.ultralytics_package import ultralytics_module
         (
             "torchvision:fasterrcnn_resnet50",
             {},
-            r"no such detector did you mean fasterrcnn_resnet50_fpn",
+            r"no such detector in torchvision; did you mean fasterrcnn_resnet50_fpn",
         ),
         ("torchvision:ssdlite320_mobilenet_v3_large", {"precision": "int8"}, "float32 only"),
-        ("torchvision:ssdlite320_mobilenet_v3_large", {"image_size": 300}, "one input size"),
+        ("torchvision:ssdlite320_mobilenet_v3_large", {"image_size": 300}, "takes 320x320 pixels only"),
         ("torchvision:ssdlite320_mobilenet_v3_large:{folder}/none.pth", {}, r"none\.pth: no such weights file"),
         ("x.pt", {"precision": "int4"}, "precision 'int4' is unknown; did you mean int8"),
         ("x.pt", {"score": 1.5}, "detector score 1.5"),
+        ("x.pt", {"layout": "yolo"}, "detector layout yolo: unknown; did you mean yolov"),
+        ("torchvision:ssdlite320_mobilenet_v3_large", {"layout": "yolov5"}, "layout yolov5: .* leave the layout out"),
         ("{folder}/tiny.pt", {"device": "tpu"}, "device 'tpu' is unknown"),
         ("{folder}/tiny.pt", {"device": "cpu", "image_size": 8}, "image size 8: at least 32"),
         ("{folder}/tiny.onnx", {"device": "cuda"}, "runs on the CPU only"),

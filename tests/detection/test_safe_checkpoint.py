@@ -39,7 +39,7 @@ def test_predicts_as_the_model_that_was_saved(checkpoint: Path, yolo_modules: An
 
 def test_real_fused_checkpoint_equals_ultralytics(shared: Path) -> None:
     path = shared / "weights" / "yolo11n_from_int8.pt"
-    expected = ultralytics_module("ultralytics").YOLO(path).model.float().eval()
+    expected = ultralytics_module("ultralytics.models").YOLO(path).model.float().eval()
     picture = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         assert torch.equal(load_modules(path)(picture)[0], expected(picture)[0])

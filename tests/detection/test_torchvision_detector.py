@@ -88,3 +88,14 @@ def test_a_failed_download_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(InputError, match=rf"torchvision:{NAME}: cannot download .*offline.*torchvision:{NAME}:FILE"):
         TorchvisionDetector(NAME)
+
+
+def test_models_of_one_size_take_that_size_only(state: Path) -> None:
+    assert load_detector(f"torchvision:{NAME}:{state}", device="cpu", image_size=320).detect([]) == []
+    with pytest.raises(InputError, match=rf"torchvision:{NAME}: takes 320x320 pixels only, image size 640"):
+        load_detector(f"torchvision:{NAME}:{state}", device="cpu", image_size=640)
+
+
+def test_classes_by_name(state: Path) -> None:
+    detector = TorchvisionDetector(NAME, state=state, classes={"train": "bus", "car": None})
+    assert detector._label[[3, 7, 6, 8]].tolist() == [-1, 5, 5, 7]
