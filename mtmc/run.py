@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         detector=arguments.detector,
         detections=arguments.detections,
         tracks=arguments.tracks,
+        tracker=arguments.tracker,
         links=arguments.links,
         settings=settings,
         cache=arguments.cache,
@@ -114,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME|PATH",
         help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file (default: yolo11n.pt; for "
         "simulated scenarios the shipped one)",
+    )
+    add(
+        "--tracker",
+        default="arrays",
+        metavar="NAME",
+        help="arrays (default), or of the package trackers: sort, bytetrack, ocsort, cbiou; your own: "
+        "package.module:Class",
     )
     add("--detections", metavar="NAME|DIR", help="start from boxes: NAME of det/det_NAME.txt, or DIR/<camera>.txt")
     add("--tracks", metavar="NAME|DIR", help="start from tracks: NAME of mtsc/mtsc_NAME.txt, gt, or DIR/<camera>.txt")

@@ -19,6 +19,7 @@ from mtmc.interface.result import ScenarioResult
 from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
 from mtmc.scenarios.scenario import Scenario
+from mtmc.tracking.choice import DEFAULT_TRACKER
 from reid.shipped import EXTRACTORS, shipped_extractor
 
 REAL_DETECTOR = "yolo11n.pt"
@@ -34,6 +35,7 @@ def run_scenario(
     detector: str | Path | None = None,
     detections: str | Path | None = None,
     tracks: str | Path | None = None,
+    tracker: str = DEFAULT_TRACKER,
     links: str | Path | None = None,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
@@ -55,6 +57,7 @@ def run_scenario(
         detections: start from boxes: NAME of `det/det_NAME.txt`, or a folder of `<camera>.txt`.
         tracks: start from tracks: NAME of `mtsc/mtsc_NAME.txt`, "gt" for the ground truth, or a folder of
             `<camera>.txt`.
+        tracker: a name of `mtmc.tracking.choice.TRACKERS`, or your own class as `package.module:Class`.
         links: a YAML file of zones and links; None: the scenario's own, else learned from the tracks.
         settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
             `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
@@ -78,6 +81,7 @@ def run_scenario(
         _text(detections),
         _text(tracks),
         device,
+        tracker,
     )
     chosen = make_settings(settings or {})
     store = Cache(Path(cache))

@@ -25,8 +25,10 @@ from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import read_tracks_text
 from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera
+from mtmc.tracking.choice import DEFAULT_TRACKER, joined, make_tracker
+from mtmc.tracking.interface import CameraTracker
 from mtmc.tracking.repair import Repaired, parked, repair
-from mtmc.tracking.tracker import Tracker, track
+from mtmc.tracking.tracker import track
 from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_detections, write_detections, write_tracks
 
@@ -65,6 +67,7 @@ class ObserveJob:
         detector: what finds the boxes; None if they are given.
         detections: a file of given detections.
         tracks: a file of given tracks.
+        tracker: its name, see `mtmc.tracking.choice`.
         threads: for the detector and the decoder.
     """
 
@@ -76,6 +79,7 @@ class ObserveJob:
     detector: DetectorChoice | None = None
     detections: Path | None = None
     tracks: Path | None = None
+    tracker: str = DEFAULT_TRACKER
     threads: int = 1
 
 
@@ -129,7 +133,8 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
     else:
         boxes = _given_boxes(known, job)
         with timer.of("track"):
-            raw = track(boxes[boxes.score >= job.settings.detection.score], camera.clock, job.settings.tracking)
+            raw = track(boxes[boxes.score >= job.settings.detection.score], camera.clock, _tracker(job))
+        raw = joined([raw], job.tracker)
         tracks = _repair(raw, job, timer).tracks
         crops = _crops_of_known(tracks, video, job, timer, report)
     stats = {
@@ -160,7 +165,7 @@ def _one_pass(
         raise ValueError(f"{camera.name}: without given boxes, a video and a detector are needed")
     with timer.of("load"):
         detector = job.detector.load(job.threads)
-    tracker, selector = Tracker(job.settings.tracking), CropSelector(job.settings.crops)
+    tracker, selector = _tracker(job), CropSelector(job.settings.crops)
     found: list[Detections] = []
     raw: list[Tracks] = []
     for batch in _batches(timer.timed("decode", video.frames()), BATCH):
@@ -177,10 +182,14 @@ def _one_pass(
         report(camera.name, len(batch))
     with cache.write("detect", job.detect_key) as folder:
         write_detections(folder / "detections.parquet", Detections.concatenate(found))
-    every = Tracks.concatenate(raw).sorted()
+    every = joined(raw, job.tracker)
     result = _repair(every, job, timer)
     with timer.of("crop"):
         return every, result.tracks, selector.finish(result.mapping)
+
+
+def _tracker(job: ObserveJob) -> CameraTracker:
+    return make_tracker(job.tracker, job.settings.tracking, job.camera.clock, job.settings.options.tracker)
 
 
 def _given_boxes(known: Path | None, job: ObserveJob) -> Detections:

@@ -26,6 +26,7 @@ from mtmc.observation.sources import tracks_file
 from mtmc.observation.workers import CameraFailure, map_cameras
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog
+from mtmc.tracking.choice import DEFAULT_TRACKER, make_tracker, tracker_key
 from mtmc.tracking.tracker import compile_ahead
 from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_tracks
@@ -43,12 +44,14 @@ class Source:
         detections: `NAME` of det/det_NAME.txt, or a folder of `<camera>.txt`; replaces the detector.
         tracks: `NAME` of mtsc/mtsc_NAME.txt, `gt`, or a folder of `<camera>.txt`; replaces detector and tracker.
         device: for the detector.
+        tracker: links boxes into tracks: a name of `mtmc.tracking.choice.TRACKERS`, or `package.module:Class`.
     """
 
     detector: str
     detections: str | None = None
     tracks: str | None = None
     device: str = "auto"
+    tracker: str = DEFAULT_TRACKER
 
     def describe(self) -> str:
         """Where the boxes come from, in words."""
@@ -107,6 +110,8 @@ def observe_cameras(
     Raises:
         InputError: no camera is left, or the detector cannot be loaded.
     """
+    if source.tracks is None and scenario.cameras:  # a slip must not cost the detection of a whole scenario
+        make_tracker(source.tracker, settings.tracking, scenario.cameras[0].clock, settings.options.tracker)
     detector = _choose_detector(scenario, source, settings, cache)
     detector_key = detector.load(0).key if detector is not None else ""
     missing = dict(scenario.missing)
@@ -180,7 +185,7 @@ def _job(
 ) -> ObserveJob:
     """The task for a camera, with the key of everything that the result depends on."""
     video = cache.file_digest(camera.video) if camera.video is not None else None
-    job = ObserveJob(camera, "", cache.root, settings, detector=detector)
+    job = ObserveJob(camera, "", cache.root, settings, detector=detector, tracker=source.tracker)
     parts: dict[str, Any] = {
         "code": code_version("mtmc.observation.camera"),
         "video": video,
@@ -196,6 +201,7 @@ def _job(
         parts["tracks"] = cache.file_digest(path)
     else:
         parts["tracking"] = settings.tracking.model_dump()
+        parts["tracker"] = [tracker_key(source.tracker), settings.options.tracker]
         parts["repair"] = settings.repair.model_dump()
     if source.detections is not None and source.tracks is None:
         path = find_det_file(camera.directory or Path(), camera.name, source.detections)

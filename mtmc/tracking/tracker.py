@@ -9,6 +9,7 @@ import numpy as np
 from detection.detections import Detections
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.distinct import distinct
+from mtmc.tracking.interface import CameraTracker
 from mtmc.tracking.matching import Gates, match_frame
 from mtmc.tracking.settings import TrackingSettings
 from mtmc.tracking.state import HITS, MISSED, Rules, State, advance, predict
@@ -23,7 +24,7 @@ class Tracker:
     Examples:
         >>> tracker = Tracker()
         >>> for frame in range(1, 4):
-        ...     rows = tracker.update(Detections.of([frame], [[10 * frame, 50, 80, 60]], [0.9]), time=frame / 10)
+        ...     rows = tracker.update(Detections.of([frame], [[10 * frame, 50, 80, 60]], [0.9]), frame / 10)
         >>> rows.track.tolist(), rows.frame.tolist()
         ([1, 1, 1], [1, 2, 3])
     """
@@ -59,14 +60,14 @@ class Tracker:
         self._state = State.with_room(64, s.confirm_hits - 1)
         self._living = 0
         self._next_number = 1
-        self._time = -np.inf
+        self._seconds = -np.inf
 
-    def update(self, detections: Detections, time: float) -> Tracks:
+    def update(self, detections: Detections, seconds: float) -> Tracks:
         """Take the next frame in.
 
         Args:
             detections: the boxes of one frame; empty where it has none. Boxes that are not finite are left out.
-            time: that frame's time in seconds, not before the last one's.
+            seconds: that frame's time, not before the previous one's.
 
         Returns:
             The rows of confirmed tracks in this frame, by track number. A track confirmed by this frame brings its
@@ -74,11 +75,11 @@ class Tracker:
             tracks. Numbers grow with a track's first frame and are never used again; some are left out.
 
         Raises:
-            ValueError: `time` goes back or is no number.
+            ValueError: `seconds` goes back or is not a number.
         """
-        if not time >= self._time or time == np.inf:
-            raise ValueError(f"frames must come in the order of time: {time} s after {self._time} s")
-        self._time = time
+        if not seconds >= self._seconds or seconds == np.inf:
+            raise ValueError(f"frames must come in the order of time: {seconds} s after {self._seconds} s")
+        self._seconds = seconds
         if not math.isfinite(detections.box.sum()):
             detections = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
         if self._max_iou < 1 and len(detections) > 1:
@@ -93,12 +94,12 @@ class Tracker:
         # Copies: the compiled functions exist for writable, contiguous arrays only.
         box, score = detections.box.copy("C"), detections.score.copy("C")
         state = self._state
-        expected, heading = predict(state, n, time)
+        expected, heading = predict(state, n, seconds)
         track_match, box_match = match_frame(
             expected,
             heading,
             state.observed[:n],
-            time - state.seen[:n],
+            seconds - state.seen[:n],
             state.counts[:n, HITS],
             state.counts[:n, MISSED],
             box,
@@ -109,7 +110,7 @@ class Tracker:
         self._living, self._next_number, number, frame, out_box, out_score, label = advance(
             state,
             n,
-            time,
+            seconds,
             detections.frame.copy("C"),
             box,
             score,
@@ -122,20 +123,20 @@ class Tracker:
         return Tracks(number, frame, out_box, out_score, label)
 
 
-def track(detections: Detections, clock: Clock, settings: TrackingSettings | None = None) -> Tracks:
+def track(detections: Detections, clock: Clock, tracker: CameraTracker | None = None) -> Tracks:
     """Track a whole camera at once.
 
     Args:
         detections: the boxes of all its frames, in any order.
         clock: its frames' times.
-        settings: default to `TrackingSettings()`.
+        tracker: a fresh one; defaults to `Tracker()`.
 
     Returns:
         The rows of all confirmed tracks, by (track, frame).
     """
     if len(detections) == 0:
         return Tracks.empty()
-    tracker = Tracker(settings)
+    tracker = tracker or Tracker()
     ordered = detections[np.argsort(detections.frame, kind="stable")]
     present = np.unique(ordered.frame)
     # Boxes may come from every k-th frame only; the frames between must not count as misses.

@@ -70,8 +70,8 @@ def test_track_is_found_again_after_being_hidden() -> None:
 def test_lost_track_is_given_up_in_time() -> None:
     shown = (FRAMES < 6) | (FRAMES > 24)
     parked = boxes_of(driving((50, 100), (0, 0), FRAMES[shown]), FRAMES[shown])
-    assert len(np.unique(track(parked, TEN_FPS, TrackingSettings(max_lost=1.0)).track)) == 2
-    assert len(np.unique(track(parked, TEN_FPS, TrackingSettings(max_lost=3.0)).track)) == 1
+    assert len(np.unique(track(parked, TEN_FPS, Tracker(TrackingSettings(max_lost=1.0))).track)) == 2
+    assert len(np.unique(track(parked, TEN_FPS, Tracker(TrackingSettings(max_lost=3.0))).track)) == 1
 
 
 def test_uneven_frame_times_do_not_break_a_track() -> None:
@@ -99,7 +99,7 @@ def test_faint_boxes_continue_a_track_but_start_none() -> None:
     tracks = track(together(strong, weak, elsewhere), TEN_FPS)
     assert np.unique(tracks.track).tolist() == [1]
     assert tracks.frame.tolist() == FRAMES.tolist()
-    without = track(together(strong, weak), TEN_FPS, TrackingSettings(low_score=0.2))
+    without = track(together(strong, weak), TEN_FPS, Tracker(TrackingSettings(low_score=0.2)))
     assert len(without) == (~faint).sum()
 
 
@@ -111,9 +111,12 @@ def test_false_boxes_here_and_there_make_no_track() -> None:
 def test_confirmation_brings_the_earlier_boxes_or_not() -> None:
     seen = boxes_of(driving((50, 100), (8, 0), FRAMES), FRAMES)
     assert track(seen, TEN_FPS).frame.tolist() == FRAMES.tolist()
-    online = track(seen, TEN_FPS, TrackingSettings(backfill=False))
+    online = track(seen, TEN_FPS, Tracker(TrackingSettings(backfill=False)))
     assert online.frame.tolist() == FRAMES[2:].tolist()
-    assert track(seen, TEN_FPS, TrackingSettings(confirm_hits=1, backfill=False)).frame.tolist() == FRAMES.tolist()
+    assert (
+        track(seen, TEN_FPS, Tracker(TrackingSettings(confirm_hits=1, backfill=False))).frame.tolist()
+        == FRAMES.tolist()
+    )
 
 
 def test_update_gives_rows_of_its_frame_once_confirmed() -> None:
@@ -127,7 +130,7 @@ def test_fast_new_vehicle_at_a_low_frame_rate() -> None:
     """It moves by more than its own length between its first frames."""
     fast = boxes_of(driving((50, 100), (50, 0), FRAMES[:10]), FRAMES[:10])
     assert len(track(fast, Clock.uniform(5))) == 10
-    assert len(track(fast, Clock.uniform(5), TrackingSettings(first_grow=0))) == 0
+    assert len(track(fast, Clock.uniform(5), Tracker(TrackingSettings(first_grow=0)))) == 0
 
 
 def test_recovery_finds_a_vehicle_that_braked_while_hidden() -> None:
@@ -135,8 +138,8 @@ def test_recovery_finds_a_vehicle_that_braked_while_hidden() -> None:
     path = np.concatenate((driving((50, 100), (12, 0), moving), np.tile([[175.0, 100.0]], (11, 1))))
     seen = boxes_of(path, np.concatenate((moving, standing)))
     patient = TrackingSettings(max_lost=2.0)
-    assert len(np.unique(track(seen, TEN_FPS, patient).track)) == 2
-    assert len(np.unique(track(seen, TEN_FPS, patient.model_copy(update={"recovery": True})).track)) == 1
+    assert len(np.unique(track(seen, TEN_FPS, Tracker(patient)).track)) == 2
+    assert len(np.unique(track(seen, TEN_FPS, Tracker(patient.model_copy(update={"recovery": True}))).track)) == 1
 
 
 def test_reupdate_corrects_the_speed_after_a_gap() -> None:
@@ -201,7 +204,7 @@ def test_boxes_from_read_only_and_strided_arrays() -> None:
 def test_compiling_ahead_makes_the_next_tracker_fast() -> None:
     compile_ahead()
     start = time.process_time()
-    track(boxes_of(driving((50, 100), (8, 0), FRAMES), FRAMES), TEN_FPS, TrackingSettings(recovery=True))
+    track(boxes_of(driving((50, 100), (8, 0), FRAMES), FRAMES), TEN_FPS, Tracker(TrackingSettings(recovery=True)))
     assert time.process_time() - start < 1
 
 
