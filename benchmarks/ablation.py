@@ -38,12 +38,13 @@ from evaluation.boxes import Boxes
 from evaluation.cityflow import score
 from evaluation.overlap import overlaps
 from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
+from mtmc.association.learned import camera_tracks
 from mtmc.config import load_config
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.interface.running import choose_extractors
 from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source, observe_cameras
-from mtmc.pipeline import camera_tracks, cut_tracks, embed_observations
+from mtmc.pipeline import cut_tracks, embed_observations, track_features
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog
 from mtmc.tracking.tracks import Tracks
@@ -144,13 +145,17 @@ def load(
         extraction, observations, settings=settings, cache=cache, device=source.device, log=log
     )
     cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
-    cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
+    tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
+    features = [track_features(*parts) for parts in zip(cuts, crops, strict=True)]
+    cameras = [
+        camera_tracks(*parts, settings=settings.association, repair=settings.repair)
+        for parts in zip(scenario.cameras, tracks, features, strict=True)
+    ]
     if not calibrated:
         cameras = [replace(camera, ground=None) for camera in cameras]
     truth = ground_truth_of(scenario)
     if truth is None:
         raise InputError(f"{scenario.name}: no ground truth to measure against")
-    tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
     vehicle = [true_vehicles(*parts) for parts in zip(scenario.cameras, tracks, strict=True)]
     rois = rois_of(scenario.cameras)
     return Problem(scenario, truth, rois, settings.association, tracks, summarise(cameras), np.concatenate(vehicle))

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from common.code_version import code_version
 from common.errors import InputError, path_not_found
 from common.files import file_digest
 from common.nearest import nearest
@@ -88,12 +89,16 @@ def make(name: str, known: Mapping[str, str], what: str, options: Mapping[str, A
 
 
 def source_key(name: str, known: Mapping[str, str], what: str) -> str:
-    """What decides the behaviour of a user's class, as part of a cache key; the name itself for one of `known`.
+    """What decides the behaviour of a class, as part of a cache key.
 
-    The digest is that of the module's own source: after a change in a module that it imports, use another cache.
+    For one of `known`, its name and the digest of its module with all of ours that this imports. For a user's class,
+    the digest of the file that holds it: after a change in a module that it imports, use another cache.
     """
     if name in known:
-        return name
+        try:
+            return f"{name} {code_version(known[name].partition(':')[0])}"
+        except ModuleNotFoundError:  # a module of another package
+            return name
     found = load_class(name, known, what)
     source = inspect.getsourcefile(inspect.unwrap(found))
     digest = file_digest(Path(source)) if source else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from common.settings import apply_overrides, read_yaml, validate
 from mtmc.appearance.embedding import EmbeddingSettings
+from mtmc.association.linkage import LinkageSettings
 from mtmc.association.settings import AssociationSettings
 from mtmc.observation.settings import ObserveSettings
 
@@ -17,6 +18,7 @@ class PipelineSettings(ObserveSettings):
 
     embedding: EmbeddingSettings = EmbeddingSettings()
     association: AssociationSettings = AssociationSettings()
+    linkage: LinkageSettings = LinkageSettings()
 
 
 def load_config(path: Path | None, overrides: Iterable[str]) -> PipelineSettings:

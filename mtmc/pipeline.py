@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from common.cache import Cache, key_of
 from common.code_version import code_version
+from common.errors import InputError
 from common.files import file_digest
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions, score_filtered
@@ -20,16 +22,15 @@ from evaluation.scoring import Score
 from mtmc.appearance.embedding import CropExtractor, embed_crops
 from mtmc.appearance.features import CropVectors, read_vectors, write_vectors
 from mtmc.appearance.splitting import Cuts, split_tracks
-from mtmc.association.associate import associate
+from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
+from mtmc.association.interface import AssociationMethod, rows_of
 from mtmc.association.links_file import Links, read_links, write_links
-from mtmc.association.track_summaries import CameraTracks, summarise
+from mtmc.association.track_summaries import TrackFeatures
 from mtmc.config import PipelineSettings
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.observation.stage import Observation, Source, observe_cameras
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
-from mtmc.tracking.reliable_span import sure_part
-from mtmc.tracking.repair import parked
 
 StoredCrops = Callable[[], CropVectors]
 """Reads the vectors of one camera's crops; those of all cameras together need not fit in memory."""
@@ -100,6 +101,7 @@ def run(
     links: Path | None,
     workers: int,
     console: Console,
+    association: str = DEFAULT_ASSOCIATION,
 ) -> RunResult:
     """Run all stages on a scenario, up to the scores.
 
@@ -112,6 +114,7 @@ def run(
         links: zones and links to use; None: the scenario's own, else learned.
         workers: cameras processed at a time.
         console: where progress is shown.
+        association: a name of `mtmc.association.choice.ASSOCIATIONS`, or `package.module:Class`.
 
     Raises:
         InputError: an input cannot be used.
@@ -119,6 +122,7 @@ def run(
     log = StageLog(console)
     for note in scenario.notes:
         log.say(note)
+    method = _method(association, settings)
     file = links or scenario.links
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None
@@ -137,6 +141,8 @@ def run(
         cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
         identities, used = _associate(
             extraction.name,
+            method,
+            scenario,
             observations,
             crops=crops,
             cuts=cuts,
@@ -212,8 +218,29 @@ def cut_tracks(
         return split_tracks(known)
 
 
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """A method of association, its name, and what decides its results."""
+
+    name: str
+    method: AssociationMethod
+    key: dict[str, Any]
+
+
+def _method(name: str, settings: PipelineSettings) -> _Method:
+    chosen: dict[str, Any] = {
+        "learned": settings.association,
+        "linkage": settings.linkage,
+        "repair": settings.repair,
+        "options": settings.options.association,
+    }
+    return _Method(name, make_association(name, **chosen), association_key(name, **chosen))
+
+
 def _associate(
     name: str,
+    method: _Method,
+    scenario: Scenario,
     observations: Sequence[Observation],
     *,
     crops: Sequence[StoredCrops | None],
@@ -227,33 +254,33 @@ def _associate(
     """The identity of every track or part of a track, and the links, given or learned."""
     key = key_of(
         {
-            "code": code_version(
-                "mtmc.association.associate",
-                "mtmc.appearance.splitting",
-                "mtmc.tracking.reliable_span",
-                "mtmc.tracking.parked",
-            ),
+            "code": code_version("mtmc.appearance.splitting"),
+            "method": method.key,
             "observations": [o.key for o in observations],
             "features": list(keys),
             "split": settings.embedding.split,
             "clocks": [[o.camera.clock.frames.tolist(), o.camera.clock.seconds.tolist()] for o in observations],
             "ground": [str(o.camera.ground) for o in observations],
             "links": links.model_dump() if links is not None else None,
-            "settings": settings.association.model_dump(),
         }
     )
     if cache.find("associate", key) is None:
         with log.timed("associate", name, sum(len(np.unique(o.tracks.track)) for o in observations)):
-            cameras = [camera_tracks(*parts, settings) for parts in zip(observations, cuts, crops, strict=True)]
-            summaries = summarise(cameras)
-            association = associate(summaries, links, settings.association)
+            tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
+            features = [track_features(*parts) for parts in zip(cuts, crops, strict=True)]
+            association = method.method.associate(tracks, features, scenario, links, None)
+        camera, part = rows_of(tracks)
+        if len(association.identity) != len(part):
+            raise InputError(
+                f"--association {method.name}: gave {len(association.identity)} identities to {len(part)} tracks"
+            )
         identity = np.where(association.dropped, -1, association.identity)
-        track, since = summaries.track.copy(), np.zeros(len(summaries), np.int32)
+        track, since = part.copy(), np.zeros(len(part), np.int32)
         for index, cut in enumerate(cuts):
-            mine = summaries.camera == index
-            track[mine], since[mine] = cut.whole(summaries.track[mine])
+            mine = camera == index
+            track[mine], since[mine] = cut.whole(part[mine])
         with cache.write("associate", key) as folder:
-            columns = {"camera": summaries.camera, "track": track, "since": since, "identity": identity}
+            columns = {"camera": camera, "track": track, "since": since, "identity": identity}
             save_file({k: np.asarray(v, np.int32) for k, v in columns.items()}, folder / "identities.safetensors")
             write_links(folder / "links.yaml", association.links)
     else:
@@ -270,23 +297,9 @@ def _among(links: Links, cameras: Sequence[str]) -> Links:
     return links.model_copy(update={"zones": zones, "links": within})
 
 
-def camera_tracks(
-    observation: Observation, cuts: Cuts, crops: StoredCrops | None, settings: PipelineSettings
-) -> CameraTracks:
-    """Association's input from one camera: the reliable spans of its tracks, after cutting, and their features."""
-    camera, tracks = observation.camera, cuts.apply(observation.tracks)
-    features = None
-    if crops is not None:
-        found = crops()
-        features = replace(found, track=cuts.part(found.track, found.frame)).by_track()
-    return CameraTracks(
-        camera.name,
-        sure_part(tracks, camera.clock) if settings.association.reliable_spans else tracks,
-        camera.clock,
-        camera.width,
-        camera.height,
-        camera.frame_count,
-        camera.ground,
-        features,
-        observation.parked if tracks is observation.tracks else parked(tracks, camera.clock, settings.repair),
-    )
+def track_features(cuts: Cuts, crops: StoredCrops | None) -> TrackFeatures | None:
+    """The features of one camera's tracks, which may have been cut; None without crops."""
+    if crops is None:
+        return None
+    found = crops()
+    return replace(found, track=cuts.part(found.track, found.frame)).by_track()

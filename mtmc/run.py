@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         detections=arguments.detections,
         tracks=arguments.tracks,
         tracker=arguments.tracker,
+        association=arguments.association,
         links=arguments.links,
         settings=settings,
         cache=arguments.cache,
@@ -130,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="NAME|PATH",
         help="extractors to compare: baseline, ssbver, weights files, none for no appearance (default: all shipped)",
+    )
+    add(
+        "--association",
+        default="learned",
+        metavar="NAME",
+        help="learned (default), linkage (plain average linkage of features), or your own: package.module:Class",
     )
     add = parser.add_argument_group("settings").add_argument
     add("--config", type=Path, metavar="FILE", help="settings of all stages as YAML")

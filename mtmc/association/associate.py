@@ -63,6 +63,12 @@ class Association:
     probability: npt.NDArray[np.float64]
     terms: dict[str, npt.NDArray[np.float64]]
 
+    @classmethod
+    def of(cls, identity: npt.NDArray[np.int64], links: Links) -> Association:
+        """The result of a method that has nothing but identities to tell: no candidate pairs, nothing dropped."""
+        nothing = np.zeros(0, np.int64)
+        return cls(identity, np.zeros(len(identity), np.bool_), links, nothing, nothing, np.zeros(0), {})
+
 
 def associate(summaries: TrackSummaries, links: Links | None, settings: AssociationSettings) -> Association:
     """Join the tracks of each vehicle.

@@ -20,7 +20,7 @@ from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.parked import parked
-from mtmc.tracking.reliable_span import sure_part
+from mtmc.tracking.reliable_span import reliable_span
 from mtmc.tracking.tracks import Tracks
 
 _Floats = npt.NDArray[np.float64]
@@ -94,7 +94,7 @@ def associate(
     cameras = []
     for name in names:
         tracks, clock = columns.tracks_of(name, recorded)
-        spans = sure_part(tracks, clock) if chosen.reliable_spans and score is not None else tracks
+        spans = reliable_span(tracks, clock) if chosen.reliable_spans and score is not None else tracks
         width, height = _size(frame_size, name)
         cameras.append(
             CameraTracks(

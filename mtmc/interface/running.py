@@ -13,6 +13,7 @@ from common.errors import InputError
 from common.nearest import nearest
 from common.processes import available_processors
 from common.resources import resource
+from mtmc.association.choice import DEFAULT_ASSOCIATION
 from mtmc.config import PipelineSettings, make_settings
 from mtmc.interface.consoles import progress_console
 from mtmc.interface.result import ScenarioResult
@@ -36,6 +37,7 @@ def run_scenario(
     detections: str | Path | None = None,
     tracks: str | Path | None = None,
     tracker: str = DEFAULT_TRACKER,
+    association: str = DEFAULT_ASSOCIATION,
     links: str | Path | None = None,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
@@ -58,6 +60,7 @@ def run_scenario(
         tracks: start from tracks: NAME of `mtsc/mtsc_NAME.txt`, "gt" for the ground truth, or a folder of
             `<camera>.txt`.
         tracker: a name of `mtmc.tracking.choice.TRACKERS`, or your own class as `package.module:Class`.
+        association: a name of `mtmc.association.choice.ASSOCIATIONS`, or your own class as `package.module:Class`.
         links: a YAML file of zones and links; None: the scenario's own, else learned from the tracks.
         settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
             `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
@@ -95,6 +98,7 @@ def run_scenario(
         links=Path(links) if links is not None else None,
         workers=workers or available_processors(),
         console=progress_console(progress),
+        association=association,
     )
     return ScenarioResult(result, chosen, source)
 

@@ -1,8 +1,8 @@
-"""The part of each track that is surely its vehicle: without a doubtful beginning and end.
+"""The reliable span of each track: the track without a doubtful beginning and end.
 
-A tracker takes a vehicle up at a faint box, and lets it go at one. Some of these boxes are no vehicle, or another one,
-or lie badly; where and when a vehicle enters and leaves, and what it meets there, is better read off the boxes between.
-The same goes for a few boxes long before or after all others, which may be another vehicle that stood in that place.
+A tracker picks a vehicle up with a weak detection and loses it with one. Some of these boxes are false, belong to
+another vehicle, or fit badly; where and when a vehicle enters and leaves is better read from the boxes in between. The
+same goes for a few isolated boxes long before or after all others: they may be another vehicle at the same place.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from mtmc.scenarios.clock import Clock
 from mtmc.tracking.segments import Segments
 from mtmc.tracking.tracks import Tracks
 
-SURE_SCORE, USUAL_SHARE = 0.6, 0.8
-"""A box is sure from this score up, or from this share of its track's median score, whichever is less: detectors differ
-in how sure they are of themselves, and so are they of near and far vehicles."""
-HOLE, LEAST = 2.0, 4
-"""Boxes between two holes of more than so many seconds are sure only if at least so many of them are."""
+RELIABLE_SCORE = 0.6
+"""Confidence from which a box is reliable in any track. Raising it shortens the spans of tracks with high scores."""
+RELIABLE_SHARE = 0.8
+"""Share of its track's median confidence from which a box is reliable, where that is less than `RELIABLE_SCORE`:
+detectors differ in their level of confidence, and so do near and far vehicles. Raising it shortens the spans of tracks
+with low scores."""
+MAX_GAP = 2.0
+"""Seconds without a box that end a run of boxes. Raising it lets isolated boxes count."""
+MIN_RUN = 4
+"""Reliable boxes that a run between two such gaps needs for them to count. Raising it drops more isolated boxes."""
 
 
-def sure_part(tracks: Tracks, clock: Clock) -> Tracks:
-    """The rows from each track's first sure box to its last; all of a track that has none.
+def reliable_span(tracks: Tracks, clock: Clock) -> Tracks:
+    """The rows from each track's first reliable box to its last; the whole of a track that has none.
 
     Args:
         tracks: sorted by (track, frame).
@@ -31,15 +36,15 @@ def sure_part(tracks: Tracks, clock: Clock) -> Tracks:
         return tracks
     segments = Segments.of(tracks)
     score = tracks.score.astype(np.float64)
-    usual = segments.quantile(score, 0.5)[segments.owner]
+    median = segments.quantile(score, 0.5)[segments.owner]
     row = np.arange(len(tracks))
-    sure = score >= np.minimum(SURE_SCORE, USUAL_SHARE * usual)
-    apart = (np.diff(segments.owner) != 0) | (np.diff(clock.at(tracks.frame)) > HOLE)
-    stretch = np.concatenate([[0], np.cumsum(apart)])
-    sure &= np.bincount(stretch, sure)[stretch] >= LEAST
+    reliable = score >= np.minimum(RELIABLE_SCORE, RELIABLE_SHARE * median)
+    starts_run = (np.diff(segments.owner) != 0) | (np.diff(clock.at(tracks.frame)) > MAX_GAP)
+    run = np.concatenate([[0], np.cumsum(starts_run)])
+    reliable &= np.bincount(run, reliable)[run] >= MIN_RUN
     first, last = np.full(len(segments), len(tracks)), np.full(len(segments), -1)
-    np.minimum.at(first, segments.owner[sure], row[sure])
-    np.maximum.at(last, segments.owner[sure], row[sure])
+    np.minimum.at(first, segments.owner[reliable], row[reliable])
+    np.maximum.at(last, segments.owner[reliable], row[reliable])
     none = last < 0
     first[none], last[none] = segments.first[none], segments.last[none]
     return tracks[(row >= first[segments.owner]) & (row <= last[segments.owner])]
