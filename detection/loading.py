@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,9 @@ from common.devices import Precision, choose_device, fastest_cpu_precision, norm
 from common.errors import InputError, path_not_found
 from common.files import atomic
 from common.nearest import nearest
+from common.plugins import is_reference
 from detection.detections import Detections
+from detection.own_detector import OwnDetector
 from detection.vehicle_classes import VEHICLES
 
 _SUFFIXES = (".pt", ".onnx", ".xml")
@@ -45,6 +47,7 @@ def load_detector(
     nms_iou: float = 0.7,
     vehicles: Collection[int] = VEHICLES,
     calibration: Sequence[Path] = (),
+    own_options: Mapping[str, Any] | None = None,
 ) -> PreparedDetector:
     """Make a detector.
 
@@ -52,7 +55,8 @@ def load_detector(
         name_or_path: one of
             - a file: an ultralytics `.pt`, an `.onnx`, or an OpenVINO `.xml` or the folder that holds it;
             - a name of ultralytics, such as "yolo11n" or "yolo11n.pt": downloaded once into `cache_dir`;
-            - "torchvision:NAME", downloaded by torchvision, or "torchvision:NAME:FILE" with a state dict.
+            - "torchvision:NAME", downloaded by torchvision, or "torchvision:NAME:FILE" with a state dict;
+            - the user's own class: "package.module:Class" or "path/to/file.py:Class".
         device: "auto" (a GPU where there is one and the format can use it), "cpu", or a torch device ("cuda",
             "cuda:1"). ONNX and OpenVINO files run on the CPU.
         score: boxes need more confidence than this.
@@ -65,6 +69,7 @@ def load_detector(
             int8 already, and the package nncf.
         nms_iou: boxes that overlap by more are one vehicle.
         vehicles: COCO labels to report.
+        own_options: keyword arguments of the user's own class; of the other arguments only `score` counts for it.
         calibration: videos, or folders of images, whose frames set the ranges of an int8 network.
 
     Raises:
@@ -90,6 +95,9 @@ def load_detector(
             threads=threads,
             vehicles=vehicles,
         )
+
+    if is_reference(named):
+        return OwnDetector(named, own_options or {}, score)
 
     from detection.network import Weights
     from detection.yolo import YoloDetector

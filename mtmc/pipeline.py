@@ -21,6 +21,7 @@ from evaluation.cityflow import filter_predictions, score_filtered
 from evaluation.scoring import Score
 from mtmc.appearance.embedding import CropExtractor, embed_crops
 from mtmc.appearance.features import CropVectors, read_vectors, write_vectors
+from mtmc.appearance.own_extractor import OwnExtractor, own_extractor_key
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
 from mtmc.association.interface import AssociationMethod, rows_of
@@ -42,11 +43,13 @@ class Extraction:
 
     Attributes:
         name: its name in tables and folders.
-        weights: its weights; None runs without appearance.
+        weights: its weights; None and no `own` runs without appearance.
+        own: the user's own class, `package.module:Class`, instead of weights.
     """
 
     name: str
     weights: Path | None
+    own: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def run(
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
             boxes, dropped = filter_predictions(everything, rois)
             score = score_filtered(truth, boxes, dropped) if truth is not None else None
-        checksum = file_digest(extraction.weights) if extraction.weights is not None else ""
+        checksum = _checksum(extraction, settings)
         outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score))
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
@@ -173,11 +176,13 @@ def embed_observations(
     log: StageLog,
 ) -> tuple[list[StoredCrops | None], list[str]]:
     """The vectors of every camera's crops, and their keys in the cache."""
-    if extraction.weights is None:
+    if extraction.weights is None and extraction.own is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
-        "code": code_version("mtmc.appearance.embedding", "reid.extractor"),
-        "weights": cache.file_digest(extraction.weights),
+        "code": code_version("mtmc.appearance.embedding", "mtmc.appearance.own_extractor", "reid.extractor"),
+        "weights": cache.file_digest(extraction.weights)
+        if extraction.weights is not None
+        else _checksum(extraction, settings),
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
     }
@@ -189,10 +194,7 @@ def embed_observations(
         if cache.find("embed", key) is None:
             if extractor is None:
                 with log.timed("embed", f"load {extraction.name}"):
-                    # Imported here: it imports torch, which workers that observe a camera do not need.
-                    from reid.extractor import Extractor
-
-                    extractor = Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
+                    extractor = _load_extractor(extraction, settings, cache, device)
             crops = observation.crops()
             with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
                 write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))
@@ -200,6 +202,24 @@ def embed_observations(
             log.add("embed", part, 0.0, reused=True)
         found.append(partial(read_vectors, cache.folder("embed", key) / "vectors.safetensors"))
     return found, keys
+
+
+def _load_extractor(extraction: Extraction, settings: PipelineSettings, cache: Cache, device: str) -> CropExtractor:
+    if extraction.own is not None:
+        return OwnExtractor(extraction.own, settings.options.extractor)
+    if extraction.weights is None:
+        raise ValueError(f"{extraction.name}: an extractor without weights")
+    # Imported here: it imports torch, which workers that observe a camera do not need.
+    from reid.extractor import Extractor
+
+    return Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
+
+
+def _checksum(extraction: Extraction, settings: PipelineSettings) -> str:
+    """The digest of the weights, or of the user's class and its options; "" without appearance."""
+    if extraction.own is not None:
+        return key_of({"own": own_extractor_key(extraction.own, settings.options.extractor)})
+    return file_digest(extraction.weights) if extraction.weights is not None else ""
 
 
 def cut_tracks(

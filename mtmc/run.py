@@ -114,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--detector",
         metavar="NAME|PATH",
-        help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file (default: yolo11n.pt; for "
+        help="an ultralytics name or file, torchvision:NAME, an .onnx or OpenVINO file, or your own: "
+        "package.module:Class (default: yolo11n.pt; for "
         "simulated scenarios the shipped one)",
     )
     add(
@@ -130,7 +131,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reid",
         nargs="+",
         metavar="NAME|PATH",
-        help="extractors to compare: baseline, ssbver, weights files, none for no appearance (default: all shipped)",
+        help="extractors to compare: baseline, ssbver, weights files, none for no appearance, or your own: "
+        "[NAME=]package.module:Class (default: all shipped)",
     )
     add(
         "--association",

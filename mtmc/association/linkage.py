@@ -54,12 +54,13 @@ class LinkageSettings(Settings):
         gt=-1,
         lt=1,
         description="Mean cosine similarity from which two groups of tracks are one vehicle. Raising it joins fewer "
-        "tracks. The right value differs between extractors.",
+        "tracks. The best value differs between extractors and scenarios: 0.2 to 0.6 on small filmed ones, 0.7 on the "
+        "simulated one.",
     )
     camera_mean: bool = Field(
         True,
         description="Subtract each camera's mean feature first, which takes its light and viewpoint out. Without it "
-        "tracks of the same camera attract each other.",
+        "tracks of one camera look alike, and the best IDF1 is 2 to 30 points lower.",
     )
 
 

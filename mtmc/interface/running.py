@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from common.cache import Cache
 from common.errors import InputError
 from common.nearest import nearest
+from common.plugins import is_reference, load_class
 from common.processes import available_processors
 from common.resources import resource
 from mtmc.association.choice import DEFAULT_ASSOCIATION
@@ -53,9 +55,10 @@ def run_scenario(
     Args:
         scenario: of `mtmc.load_scenario`.
         reid: the extractors to compare: names of shipped ones, weights files (`.safetensors`, `.onnx`, `.xml`), or
-            "none" for no appearance; None: all that ship.
-        detector: a name or file for `detection.loading.load_detector`; None: the shipped one for simulated scenarios,
-            `yolo11n.pt` for others.
+            "none" for no appearance, or your own class as `package.module:Class` or `NAME=package.module:Class`; None:
+            all that ship.
+        detector: a name or file for `detection.loading.load_detector`, or your own class as `package.module:Class`;
+            None: the shipped one for simulated scenarios, `yolo11n.pt` for others.
         detections: start from boxes: NAME of `det/det_NAME.txt`, or a folder of `<camera>.txt`.
         tracks: start from tracks: NAME of `mtsc/mtsc_NAME.txt`, "gt" for the ground truth, or a folder of
             `<camera>.txt`.
@@ -115,7 +118,7 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     found = [_extraction(str(name)) for name in wanted]
     labels = [extraction.name for extraction in found]
     if len(set(labels)) < len(labels):
-        found = [Extraction(f"{e.name}-{i}", e.weights) for i, e in enumerate(found, 1)]
+        found = [replace(e, name=f"{e.name}-{i}") for i, e in enumerate(found, 1)]
     return tuple(found)
 
 
@@ -130,6 +133,10 @@ def _extraction(name: str) -> Extraction:
     shipped = shipped_extractor(name)
     if shipped is not None:
         return Extraction(name, shipped)
+    label, _, reference = name.rpartition("=")
+    if is_reference(reference):
+        load_class(reference, {}, "--reid")  # a slip shows before the long work
+        return Extraction(label or reference.rpartition(":")[2], None, reference)
     path = Path(name)
     if not path.exists():
         raise InputError(

@@ -168,6 +168,7 @@ def _choose_detector(
         "image_size": chosen.image_size,
         "precision": chosen.precision,
         "cache_dir": cache.root,
+        "own_options": settings.options.detector,
     }
     if chosen.precision == "int8":
         options["calibration"] = [camera.video for camera in scenario.cameras if camera.video is not None]

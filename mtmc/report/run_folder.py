@@ -89,7 +89,10 @@ def _run_of(result: RunResult, configuration: Mapping[str, Any], command: str) -
         "simulated": result.scenario.simulated,
         "configuration": dict(configuration),
         "versions": run_versions(),
-        "weights": {o.extraction.name: {"file": o.extraction.weights, "checksum": o.checksum} for o in result.outcomes},
+        "weights": {
+            o.extraction.name: {"file": o.extraction.own or o.extraction.weights, "checksum": o.checksum}
+            for o in result.outcomes
+        },
         "cameras": [dict(observation.stats) for observation in result.observations],
         "missing_cameras": dict(result.scenario.missing),
         "notes": list(result.scenario.notes),
