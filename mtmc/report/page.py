@@ -26,6 +26,7 @@ def write_report(
     *,
     view_limits: ViewLimits | None = None,
     picture_limits: PictureLimits | None = None,
+    more: Sequence[Section] = (),
 ) -> None:
     """Write the report to `path`; it appears whole or not at all.
 
@@ -34,8 +35,9 @@ def write_report(
         data: all that the page shows.
         view_limits: how many rows of each list; the defaults if None.
         picture_limits: how many pictures and how large; the defaults if None.
+        more: sections of your own, below all others.
     """
-    text = render_report(data, view_limits=view_limits, picture_limits=picture_limits)
+    text = render_report(data, view_limits=view_limits, picture_limits=picture_limits, more=more)
     with atomic(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
@@ -45,6 +47,7 @@ def render_report(
     *,
     view_limits: ViewLimits | None = None,
     picture_limits: PictureLimits | None = None,
+    more: Sequence[Section] = (),
 ) -> str:
     """The text of the report; see `write_report`."""
     folder = Path(__file__).parent / "page"
@@ -65,13 +68,14 @@ def render_report(
         "score_rows": page.score_rows,
         "clock_text": clock_text,
     }
-    values = {section.name: section.values(page) for section in (*ABOVE, *PER_EXTRACTOR, *BELOW)}
+    sections = (*ABOVE, *PER_EXTRACTOR, *BELOW, *more)
+    values = {section.name: section.values(page) for section in sections}
 
-    def rendered(sections: Sequence[Section], **more: object) -> list[Markup]:
+    def rendered(sections: Sequence[Section], **for_template: object) -> list[Markup]:
         """The texts of the sections that have something to show."""
         shown = [(section, values[section.name]) for section in sections]
         return [
-            Markup(environment.get_template(f"{section.name}.html.jinja").render({**known, **found, **more}))
+            Markup(_template(environment, section).render({**known, **found, **for_template}))
             for section, found in shown
             if found is not None
         ]
@@ -86,10 +90,16 @@ def render_report(
         tiles=tiles(data, page.score_rows),
         navigation=[
             {"anchor": f"{section.name}{0 if section in PER_EXTRACTOR else ''}", "title": section.title}
-            for section in (*ABOVE, *PER_EXTRACTOR, *BELOW)
+            for section in sections
             if values[section.name] is not None
         ],
         above=rendered(ABOVE),
         per_extractor=[rendered(PER_EXTRACTOR, panel=panel, n=n) for n, panel in enumerate(panels)],
-        below=rendered(BELOW),
+        below=rendered((*BELOW, *more)),
     )
+
+
+def _template(environment: jinja2.Environment, section: Section) -> jinja2.Template:
+    if section.template:
+        return environment.from_string(section.template)
+    return environment.get_template(f"{section.name}.html.jinja")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from reid.backbones.resnet import RESNETS, ResNet
 from reid.backbones.timm_models import ALIASES, TimmBackbone
 from reid.settings import ModelConfig
 
-__all__ = ["ALIASES", "RESNETS", "ResNet", "TimmBackbone", "build_backbone"]
+__all__ = ["ALIASES", "BACKBONES", "RESNETS", "ResNet", "TimmBackbone", "build_backbone"]
+
+
+def _resnet(config: ModelConfig) -> nn.Module:
+    return ResNet(RESNETS[config.backbone], config.last_stride)
+
+
+BACKBONES: dict[str, Callable[[ModelConfig], nn.Module]] = dict.fromkeys(RESNETS, _resnet)
+"""Names to what builds the network; every other name is looked up in timm."""
 
 
 def build_backbone(config: ModelConfig) -> nn.Module:
@@ -21,6 +31,6 @@ def build_backbone(config: ModelConfig) -> nn.Module:
     Raises:
         InputError: no network has that name; the line gives the nearest ones.
     """
-    if config.backbone in RESNETS:
-        return ResNet(RESNETS[config.backbone], config.last_stride)
+    if config.backbone in BACKBONES:
+        return BACKBONES[config.backbone](config)
     return TimmBackbone(config.backbone, config.image_size, as_map=config.pooling == "gem")

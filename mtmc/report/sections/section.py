@@ -43,8 +43,10 @@ class Section:
             holds one `<section id="<name>">`, with `n` appended to the id in a section per extractor.
         title: in the navigation.
         values: what the template needs beside the page, by name; None leaves the section out.
+        template: its text, instead of the file.
     """
 
     name: str
     title: str
     values: Callable[[Page], Mapping[str, object] | None] = _nothing_more
+    template: str = ""
