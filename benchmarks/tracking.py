@@ -200,9 +200,9 @@ def main() -> int:
 
     # The other trackers keep lost tracks for a second, require an IoU of 0.3 and have no non-maximum suppression. A run
     # keeps them for less, because track repair bridges the gaps.
-    like = TrackingSettings(max_lost=LOST_FRAMES / FPS, min_iou=0.3, nms_iou=1.0, lost_handicap=0.1)
+    like = TrackingSettings(max_lost=LOST_FRAMES / FPS, min_iou=0.3, nms_iou=1.0, lost_track_penalty=0.1)
     recovering = {"recovery": True, "direction_weight": 0.2}
-    plain = {"low_score": 0.2, "first_grow": 0.0, "lost_handicap": 0.0, "reupdate": False, "backfill": False}
+    plain = {"low_score": 0.2, "first_buffer": 0.0, "lost_track_penalty": 0.0, "reupdate": False, "backfill": False}
     runners: dict[str, Runner] = {
         "this project": run_ours(like),
         "  strictly online": run_ours(like.model_copy(update={"backfill": False})),

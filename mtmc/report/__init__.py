@@ -1,1 +1,1 @@
-"""What a person looks at after a run: the report page, annotated videos, the mosaic; and progress while it runs."""
+"""The results of a run on disk: its folder, the report page, annotated videos, the mosaic."""

@@ -33,12 +33,12 @@ def annotate_video(
         path: the file to write.
         name: the camera's name, written into the corner.
         clock: the camera's clock; the time of each frame is written beside the name.
-        height: scale the pictures down to this height in pixels; never up. None keeps their size.
+        height: scale frames down to this height in pixels, never up; None keeps their size.
         threads: encoding threads; use 1 where cameras run in parallel processes.
-        advance: called with the number of frames done since its last call.
+        advance: called with the number of frames written since its last call.
 
     Returns:
-        Frames written. Frames that cannot be read are left out; the others keep their times.
+        Frames written. Frames that cannot be read are skipped; the others keep their times.
     """
     info = video.info
     width, height = _size(info.width, info.height, height)
@@ -60,8 +60,8 @@ def annotate_video(
     return written
 
 
-def _size(width: int, height: int, most: int | None) -> tuple[int, int]:
-    """Size of the written pictures; even where they are scaled, as the encoder needs it."""
-    if most is None or height <= most:
+def _size(width: int, height: int, max_height: int | None) -> tuple[int, int]:
+    """Width and height of the written frames; scaled ones get even sides, which the encoder needs."""
+    if max_height is None or height <= max_height:
         return width, height
-    return max(2, round(width * most / height / 2) * 2), max(2, most // 2 * 2)
+    return max(2, round(width * max_height / height / 2) * 2), max(2, max_height // 2 * 2)

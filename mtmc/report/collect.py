@@ -1,4 +1,4 @@
-"""A finished run as the plain values that the report page shows."""
+"""A finished run to the plain values that the report page shows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
     Args:
         result: the run.
         configuration: all settings, as plain values.
-        command: what was typed.
-        detector: what made the boxes, for the summary.
+        command: the command line.
+        detector: where the boxes came from, for the summary.
     """
     scenario = result.scenario
     tables: list[TrackTable] = []
@@ -83,7 +83,7 @@ def _cameras(result: RunResult) -> list[CameraInfo]:
 
 
 def _position(camera: Camera) -> tuple[float, float] | None:
-    """Where the camera looks: metres east and north of the scenario's origin, of the ground in its lower middle."""
+    """Where the camera looks: metres east and north of the origin, of the ground at its lower middle, or None."""
     if camera.ground is None:
         return None
     east, north = camera.ground.to_ground([[camera.width / 2, camera.height * 0.8]])[0]
@@ -91,7 +91,7 @@ def _position(camera: Camera) -> tuple[float, float] | None:
 
 
 def _cuts(result: RunResult, index: int) -> Cuts:
-    """The cuts of all extractors in a camera's tracks, so that each has one identity for every part."""
+    """The cuts of all extractors in a camera's tracks, so that each part has one identity with every extractor."""
     parts = [
         np.stack([o.identities.track, o.identities.since], 1)[(o.identities.camera == index) & (o.identities.since > 0)]
         for o in result.outcomes

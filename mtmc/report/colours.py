@@ -1,4 +1,4 @@
-"""One colour for an identity, the same in the page, the annotated videos and the mosaic."""
+"""One colour per identity, the same on the page, in the annotated videos and in the mosaic."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
-# Neighbouring numbers differ in hue by the golden ratio; three levels keep numbers of near hue apart.
+# Consecutive numbers differ in hue by the golden ratio; three levels separate numbers of similar hue.
 _SATURATIONS = np.array([0.75, 0.55, 0.9])
 _VALUES = np.array([0.95, 0.8, 0.65])
 
 
 def identity_colours(identity: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Colours that stay with their identity from run to run, since they depend on its number alone.
+    """Colours that depend on the number of the identity alone, so that they are the same in every run.
 
     Args:
         identity: (n,) identities; negative ones (no identity) are grey.

@@ -1,4 +1,4 @@
-"""What the report shows: plain values and arrays, filled by the pipeline, read by the page."""
+"""What the report shows, as plain values and arrays: filled by `collect`, read by the sections of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtmc.stage_log import StageInfo
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """One camera of the scenario and what was lost of it.
+    """One camera of the scenario, and how much of it could be used.
 
     Attributes:
         name: the camera's name, `c041`.
@@ -22,9 +22,9 @@ class CameraInfo:
         fps: nominal frames per second.
         start, end: seconds of the first and the last frame on the scenario's common time axis.
         frames: frames that were read.
-        broken: frames that should be there and could not be read.
-        missing: why the camera was left out of the run; "" when it took part.
-        position: where it stands or looks, (x, y) metres east and north of the scenario's origin; None where unknown.
+        broken: frames that are missing or could not be read.
+        missing: why the camera was left out of the run; "" if it took part.
+        position: (x, y) metres east and north of the scenario's origin; None if unknown.
     """
 
     name: str
@@ -41,7 +41,7 @@ class CameraInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackTable(Table):
-    """One row a track, over all cameras. Every extractor gives an identity to the same rows.
+    """One row per track, over all cameras. Every extractor assigns identities to the same rows.
 
     Attributes:
         camera: (n,) int32, index into `ReportData.cameras`.
@@ -49,7 +49,7 @@ class TrackTable(Table):
         start, end: (n,) float64, seconds of its first and last box on the common time axis.
         first_frame, last_frame: (n,) int32, frame numbers of its first and last box, counted from 1.
         boxes: (n,) int32, its number of boxes.
-        truth: (n,) int32, the ground truth vehicle that it follows, -1 where it follows none or none is known.
+        truth: (n,) int32, the ground-truth vehicle that it follows, -1 for none or without ground truth.
     """
 
     camera: npt.NDArray[np.int32]
@@ -79,14 +79,14 @@ class TrackTable(Table):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtractorResult:
-    """What came out with one extractor.
+    """The result of one extractor.
 
     Attributes:
         name: the extractor's name, `baseline`, or `none`.
-        identity: (n,) int32, the identity of each row of `ReportData.tracks`; -1 where the track got none.
+        identity: (n,) int32, the identity of each row of `ReportData.tracks`; -1 for none.
         scores: fractions by name: `idf1`, `idp`, `idr`, `hota`, `mota`; a missing key or None is shown as a dash.
             None: there is no ground truth.
-        camera_idf1: IDF1 of each camera alone, by camera name; empty where there is no ground truth.
+        camera_idf1: IDF1 of each camera alone, by camera name; empty without ground truth.
     """
 
     name: str
@@ -97,12 +97,12 @@ class ExtractorResult:
 
 @dataclass(frozen=True, slots=True)
 class CropImage:
-    """One picture of a track.
+    """One crop of a track.
 
     Attributes:
-        image: an encoded picture (JPEG, PNG, WebP).
-        quality: in [0, 1]; the best are shown.
-        frame: number of the frame that it was cut from.
+        image: the encoded image (JPEG, PNG, WebP).
+        quality: in [0, 1]; the best crops are shown.
+        frame: number of its frame.
     """
 
     image: bytes
@@ -112,13 +112,13 @@ class CropImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinkInfo:
-    """One link: vehicles that leave `source` there and come to `target` here, and how long they take.
+    """One link: vehicles that leave camera `source` and enter camera `target`, and their travel times.
 
     Attributes:
         source, target: camera names.
-        source_zone, target_zone: names of the exit and the entry zone, "" where they have none.
-        count: vehicles that took the link in this run (or, for a given link, that it was made from).
-        edges: (k + 1,) float64, bounds of the histogram's bins in seconds; negative where views overlap.
+        source_zone, target_zone: names of the exit and the entry zone, "" for none.
+        count: vehicles that took the link in this run or, for a given link, in the run that it was learned from.
+        edges: (k + 1,) float64, edges of the histogram's bins in seconds; negative for overlapping fields of view.
         counts: (k,) float64, vehicles (or weight) in each bin.
     """
 
@@ -137,22 +137,22 @@ class ReportData:
 
     Attributes:
         scenario: its name.
-        simulated: its videos are rendered, not filmed; the page says so wherever a figure stands.
-        created: when the run ended, ISO 8601 with its offset.
-        cameras: all cameras of the scenario, those left out as well.
-        tracks: one row a track.
-        extractors: one entry an extractor, at least one; the differences are taken to the first.
-        crops: pictures of each track, by (camera index, track number); tracks may lack.
+        simulated: whether its videos are rendered, not filmed; the page says so beside every figure.
+        created: when the run ended, ISO 8601 with UTC offset.
+        cameras: all cameras of the scenario, including those left out.
+        tracks: one row per track.
+        extractors: one entry per extractor, at least one; differences are relative to the first.
+        crops: crops of each track, by (camera index, track number); tracks may be missing.
         links: links given or learned, possibly none.
-        links_origin: where the links come from: "given" or "learned"; "" where there are none.
-        common_views: names of two cameras each, without calibration, whose views overlap.
-        truth_lengths: boxes of each ground truth vehicle by camera index: {(vehicle, camera): boxes}. Shows vehicles
-            that no track follows. Empty where there is no ground truth.
+        links_origin: "given" or "learned"; "" without links.
+        common_views: pairs of names of uncalibrated cameras whose fields of view overlap.
+        truth_lengths: boxes of each ground-truth vehicle in each camera, {(vehicle, camera index): boxes}, to show
+            vehicles that no track follows. Empty without ground truth.
         stages: in the order in which they ran.
-        summary: the few settings that a reader wants to see first, by a name for people.
+        summary: the few facts to be shown at the top, by label.
         configuration: the whole configuration, nested mappings of plain values.
         versions: versions and checksums by name.
-        command: the command line that made the run, "" where there was none.
+        command: the command line of the run, "" for none.
     """
 
     scenario: str
@@ -185,5 +185,5 @@ class ReportData:
 
     @property
     def has_truth(self) -> bool:
-        """Whether any extractor was scored or any track is tied to a ground truth vehicle."""
+        """Whether any extractor was scored or any track follows a ground-truth vehicle."""
         return any(e.scores is not None for e in self.extractors) or bool((self.tracks.truth >= 0).any())

@@ -1,4 +1,4 @@
-"""Boxes, numbers and trails of identities on a frame."""
+"""Boxes, numbers and trails of identities drawn on a frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class IdentityOverlay:
     Args:
         tracks: the camera's boxes; `track` holds the identity, negative for none. Interpolated boxes (score 0) get a
             thin line.
-        trail: how many earlier frames the line behind a vehicle's foot point spans; 0 draws none.
+        trail: number of earlier frames that the line behind a vehicle's foot point covers; 0 draws none.
     """
 
     def __init__(self, tracks: Tracks, trail: int = 15) -> None:
@@ -61,14 +61,14 @@ class IdentityOverlay:
 
 
 def resized(picture: Picture, width: int, height: int) -> Picture:
-    """The picture at another size, smoothed so that small things do not flicker; itself where the size is right."""
+    """The picture at another size, area-averaged so that details do not flicker; unchanged if the size is right."""
     if picture.shape[:2] == (height, width):
         return picture
     return np.ascontiguousarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def draw_label(picture: Picture, text: str, corner: tuple[int, int], colour: tuple[int, ...]) -> None:
-    """Write `text` on a patch of `colour` (blue, green, red) that stands on `corner` (x, y), inside the picture."""
+    """Write `text` on a patch of `colour` (BGR) with its lower left at `corner` (x, y), moved inside the picture."""
     size = max(0.4, picture.shape[0] / 1100)
     (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
     x = int(np.clip(corner[0], 0, max(0, picture.shape[1] - width - 4)))

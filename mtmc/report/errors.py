@@ -1,4 +1,4 @@
-"""Where identities and ground truth disagree: wrong merges, splits, and what one extractor mends of another."""
+"""Where identities and ground truth disagree: merges, splits, and what one extractor fixes or breaks of another."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ RowArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merge:
-    """One identity that holds more than one vehicle.
+    """One identity with tracks of more than one vehicle.
 
     Attributes:
         identity: its number.
-        vehicles: ground truth vehicles in it, the one with most boxes first; -1 stands for tracks of no known vehicle.
+        vehicles: ground-truth vehicles in it, the one with most boxes first; -1 for tracks that follow none.
         rows: for each of `vehicles`, the rows of its tracks in the table.
         wrong_boxes: boxes that do not belong to the first of `vehicles`.
     """
@@ -31,12 +31,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """One vehicle that is spread over more than one identity.
+    """One vehicle spread over more than one identity.
 
     Attributes:
         vehicle: its number in the ground truth.
-        identities: identities that hold a part of it, the one with most of its boxes first; -1 is a track without
-            identity, and each such track is a part of its own.
+        identities: its identities, the one with most of its boxes first; -1 for a track without identity, each of
+            which is listed by itself.
         rows: for each of `identities`, the rows of its tracks in the table.
         wrong_boxes: boxes of the vehicle outside the first of `identities`.
     """
@@ -49,14 +49,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errors:
-    """Merges and splits, the costliest first."""
+    """Merges and splits, those with most wrong boxes first."""
 
     merges: tuple[Merge, ...]
     splits: tuple[Split, ...]
 
 
 class Change(Enum):
-    """What another extractor makes of a vehicle."""
+    """What another extractor changes for a vehicle."""
 
     FIXED = "fixed"
     BROKEN = "broken"
@@ -64,26 +64,26 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A vehicle that is right with one extractor and wrong with the other."""
+    """A vehicle that is right with exactly one of two extractors."""
 
     vehicle: int
     change: Change
 
 
 def find_errors(identity: IntArray, truth: IntArray, boxes: IntArray | None = None) -> Errors:
-    """Wrong merges and splits among tracks.
+    """Merges and splits.
 
     Args:
-        identity: (n,) identity of each track, -1 where it has none.
-        truth: (n,) vehicle that each track follows, -1 where none.
-        boxes: (n,) boxes of each track, the cost of misplacing it; 1 each if None.
+        identity: (n,) identity of each track, -1 for none.
+        truth: (n,) vehicle that each track follows, -1 for none.
+        boxes: (n,) boxes of each track, the cost of an error; None: 1 each.
 
     Returns:
-        Merges: identities with tracks of two vehicles, or of one vehicle and of none that is known. Splits: vehicles
-        in two identities. Both in descending order of `wrong_boxes`, then by number.
+        Merges: identities with tracks of several vehicles, or of one vehicle and of none. Splits: vehicles in several
+        identities. Both in descending order of `wrong_boxes`, then by number.
     """
     weight = np.ones(len(identity), np.int32) if boxes is None else boxes
-    # A track without identity is a part of its own: numbers below -1 keep such tracks apart.
+    # Tracks without identity are parts of their own: numbers below -1 keep them apart.
     piece = np.where(identity >= 0, identity.astype(np.int64), -2 - np.arange(len(identity)))
 
     merges = []
@@ -107,17 +107,17 @@ def find_errors(identity: IntArray, truth: IntArray, boxes: IntArray | None = No
 
 
 def right_vehicles(identity: IntArray, truth: IntArray) -> IntArray:
-    """Ground truth vehicles whose tracks make up one identity, whole and alone; ascending."""
+    """Ground-truth vehicles whose tracks are one whole identity; ascending."""
     errors = find_errors(identity, truth)
     wrong = {v for m in errors.merges for v in m.vehicles} | {s.vehicle for s in errors.splits}
-    # One track without identity is neither merged nor split, and still not found.
+    # A single track without identity is neither merged nor split, and still wrong.
     wrong |= set(truth[identity < 0].tolist())
     known = np.unique(truth[truth >= 0])
     return known[~np.isin(known, sorted(wrong))].astype(np.int32)
 
 
 def compare(first: IntArray, other: IntArray, truth: IntArray) -> tuple[Difference, ...]:
-    """Vehicles that are right in exactly one of two results for the same tracks; the mended ones first."""
+    """Vehicles that are right in exactly one of two results for the same tracks; the fixed ones first."""
     before, after = right_vehicles(first, truth), right_vehicles(other, truth)
     fixed = [Difference(int(v), Change.FIXED) for v in np.setdiff1d(after, before)]
     broken = [Difference(int(v), Change.BROKEN) for v in np.setdiff1d(before, after)]
@@ -125,7 +125,7 @@ def compare(first: IntArray, other: IntArray, truth: IntArray) -> tuple[Differen
 
 
 def _mixed_groups(group: RowArray, member: RowArray, weight: IntArray) -> list[tuple[int, list[tuple[int, RowArray]]]]:
-    """Groups with more than one distinct member: (group, [(member, rows), the heaviest first])."""
+    """Groups with several distinct members: (group, [(member, rows), by descending weight])."""
     order = np.lexsort((member, group))
     starts = np.flatnonzero(np.diff(group[order], prepend=np.nan) != 0)
     mixed = []
@@ -134,7 +134,7 @@ def _mixed_groups(group: RowArray, member: RowArray, weight: IntArray) -> list[t
             continue
         cuts = np.flatnonzero(np.diff(member[rows])) + 1
         parts = [(int(member[part[0]]), part) for part in np.split(rows, cuts)]
-        # -1 (no known vehicle) never leads: an identity is named by the vehicle that it should be.
+        # -1 (no vehicle) is never first: an identity stands for the vehicle that it should be.
         parts.sort(key=lambda part: (part[0] == -1, -int(weight[part[1]].sum()), part[0] < 0, part[0]))
         mixed.append((int(group[rows[0]]), parts))
     return mixed

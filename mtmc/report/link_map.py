@@ -1,4 +1,4 @@
-"""Where the cameras stand on the map, and how links and histograms are drawn: geometry only, no SVG text."""
+"""Geometry of the map of cameras and links, and of the histograms of travel times; the template makes the SVG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A camera on the map: its name, its place in map units, vehicles that came and went by links."""
+    """A camera on the map: its name, its place in map units, and the mean of its arriving and leaving vehicles."""
 
     name: str
     x: float
@@ -39,7 +39,7 @@ class Arc:
 
 @dataclass(frozen=True, slots=True)
 class LinkMap:
-    """The map: its size, its cameras, its arcs, and whether the places are measured or only drawn from travel times."""
+    """The map: its size, cameras and arcs, and whether the places were measured or derived from travel times."""
 
     width: float
     height: float
@@ -64,9 +64,9 @@ class Histogram:
 
     Attributes:
         link: what it shows.
-        bars: its bins that are not empty.
+        bars: its non-empty bins.
         median: seconds; NaN without vehicles.
-        median_at: place of the median as a fraction of the width.
+        median_at: position of the median as a fraction of the width.
         low, high: seconds at the left and the right end.
     """
 
@@ -95,11 +95,11 @@ def draw_map(cameras: Sequence[CameraInfo], links: Sequence[LinkInfo], width: fl
 
     through = np.zeros(len(cameras))
     arcs = []
-    most = max((sum(link.count for link in group) for group in flows.values()), default=1.0)
+    largest = max((sum(link.count for link in group) for group in flows.values()), default=1.0)
     for (a, b), group in sorted(flows.items()):
         count = float(sum(link.count for link in group))
         through[[a, b]] += count / 2
-        stroke = 1.5 + 6.5 * float(np.sqrt(count / max(most, 1e-9)))
+        stroke = 1.5 + 6.5 * float(np.sqrt(count / max(largest, 1e-9)))
         arcs.append(
             Arc(cameras[a].name, cameras[b].name, count, _median_of(group), _curve(place[a], place[b], a == b), stroke)
         )
@@ -133,7 +133,7 @@ def draw_histogram(link: LinkInfo) -> Histogram:
 
 
 def _median(edges: FloatArray, counts: FloatArray) -> float:
-    """Median of a histogram, linear inside its bin; NaN if it is empty."""
+    """Median of a histogram, interpolated within its bin; NaN if it is empty."""
     total = counts.sum()
     if total <= 0:
         return float("nan")
@@ -143,7 +143,7 @@ def _median(edges: FloatArray, counts: FloatArray) -> float:
 
 
 def _median_of(links: Sequence[LinkInfo]) -> float:
-    """Mean of the links' medians, each with its vehicles' weight; NaN where none has a histogram."""
+    """Mean of the links' medians, weighted by vehicles; NaN if none has a histogram."""
     medians = np.array([draw_histogram(link).median for link in links])
     weights = np.array([max(link.count, 1e-9) for link in links])
     known = np.isfinite(medians)
@@ -151,7 +151,7 @@ def _median_of(links: Sequence[LinkInfo]) -> float:
 
 
 def _places_from_times(n: int, flows: dict[tuple[int, int], list[LinkInfo]]) -> FloatArray:
-    """Places whose distances follow the travel times: classical scaling of the shortest paths between cameras."""
+    """Places whose distances follow the travel times: classical multidimensional scaling of shortest paths."""
     if n < 3:
         return np.stack([np.arange(n, dtype=np.float64), np.zeros(n)], axis=1)
     pairs = [(a, b) for a, b in sorted(flows) if a != b]
@@ -167,26 +167,26 @@ def _places_from_times(n: int, flows: dict[tuple[int, int], list[LinkInfo]]) -> 
     centring = np.eye(n) - 1.0 / n
     values, vectors = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
     axes = vectors[:, [-1, -2]]
-    # An eigenvector's sign is arbitrary: the first camera stands on the left and below.
+    # The sign of an eigenvector is arbitrary: put the first camera at the lower left.
     axes = axes * np.where(axes[0] > 0, -1.0, 1.0)
     result: FloatArray = axes * np.sqrt(np.maximum(values[[-1, -2]], 0.0))
     return result
 
 
 def _fit(place: FloatArray, width: float) -> tuple[FloatArray, float]:
-    """Scale places into the map, push apart those that would hide each other; (places, height of the map)."""
+    """Scale places to the map and push apart those that would overlap; (places, height of the map)."""
     if len(place) == 0:
         return place, 0.0
-    margin, least, most = 70.0, 140.0, 520.0
+    margin, min_height, max_height = 70.0, 140.0, 520.0
     place = place - place.min(axis=0)
     extent = np.maximum(place.max(axis=0), 1e-9)
-    scale = float(min((width - 2 * margin) / extent[0], (most - 2 * margin) / extent[1]))
+    scale = float(min((width - 2 * margin) / extent[0], (max_height - 2 * margin) / extent[1]))
     place = place * scale
     gap = min(64.0, 0.5 * (width - 2 * margin) / np.sqrt(len(place)))
     for _ in range(60):
         offset = place[:, None] - place[None]
         distance = np.linalg.norm(offset, axis=2) + np.eye(len(place)) * 1e9
-        # Two cameras at the very same place part along a direction that depends on their order only.
+        # Cameras at exactly the same place are separated in a direction that depends on their order only.
         angle = np.arange(len(place)) * 2.4
         offset = np.where((distance < 1e-6)[..., None], np.stack([np.cos(angle), np.sin(angle)], 1)[:, None], offset)
         push = np.maximum(gap - distance, 0.0) / np.maximum(distance, 1e-6)
@@ -195,13 +195,13 @@ def _fit(place: FloatArray, width: float) -> tuple[FloatArray, float]:
     extent = place.max(axis=0)
     place = place * min(1.0, (width - 2 * margin) / max(extent[0], 1e-9))
     extent = place.max(axis=0)
-    height = float(np.clip(extent[1] + 2 * margin, least, None))
+    height = float(np.clip(extent[1] + 2 * margin, min_height, None))
     result: FloatArray = place + np.array([(width - extent[0]) / 2, (height - extent[1]) / 2])
     return result, height
 
 
 def _curve(start: FloatArray, end: FloatArray, loop: bool) -> str:
-    """SVG path from one camera to another, bent to its own right so that both directions can be seen."""
+    """SVG path from one camera to another, bent to its right so that both directions are visible."""
     radius = 15.0
     if loop:
         x, y = start

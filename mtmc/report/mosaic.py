@@ -1,4 +1,4 @@
-"""All cameras in one video, side by side and at the same instant."""
+"""All cameras in one video, side by side and in sync."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from mtmc.report.view import clock_text
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 
-_MOST_PIXELS_WIDE = 3840
-_EMPTY = 40
+MAX_WIDTH = 3840
+"""Pixels across the whole mosaic. Raising it makes the cells of many cameras larger; many hardware decoders stop at
+4096."""
+_EMPTY = 40  # grey level of a cell without a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,16 @@ def write_mosaic(
 ) -> int:
     """Write an H.264 MP4 of all cameras on the common time axis; it appears at `path` whole or not at all.
 
-    Each cell shows the frame of its camera that was the latest at that instant, and stays grey before the camera's
-    first frame and after its last one. Every video is decoded once, frame by frame.
+    Each cell shows the latest frame of its camera at that time, and is grey before its first and after its last
+    frame. Every video is decoded once, frame by frame.
 
     Args:
         cameras: at least one, in reading order.
         path: the file to write.
         fps: frames per second of the mosaic.
-        cell_width: width of a cell in pixels; the whole is kept below 3840 pixels.
+        cell_width: width of a cell in pixels; less if the mosaic would be wider than `MAX_WIDTH`.
         threads: encoding threads; 0 leaves the number to the encoder.
-        advance: called with the number of frames done since its last call.
+        advance: called with the number of frames written since its last call.
 
     Returns:
         Frames written.
@@ -68,7 +70,7 @@ def write_mosaic(
     if not cameras:
         raise ValueError("a mosaic needs at least one camera")
     columns = int(np.ceil(np.sqrt(len(cameras))))
-    width = min(cell_width, _MOST_PIXELS_WIDE // columns) // 2 * 2
+    width = min(cell_width, MAX_WIDTH // columns) // 2 * 2
     height = _cell_height(cameras, width)
     lengths = [camera.frames or camera.video.info.frames for camera in cameras]
     start = min(float(camera.clock.at(1)) for camera in cameras)
@@ -93,7 +95,7 @@ def write_mosaic(
 
 
 def _cell_height(cameras: Sequence[MosaicCamera], width: int) -> int:
-    """The height that the median camera's aspect ratio asks for."""
+    """The height of a cell, by the median aspect ratio of the cameras."""
     ratio = float(np.median([camera.video.info.height / camera.video.info.width for camera in cameras]))
     return max(2, round(width * ratio / 2) * 2)
 
@@ -102,7 +104,7 @@ def _cell(
     camera: MosaicCamera, length: int, seconds: npt.NDArray[np.float64], size: tuple[int, int]
 ) -> Iterator[Picture]:
     """The camera's picture at each of `seconds`, scaled into `size` (width, height)."""
-    # A hair is added so that a clock's rounding does not show the frame before.
+    # The small offset keeps rounding from selecting the previous frame.
     shown = np.floor(camera.clock.frame_at(seconds) + 1e-6).astype(np.int64)
     within = (shown >= 1) & (shown <= length)
     frames = camera.video.frames(wanted=np.unique(shown[within]).tolist()) if within.any() else iter(())
@@ -112,7 +114,7 @@ def _cell(
     picture = empty
     following = next(frames, None)
     for number, inside in zip(shown.tolist(), within.tolist(), strict=True):
-        # Frames that could not be read are missing from `frames`: the one before them stays.
+        # Frames that could not be read are missing from `frames`: the previous one stays.
         while following is not None and following[0] <= number:
             picture = _fitted(following[1], following[0], overlay, size)
             draw_label(picture, camera.name, (0, 0), (32, 32, 32))
@@ -121,7 +123,7 @@ def _cell(
 
 
 def _fitted(frame: Picture, number: int, overlay: IdentityOverlay, size: tuple[int, int]) -> Picture:
-    """The frame with its identities, as large as `size` allows, on grey."""
+    """The frame with its identities, scaled to fit `size`, on grey."""
     width, height = size
     factor = min(width / frame.shape[1], height / frame.shape[0])
     inner = (max(1, round(frame.shape[1] * factor)), max(1, round(frame.shape[0] * factor)))

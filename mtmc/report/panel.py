@@ -1,4 +1,4 @@
-"""From the report's data to one extractor's panel: ordered, cut to a readable length, errors first."""
+"""The panel of one extractor: its rows and cards in order, cut to a readable length, errors first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_panel(data: ReportData, index: int, limits: ViewLimits) -> Panel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """An identity's tracks, its vehicles (the one that it stands for first), and that one's tracks elsewhere."""
+    """An identity: its tracks, its vehicles (the one that it stands for first), and other tracks of that vehicle."""
 
     number: int
     rows: npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ class _Group:
 
 
 class _PanelMaker:
-    """Builds one extractor's panel; holds the columns that all of its parts read."""
+    """Builds the panel of one extractor; holds what all of its parts read."""
 
     def __init__(self, data: ReportData, index: int, limits: ViewLimits) -> None:
         self._data = data
@@ -60,7 +60,7 @@ class _PanelMaker:
         pairs = np.unique(np.stack([of_number, self._data.tracks.camera[identity >= 0]], axis=1), axis=0)
         cameras_each = np.bincount(pairs[:, 0], minlength=len(numbers))
         rows, rows_left_out = self._identity_rows(numbers)
-        most = self._limits.errors
+        limit = self._limits.errors
         differences = self._differences()
         return Panel(
             index=self._index,
@@ -68,14 +68,14 @@ class _PanelMaker:
             identities=len(numbers),
             across=int((cameras_each >= 2).sum()),
             loose=int((identity < 0).sum()),
-            merges=tuple(self._merge_cards()[:most]),
-            merges_left_out=max(0, len(self._errors.merges) - most),
-            splits=tuple(self._split_cards()[:most]),
-            splits_left_out=max(0, len(self._errors.splits) - most),
-            fixed=tuple(differences[Change.FIXED][:most]),
-            fixed_left_out=max(0, len(differences[Change.FIXED]) - most),
-            broken=tuple(differences[Change.BROKEN][:most]),
-            broken_left_out=max(0, len(differences[Change.BROKEN]) - most),
+            merges=tuple(self._merge_cards()[:limit]),
+            merges_left_out=max(0, len(self._errors.merges) - limit),
+            splits=tuple(self._split_cards()[:limit]),
+            splits_left_out=max(0, len(self._errors.splits) - limit),
+            fixed=tuple(differences[Change.FIXED][:limit]),
+            fixed_left_out=max(0, len(differences[Change.FIXED]) - limit),
+            broken=tuple(differences[Change.BROKEN][:limit]),
+            broken_left_out=max(0, len(differences[Change.BROKEN]) - limit),
             rows=rows,
             rows_left_out=rows_left_out,
         )
@@ -118,8 +118,8 @@ class _PanelMaker:
         return Lane(label, identity, css_colours([identity])[0], boxes, self._pieces(longest), left_out, others)
 
     def _card(self, title: str, identity: int, vehicle: int, wrong_boxes: int, lanes: Sequence[Lane]) -> ErrorCard:
-        most = self._limits.lanes
-        return ErrorCard(title, identity, vehicle, wrong_boxes, tuple(lanes[:most]), max(0, len(lanes) - most))
+        limit = self._limits.lanes
+        return ErrorCard(title, identity, vehicle, wrong_boxes, tuple(lanes[:limit]), max(0, len(lanes) - limit))
 
     def _merge_cards(self) -> list[ErrorCard]:
         cards = []
@@ -146,14 +146,14 @@ class _PanelMaker:
         return cards
 
     def _differences(self) -> dict[Change, list[ErrorCard]]:
-        """Vehicles that the first extractor had wrong and this one has right, and the other way round."""
+        """Vehicles that are wrong with the first extractor and right with this one, and vice versa."""
         cards: dict[Change, list[ErrorCard]] = {Change.FIXED: [], Change.BROKEN: []}
         if self._index == 0 or not self._data.has_truth:
             return cards
         tracks, first = self._data.tracks, self._data.extractors[0]
         for difference in compare(first.identity, self._result.identity, tracks.truth):
             rows = np.flatnonzero(tracks.truth == difference.vehicle)
-            # The telling picture is that of the extractor that has it wrong: its identities, one lane each.
+            # Show the extractor that is wrong: its identities, one lane each.
             wrong = first.identity if difference.change is Change.FIXED else self._result.identity
             lanes = []
             for identity in dict.fromkeys(wrong[rows].tolist()):
@@ -180,7 +180,7 @@ class _PanelMaker:
         for number, rows in zip(numbers.tolist(), members, strict=True):
             merge = merged.get(number)
             vehicles = merge.vehicles if merge else tuple(np.unique(truth[rows][truth[rows] >= 0]).tolist())
-            # Only the vehicle that the identity stands for is looked for elsewhere: the others are wrong here.
+            # Only the vehicle that the identity stands for is looked up elsewhere: the others are wrong here.
             elsewhere = np.setdiff1d(split[vehicles[0]], rows) if vehicles and vehicles[0] in split else rows[:0]
             wrong_boxes = (merge.wrong_boxes if merge else 0) + int(self._data.tracks.boxes[elsewhere].sum())
             groups.append(_Group(number, rows, vehicles, merge is not None, elsewhere, wrong_boxes))
@@ -243,7 +243,7 @@ class _PanelMaker:
         return TimelineBar(100 * left, 100 * (right - left), kind, title, piece.key)
 
     def _stops(self, rows: npt.NDArray[np.int64]) -> tuple[Stop, ...]:
-        """The identity's way: neighbouring tracks of one camera are one stop."""
+        """The route of an identity: consecutive tracks in one camera are one stop."""
         stops: list[tuple[str, float, list[Piece]]] = []
         tracks = self._data.tracks
         end = 0.0
@@ -260,6 +260,6 @@ class _PanelMaker:
 
 
 def _gap_text(seconds: float) -> str:
-    """A travel time; negative where the views overlap."""
+    """A travel time; negative for overlapping fields of view."""
     text = f"{seconds:.1f}" if abs(seconds) < 9.95 else f"{seconds:.0f}"
     return f"{text} s".replace("-", "−")

@@ -1,4 +1,4 @@
-"""Pictures of tracks inside the page: each stored once, as a style class, however often it is shown."""
+"""Crops embedded in the page, each stored once as a CSS class, however often it is shown."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mtmc.report.data import CropImage
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """How many pictures the page carries.
+    """How many crops the page carries.
 
     Attributes:
-        height: pixels; raising it makes the pictures sharper and the page heavier.
-        per_track: pictures of one track at most.
-        total_bytes: bytes of all pictures at most, encoded; the most wanted tracks get theirs first.
+        height: in pixels; raising it makes crops sharper and the page larger.
+        per_track: maximum number of crops of one track.
+        total_bytes: maximum encoded size of all crops; the tracks at the front of `wanted` are served first.
         quality: JPEG quality, 1 to 100.
     """
 
@@ -34,8 +34,8 @@ class PictureBook:
     """Pictures by track.
 
     Attributes:
-        style: CSS, one class a picture with its data and its aspect ratio `--a` (width / height).
-        classes: names of those classes by (camera index, track), the best picture first.
+        style: CSS, one class per crop with its data and its aspect ratio `--a` (width / height).
+        classes: names of those classes by (camera index, track), the best crop first.
     """
 
     style: str
@@ -51,12 +51,12 @@ def make_pictures(
 
     Args:
         crops: crops by (camera index, track).
-        wanted: keys of `crops`, the most wanted first; unknown keys have no pictures.
-        limits: how many and how large; the defaults if None.
+        wanted: keys of `crops`, by descending priority; unknown keys have no crops.
+        limits: how many and how large; None: the defaults.
 
     Returns:
-        At first one picture for every track, then the second ones, until `total_bytes` is reached. Crops that cannot be
-        decoded are left out.
+        The best crop of every track, then the second best, and so on until `total_bytes` is reached. Crops that cannot
+        be decoded are skipped.
     """
     limits = limits or PictureLimits()
     keys = [key for key in dict.fromkeys(wanted) if crops.get(key)]
@@ -81,18 +81,18 @@ def make_pictures(
 
 
 def _shrink(encoded: bytes, limits: PictureLimits) -> tuple[bytes, float] | None:
-    """The picture as JPEG at the wanted height and its aspect ratio; None if it cannot be decoded."""
+    """The crop as JPEG at the given height, and its aspect ratio; None if it cannot be decoded."""
     if not encoded:
         return None
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         return None
     height, width = image.shape[:2]
-    # Very long boxes (a bus across the picture) would push everything else aside: at most 2.5 times as wide as high.
+    # Very wide boxes (a bus across the frame) would push everything else aside: at most 2.5 times as wide as high.
     scale = min(limits.height / height, 2.5 * limits.height / width, 1.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1.0 else image
-    # WebP would halve the bytes and take ten times as long.
+    # WebP would halve the size and take ten times as long.
     settings = [cv2.IMWRITE_JPEG_QUALITY, limits.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     ok, picture = cv2.imencode(".jpg", small, settings)
     return (picture.tobytes(), width / height) if ok else None

@@ -1,4 +1,4 @@
-"""Tracks of one camera to rows of the report's table."""
+"""The tracks of one camera as rows of the report's table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tabulate_tracks(camera: int, tracks: Tracks, clock: Clock, truth: Tracks | N
         camera: the camera's index in `ReportData.cameras`.
         tracks: its tracks, in any order.
         clock: its clock.
-        truth: its ground truth, whose `track` column holds the vehicles' global numbers; None where there is none.
+        truth: its ground truth, whose `track` column holds the vehicles' global numbers; None for none.
     """
     if len(tracks) == 0:
         return TrackTable.empty()
@@ -41,18 +41,18 @@ def tabulate_tracks(camera: int, tracks: Tracks, clock: Clock, truth: Tracks | N
 def followed_vehicle(
     tracks: Tracks, truth: Tracks, *, overlap: float = 0.5, minimum_share: float = 0.25
 ) -> npt.NDArray[np.int32]:
-    """The ground truth vehicle that each track follows: the one that it covers in most of its frames.
+    """The ground-truth vehicle that each track follows: the one that it covers in most of its frames.
 
     Args:
         tracks: tracks of one camera.
         truth: ground truth of the same camera, `track` holds the vehicle.
-        overlap: IoU from which a box covers a vehicle; 0.5 is the scoring's own. Raising it leaves loose boxes out.
-        minimum_share: part of a track's boxes that must cover the vehicle. Raising it turns tracks that slide from
-            one vehicle to another, or wander off, into tracks of none.
+        overlap: IoU from which a box covers a vehicle; 0.5 as in the scoring. Raising it ignores loose boxes.
+        minimum_share: share of a track's boxes that must cover the vehicle. Raising it leaves tracks that switch
+            vehicles, or drift off, without one.
 
     Returns:
-        (m,) int32, one entry for each distinct track number in ascending order: the vehicle, -1 where it follows none.
-        Ties go to the lower vehicle number.
+        (m,) int32, one entry per track number in ascending order: the vehicle, -1 for none. Ties go to the lower
+        vehicle number.
     """
     numbers, row_of = np.unique(tracks.track, return_inverse=True)
     followed = np.full(len(numbers), -1, np.int32)

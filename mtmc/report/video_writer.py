@@ -16,14 +16,14 @@ _TICK = Fraction(1, 90000)
 
 
 class VideoWriter:
-    """A context manager that encodes pictures into an MP4 file (H.264, yuv420p, index at the front).
+    """A context manager that encodes frames into an MP4 file (H.264, yuv420p, index at the front).
 
     Args:
         path: the file.
-        width, height: size of the pictures. H.264 in yuv420p needs even sizes: an odd last column or row is cut off.
+        width, height: size of the frames. H.264 in yuv420p needs even sizes: an odd last column or row is cut off.
         fps: frames per second that the file declares, and by which its last frame is shown; every frame has a time
             of its own.
-        quality: constant rate factor; raising it by 6 halves the file. 23 is the encoder's own default.
+        quality: constant rate factor; raising it by 6 halves the file. The encoder's default is 23.
         threads: encoding threads; 0 leaves the number to the encoder.
     """
 
@@ -31,7 +31,7 @@ class VideoWriter:
         self._size = (width // 2 * 2, height // 2 * 2)
         self._tick = -1
         if min(self._size) < 2:
-            raise ValueError(f"a video of {width}x{height} pixels cannot be encoded; 2x2 is the least")
+            raise ValueError(f"a video of {width}x{height} pixels cannot be encoded; the minimum is 2x2")
         rate = Fraction(fps).limit_denominator(1001)
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         self._stream: Any = self._container.add_stream("libx264", rate=rate)
@@ -42,7 +42,7 @@ class VideoWriter:
         context.thread_count = threads
         # As fine as MPEG's own clock, so that frames of any rate keep their times.
         self._stream.time_base = context.time_base = _TICK
-        # Without these players guess the colours from the picture's size.
+        # Without these, players guess the colour space from the frame size.
         context.colorspace = context.color_primaries = context.color_trc = int(Colorspace.ITU709)
         context.color_range = int(ColorRange.MPEG)
 

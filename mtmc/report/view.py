@@ -1,4 +1,4 @@
-"""What the template prints of one extractor: rows, bars and cards, as plain values."""
+"""What the templates show of one extractor: rows, bars and cards, as plain values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ViewLimits:
-    """How much the page shows of each list; it always tells how much it left out.
+    """How many rows of each list the page shows; it always says how many it leaves out.
 
     Attributes:
-        identities: rows of the timeline, and cards, of one extractor. Those with errors and those of many cameras stay.
-        errors: merges, and splits, and differences, of one extractor.
+        identities: rows of the timeline, and cards, of one extractor. Those with errors and in many cameras come first.
+        errors: merges, splits and differences of one extractor, each.
         lanes: vehicles of one merge, identities of one split.
         pieces: tracks of one lane.
-        stops: stays in cameras on the card of one identity.
+        stops: stops at cameras on the card of one identity.
     """
 
     identities: int = 300
@@ -43,9 +43,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Tracks that belong together inside an error: one vehicle of a merge, one identity of a split.
+    """Tracks that belong together within an error: one vehicle of a merge, one identity of a split.
 
-    `others`: vehicles that the one in question shares its identity with.
+    `others`: other vehicles in the same identity.
     """
 
     label: str
@@ -71,7 +71,7 @@ class ErrorCard:
 
 @dataclass(frozen=True, slots=True)
 class TimelineBar:
-    """A track in its camera's column; left and width in per cent of the camera's clip."""
+    """A track in its camera's column; left and width in percent of the camera's clip."""
 
     left: float
     width: float
@@ -82,7 +82,7 @@ class TimelineBar:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An identity's stay in one camera; `gap` is the time since the previous stop, "" at the first."""
+    """A stop of an identity at one camera; `gap` is the time since the previous stop, "" for the first."""
 
     camera: str
     gap: str
@@ -110,7 +110,7 @@ class IdentityRow:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """All that belongs to one extractor."""
+    """What the page shows of one extractor."""
 
     index: int
     name: str
@@ -130,7 +130,7 @@ class Panel:
 
 
 def wanted_pictures(panels: Sequence[Panel]) -> list[tuple[int, int]]:
-    """Tracks that are shown anywhere, those in errors first."""
+    """Tracks that are shown anywhere on the page, those in errors first."""
     keys = [
         piece.key
         for panel in panels

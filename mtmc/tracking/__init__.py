@@ -1,1 +1,1 @@
-"""Tracking of vehicles in one camera."""
+"""Boxes of one camera to tracks: the tracker, the repair of its tracks, and what reads them."""

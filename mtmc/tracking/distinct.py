@@ -1,4 +1,4 @@
-"""Several boxes on one vehicle in one frame: only the best is tracked."""
+"""Non-maximum suppression within a frame, so that each vehicle has one box to track."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def distinct(
     by_left: npt.NDArray[np.intp],
     max_iou: float,
 ) -> npt.NDArray[np.bool_]:
-    """Greedy non-maximum suppression over one frame.
+    """Greedy non-maximum suppression.
 
-    Detectors suppress too, but leave boxes that overlap by up to 0.7 for the sake of dense traffic, and detection files
-    come with whatever their maker left; each such box would start a track of its own.
+    Detectors do this too, but keep boxes with an IoU of up to 0.7 for the sake of dense traffic, and detection files
+    hold whatever their makers kept. Each surplus box would start a track of its own.
 
     Args:
         box: (n, 4) left, top, width, height in pixels.
         score: (n,).
         by_left: (n,) rows in the order of their left edges.
-        max_iou: of two boxes that overlap by more, the one of the lower score goes.
+        max_iou: of two boxes with a higher IoU, the one with the lower score is suppressed.
 
     Returns:
-        (n,) bool, which boxes stay.
+        (n,) bool, which boxes remain.
     """
     stays: npt.NDArray[np.bool_] = _compiled_distinct(box, score, by_left, max_iou)
     return stays
@@ -56,7 +56,7 @@ def _compiled_distinct(box, score, by_left, max_iou):  # type: ignore[no-untyped
                 worse.append(j if first else i)
     if len(best) == 0:
         return stays
-    # By falling score of the better box: when a pair's turn comes, whether its better box stays is settled.
+    # In descending order of the better box's score: whether that box remains is settled before its pairs are visited.
     rank = np.empty(n, np.int64)
     rank[np.argsort(-score, kind="mergesort")] = np.arange(n)
     order = np.argsort(np.array([rank[i] for i in best]))

@@ -1,4 +1,4 @@
-"""Two tracks on one vehicle made one."""
+"""Merging of tracks that follow the same vehicle."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from evaluation.overlap import overlaps
 from mtmc.tracking.segments import Segments
 from mtmc.tracking.tracks import Tracks
 
-# Two boxes that meet in a frame or two prove nothing.
-_LEAST_FRAMES = 3
+MIN_FRAMES = 3
+"""Frames in which two tracks must be at the same place. Raising it merges fewer short tracks. Two vehicles that pass
+each other overlap in a frame or two."""
 
 
 def duplicates(tracks: Tracks, min_iou: float, min_share: float) -> npt.NDArray[np.int32]:
-    """Which tracks follow the same vehicle: they go the same way with heavily overlapping boxes.
+    """Find tracks that follow the same vehicle: most of their boxes overlap heavily, frame by frame.
 
     Args:
         tracks: sorted by (track, frame).
-        min_iou: overlap of two boxes that are at the same place.
-        min_share: share of the shorter track's boxes that must be at the same place as the other's.
+        min_iou: overlap from which two boxes are at the same place.
+        min_share: share of the shorter track's boxes that must be at the same place as the other track's.
 
     Returns:
-        (n,) int32, for each row the number of the longest track that its track is to be merged into, mostly its own.
+        (n,) int32, for each row the number of the longest track among the duplicates of its track; usually its own.
     """
     segments = Segments.of(tracks)
     order = np.argsort(tracks.frame, kind="stable")
@@ -35,7 +36,7 @@ def duplicates(tracks: Tracks, min_iou: float, min_share: float) -> npt.NDArray[
     close = (a < b) & (pairs.iou >= min_iou)
     pair, frames = np.unique(a[close] * len(segments) + b[close], return_counts=True)
     a, b = pair // max(len(segments), 1), pair % max(len(segments), 1)
-    same = (frames >= _LEAST_FRAMES) & (frames >= min_share * np.minimum(segments.length[a], segments.length[b]))
+    same = (frames >= MIN_FRAMES) & (frames >= min_share * np.minimum(segments.length[a], segments.length[b]))
     shape = (len(segments), len(segments))
     graph = coo_array((np.ones(int(same.sum()), np.bool_), (a[same], b[same])), shape=shape)
     _, part = connected_components(graph, directed=False)
@@ -46,14 +47,14 @@ def duplicates(tracks: Tracks, min_iou: float, min_share: float) -> npt.NDArray[
 
 
 def merge(tracks: Tracks, number: npt.NDArray[np.int32]) -> Tracks:
-    """Give rows new numbers; of several rows of one (track, frame) the one that bore that number already is kept.
+    """Renumber rows; of several rows with the same (track, frame), the one that had that number before is kept.
 
     Args:
         tracks: n rows, each (track, frame) once.
         number: (n,) the new numbers.
 
     Returns:
-        Sorted by (track, frame), each once.
+        Rows sorted by (track, frame), each pair once.
     """
     foreign = number != tracks.track
     order = np.lexsort((-tracks.score, foreign, tracks.frame, number))

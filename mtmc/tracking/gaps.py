@@ -1,4 +1,4 @@
-"""Rows between rows: gaps filled, jitter smoothed, slivers at the border of the picture dropped."""
+"""Gaps filled, jitter smoothed, and how much of a vehicle a box at the border of the frame shows."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from mtmc.scenarios.clock import Clock
 from mtmc.tracking.segments import Segments
 from mtmc.tracking.tracks import Tracks
 
-_BORDER = 2.0
+BORDER = 2.0
+"""Pixels from the frame's border within which a box counts as cut off. Raising it takes more boxes for cut off."""
 
 
-def interpolate(tracks: Tracks, clock: Clock, longest: float) -> Tracks:
-    """Fill the gaps of at most `longest` seconds, box by box in a straight line over time; those rows have score 0.
+def interpolate(tracks: Tracks, clock: Clock, max_gap: float) -> Tracks:
+    """Fill gaps of at most `max_gap` seconds with linearly interpolated boxes, whose score is 0.
 
     Args:
         tracks: sorted by (track, frame).
         clock: the frames' times.
-        longest: seconds between the boxes before and after.
+        max_gap: seconds between the boxes before and after.
 
     Returns:
-        Sorted by (track, frame); a filled row has the label of the row before.
+        Rows sorted by (track, frame); an interpolated row has the label of the row before it.
     """
     before = np.flatnonzero((np.diff(tracks.track) == 0) & (np.diff(tracks.frame) > 1))
     seconds = clock.at(tracks.frame)
-    before = before[seconds[before + 1] - seconds[before] <= longest]
+    before = before[seconds[before + 1] - seconds[before] <= max_gap]
     count = tracks.frame[before + 1] - tracks.frame[before] - 1
     row = np.repeat(before, count)
     step = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + 1
@@ -39,7 +40,7 @@ def interpolate(tracks: Tracks, clock: Clock, longest: float) -> Tracks:
 def smooth(tracks: Tracks, clock: Clock, spread: float) -> Tracks:
     """Average each box with its neighbours in time, weighted by a Gaussian.
 
-    Neighbours are taken in pairs, the k-th before with the k-th after, so that the ends of a track are not drawn
+    Neighbours are taken in pairs, the k-th before with the k-th after, so that the ends of a track are not pulled
     inwards.
 
     Args:
@@ -68,20 +69,20 @@ def smooth(tracks: Tracks, clock: Clock, spread: float) -> Tracks:
 
 
 def visible_share(tracks: Tracks, picture: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """How much of its vehicle each box shows, judging by the boxes of the same track that do not touch the border.
+    """Visible share of the vehicle in each box, estimated from the track's boxes that do not touch the border.
 
     Args:
         tracks: sorted by (track, frame).
         picture: width and height in pixels.
 
     Returns:
-        (n,) float64 in (0, 1]; 1 away from the border. A side is compared with that of the nearest box in time that is
-        free of the border, or with the track's longest where none is.
+        (n,) float64 in (0, 1]; 1 away from the border. Each side is compared with the same side of the closest box in
+        time that does not touch the border, or with the track's longest if all boxes touch it.
     """
     segments = Segments.of(tracks)
     box = tracks.box.astype(np.float64)
     low, high = box[:, :2], box[:, :2] + box[:, 2:]
-    touches = (low <= _BORDER) | (high >= np.array(picture) - _BORDER)  # (n, 2): along x, along y
+    touches = (low <= BORDER) | (high >= np.array(picture) - BORDER)  # (n, 2): along x, along y
     free: npt.NDArray[np.bool_] = np.logical_not(touches[:, 0] | touches[:, 1])
     nearest = _nearest_marked(free, segments)
     longest = np.stack([np.maximum.reduceat(box[:, 2 + a], segments.first) for a in (0, 1)], axis=1)
@@ -93,7 +94,7 @@ def visible_share(tracks: Tracks, picture: tuple[int, int]) -> npt.NDArray[np.fl
 
 
 def _nearest_marked(marked: npt.NDArray[np.bool_], segments: Segments) -> npt.NDArray[np.int64]:
-    """(n,) for each row the nearest marked row of the same track, -1 where there is none."""
+    """(n,) the marked row of the same track that is nearest to each row, -1 if there is none."""
     n = len(marked)
     row = np.arange(n)
     before = np.maximum.accumulate(np.where(marked, row, -1))

@@ -9,17 +9,17 @@ from mtmc.tracking.tracks import Tracks
 
 
 class CameraTracker(Protocol):
-    """Follows the vehicles of one camera; one object for one camera, made with the options as keyword arguments."""
+    """Follows the vehicles of one camera. Each camera gets an object of its own, made with the options as keywords."""
 
     def update(self, detections: Detections, seconds: float, /) -> Tracks:
-        """Take the next frame in.
+        """Process the next frame.
 
         Args:
-            detections: the boxes of one frame, whose number is in the column `frame`; a frame without boxes is given
-                as well, as an empty table.
-            seconds: the frame's time on the scenario's axis; it never goes back, and steps may differ.
+            detections: the boxes of one frame; the column `frame` holds its number. A frame without boxes is an empty
+                table.
+            seconds: the frame's time on the scenario's axis. It never decreases, and intervals may vary.
 
         Returns:
-            Rows of this frame, or of earlier ones that are only now known to be vehicles: each (track, frame) once
-            over all calls. Track numbers start at 1 and are never used again for another vehicle.
+            Rows of this frame, or of earlier frames for tracks that are confirmed late; each (track, frame) once over
+            all calls. Track numbers start at 1 and are never reused for another vehicle.
         """

@@ -1,8 +1,8 @@
-"""One association of tracks and boxes: overlapping pairs by a sweep, then the best one-to-one choice among them.
+"""Matching of tracks and boxes within a frame: overlapping pairs by a sweep, then the best assignment among them.
 
-Only pairs that overlap enough are ever looked at. The assignment runs on that sparse graph: each search for a shortest
-augmenting path stays inside one connected component, and a component of one pair costs one look-up. The result equals
-that of a dense assignment in which pairs below the gate are worth nothing.
+Only pairs with enough overlap are considered. The assignment runs on their sparse graph: each search for a shortest
+augmenting path stays within one connected component, and a component of a single pair costs one look-up. The result
+equals that of a dense assignment in which pairs below the gate have weight 0.
 
 Source of the augmentation: R. Jonker, A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear
 assignment problems", Computing 38 (1987); D. F. Crouse, "On implementing 2D rectangular assignment algorithms" (2016).
@@ -22,36 +22,36 @@ IntArray = npt.NDArray[np.int64]
 
 
 class Gates(NamedTuple):
-    """What `match_frame` needs of the settings, as plain numbers."""
+    """The settings that `match_frame` needs, as plain numbers."""
 
     high_score: float
     low_score: float
     min_iou: float
     second_min_iou: float
-    first_grow: float
-    lost_handicap: float
+    first_buffer: float
+    lost_track_penalty: float
     recovery: bool
-    recovery_grow: float
+    recovery_buffer: float
     direction_weight: float
 
 
 @numba.njit(cache=True)
 def assign(first: IntArray, column: IntArray, weight: FloatArray, columns: int) -> IntArray:
-    """The one-to-one choice of edges with the largest sum of weights; rows and columns may stay alone.
+    """The one-to-one assignment with the largest sum of weights; rows and columns may stay unassigned.
 
     Args:
         first: (rows + 1,) int64; row r's edges are `first[r]` up to `first[r + 1]`.
         column: (edges,) int64, each edge's column.
-        weight: (edges,) float64, each edge's worth; an edge of weight <= 0 is never chosen.
+        weight: (edges,) float64; an edge of weight <= 0 is never chosen.
         columns: the number of columns.
 
     Returns:
-        (rows,) int64: the column chosen for each row, -1 for none.
+        (rows,) int64: the column assigned to each row, -1 for none.
     """
     rows = len(first) - 1
     row_column = np.full(rows, -1, np.int64)
     column_row = np.full(columns, -1, np.int64)
-    # Costs are negative weights. Each row also owns a way out of cost 0: staying alone.
+    # Costs are negative weights. Each row can also stay unassigned, at cost 0.
     row_dual = np.zeros(rows)
     column_dual = np.zeros(columns)
     left_over = np.empty(rows, np.int64)
@@ -147,34 +147,35 @@ def associate(
     track_box: FloatArray,
     heading: FloatArray,
     ready: npt.NDArray[np.bool_],
-    handicap: FloatArray,
+    penalty: FloatArray,
     track_match: IntArray,
     box: FloatArray,
     score: npt.NDArray[np.float32],
     by_left: IntArray,
     box_match: IntArray,
-    least_score: float,
+    min_score: float,
     min_iou: float,
-    grow: float,
+    buffer: float,
     direction_weight: float,
 ) -> None:
     """Match tracks and boxes that are still free, in place.
 
     Args:
         track_box: (n, 4) float64, left, top, right, bottom where each track is expected.
-        heading: (n, 4) float64: x, y of the last observed centre; x, y of the observed direction, its length the trust
-            in it, 0 to 1.
+        heading: (n, 4) float64: x, y of the last observed centre; x, y of the observed direction, whose length is its
+            reliability, 0 to 1.
         ready: (n,) bool, whether the track takes part.
-        handicap: (n,) float64, what is taken off the worth of a track's pairs; the gate is not moved by it.
+        penalty: (n,) float64, subtracted from the weight of a track's pairs; the gate `min_iou` is not affected.
         track_match: (n,) int64, the box matched to each track, -1 where free; written.
         box: (m, 4) float64, left, top, right, bottom of the detections.
         score: (m,) float32, their confidence.
         by_left: (m,) int64, the boxes' order by left edge.
         box_match: (m,) int64, the track matched to each box, -1 where free; written.
-        least_score: boxes below this score are left alone.
-        min_iou: least overlap (intersection over union) of a pair.
-        grow: both boxes are enlarged by this share of their width and height on every side.
-        direction_weight: what the cosine between the track's direction and the way to the box weighs against overlap.
+        min_score: boxes below this score take no part.
+        min_iou: minimum overlap (intersection over union) of a pair.
+        buffer: both boxes are enlarged by this share of their width and height on every side.
+        direction_weight: weight, relative to overlap, of the cosine between the track's direction and the direction
+            to the box.
     """
     tracks = np.empty(len(track_box), np.int64)
     n = 0
@@ -188,9 +189,9 @@ def associate(
     widest = 0.0
     for k in range(len(box)):
         j = by_left[k]
-        if box_match[j] < 0 and score[j] >= least_score:
+        if box_match[j] < 0 and score[j] >= min_score:
             boxes[m] = j
-            wide = (box[j, 2] - box[j, 0]) * (1.0 + 2.0 * grow)
+            wide = (box[j, 2] - box[j, 0]) * (1.0 + 2.0 * buffer)
             left[m] = box[j, 0]
             widest = max(widest, wide)
             m += 1
@@ -205,10 +206,10 @@ def associate(
         i = tracks[a]
         w = track_box[i, 2] - track_box[i, 0]
         h = track_box[i, 3] - track_box[i, 1]
-        x0 = track_box[i, 0] - grow * w
-        y0 = track_box[i, 1] - grow * h
-        x1 = track_box[i, 2] + grow * w
-        y1 = track_box[i, 3] + grow * h
+        x0 = track_box[i, 0] - buffer * w
+        y0 = track_box[i, 1] - buffer * h
+        x1 = track_box[i, 2] + buffer * w
+        y1 = track_box[i, 3] + buffer * h
         area = (x1 - x0) * (y1 - y0)
         start, stop = 0, m
         while start < stop:
@@ -217,13 +218,13 @@ def associate(
                 start = middle + 1
             else:
                 stop = middle
-        reach = x1 + widest * grow
+        reach = x1 + widest * buffer
         for b in range(start, m):
             if left[b] > reach:
                 break
             j = boxes[b]
-            gw = grow * (box[j, 2] - box[j, 0])
-            gh = grow * (box[j, 3] - box[j, 1])
+            gw = buffer * (box[j, 2] - box[j, 0])
+            gh = buffer * (box[j, 3] - box[j, 1])
             u0 = box[j, 0] - gw
             v0 = box[j, 1] - gh
             u1 = box[j, 2] + gw
@@ -236,11 +237,11 @@ def associate(
             iou = shared / (area + (u1 - u0) * (v1 - v0) - shared)
             if iou < min_iou:
                 continue
-            value = iou - handicap[i]
+            value = iou - penalty[i]
             if direction_weight > 0.0:
                 dx = 0.5 * (u0 + u1) - heading[i, 0]
                 dy = 0.5 * (v0 + v1) - heading[i, 1]
-                # Below a quarter of the box's size the way to the box is mostly jitter.
+                # Below a quarter of the box's size the direction to the box is mostly jitter.
                 far = max(np.sqrt(dx * dx + dy * dy), 0.25 * np.sqrt((u1 - u0) * (v1 - v0)))
                 value += direction_weight * (dx * heading[i, 2] + dy * heading[i, 3]) / far
             if edges == len(column):
@@ -276,22 +277,22 @@ def match_frame(
     by_left: IntArray,
     gates: Gates,
 ) -> tuple[IntArray, IntArray]:
-    """Match the tracks and boxes of a frame, the surest pairs first.
+    """Match the tracks and boxes of a frame in stages, the most reliable pairs first.
 
     Args:
         expected: (n, 4) float64, left, top, right, bottom where each track is expected.
         heading: (n, 4) float64, see `associate`.
-        last: (n, 4) float64, like `expected`, where each track was seen last.
-        unseen: (n,) float64, seconds since.
+        last: (n, 4) float64, the last observed box, like `expected`.
+        unseen: (n,) float64, seconds since then.
         hits: (n,) int64, boxes of each track so far.
-        missed: (n,) int64, frames since the last one.
+        missed: (n,) int64, frames since its last box.
         box: (m, 4) float32, left, top, width, height of the detections.
         score: (m,) float32, their confidence.
         by_left: (m,) int64, the boxes' order by left edge.
         gates: the settings.
 
     Returns:
-        (n,) int64, the box matched to each track; (m,) int64, the track matched to each box; -1 where there is none.
+        (n,) int64, the box matched to each track; (m,) int64, the track matched to each box; -1 for none.
     """
     n, m = len(expected), len(box)
     track_match = np.full(n, -1, np.int64)
@@ -302,12 +303,12 @@ def match_frame(
         corners[j, 1] = box[j, 1]
         corners[j, 2] = corners[j, 0] + box[j, 2]
         corners[j, 3] = corners[j, 1] + box[j, 3]
-    handicap = unseen * gates.lost_handicap
+    penalty = unseen * gates.lost_track_penalty
     ready = np.empty(n, np.bool_)
     for stage in range(4):
         if (
             (stage == 1 and gates.low_score >= gates.high_score)
-            or (stage == 2 and gates.first_grow == 0.0)
+            or (stage == 2 and gates.first_buffer == 0.0)
             or (stage == 3 and not gates.recovery)
         ):
             continue
@@ -322,7 +323,7 @@ def match_frame(
             expected if stage < 2 else last,
             heading,
             ready,
-            handicap,
+            penalty,
             track_match,
             corners,
             score,
@@ -330,7 +331,7 @@ def match_frame(
             box_match,
             gates.low_score if stage == 1 else gates.high_score,
             gates.second_min_iou if stage == 1 else gates.min_iou,
-            gates.first_grow if stage == 2 else gates.recovery_grow if stage == 3 else 0.0,
+            gates.first_buffer if stage == 2 else gates.recovery_buffer if stage == 3 else 0.0,
             gates.direction_weight if stage in (0, 3) else 0.0,
         )
     return track_match, box_match

@@ -1,4 +1,4 @@
-"""Which tracks stand in one place all their life."""
+"""Tracks of parked vehicles."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.segments import Segments, centre, size
 from mtmc.tracking.tracks import Tracks
 
-# The places before and after which a tenth of the boxes lie: a box that another vehicle's took over does not count.
-_TAIL = 0.1
+TAIL = 0.1
+"""Share of a track's boxes ignored at either end of its extent. Raising it flags more tracks as parked. A few boxes may
+belong to a vehicle that passed in front."""
 
 
 def parked(tracks: Tracks, clock: Clock, settings: RepairSettings | None = None) -> npt.NDArray[np.int32]:
     """The numbers of tracks of parked vehicles, ascending.
 
-    A parked vehicle may be the same as one that drives in another camera, or at another time: whether its track counts
-    is for the association across cameras to say.
+    They are flagged, not dropped: a parked vehicle may drive in another camera or at another time, which only the
+    association can tell.
 
     Args:
         tracks: sorted by (track, frame).
@@ -31,10 +32,10 @@ def parked(tracks: Tracks, clock: Clock, settings: RepairSettings | None = None)
     segments = Segments.of(tracks)
     where = centre(tracks.box)
     extent = np.hypot(
-        *(segments.quantile(where[:, axis], 1 - _TAIL) - segments.quantile(where[:, axis], _TAIL) for axis in (0, 1))
+        *(segments.quantile(where[:, axis], 1 - TAIL) - segments.quantile(where[:, axis], TAIL) for axis in (0, 1))
     )
     typical = segments.quantile(size(tracks.box), 0.5)
-    # The ends must lie in the same place too: a vehicle that drives off after a long stand has not parked.
+    # Both ends must be at the same place too: a vehicle that drives off after a long stop was not parked.
     way = where[segments.last] - where[segments.first]
     lasting = clock.at(tracks.frame[segments.last]) - clock.at(tracks.frame[segments.first])
     limit = limits.parked_extent * typical

@@ -1,4 +1,4 @@
-"""Tracks of parts of vehicles: a truck's cab, a bus's front, half a car."""
+"""Tracks of parts of vehicles, such as the cab of a truck."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mtmc.tracking.tracks import Tracks
 
 
 def parts(tracks: Tracks, min_inside: float, min_share: float, max_score: float) -> npt.NDArray[np.bool_]:
-    """Which tracks follow a part of a vehicle that another track follows as a whole.
+    """Find tracks of a part of a vehicle that another track follows as a whole.
 
-    Detectors take the cab of a truck for a vehicle of its own, below the overlap at which boxes are suppressed. Such a
-    track lies within one and the same larger track's boxes for most of its life, and the detector is less sure of it. A
-    vehicle that another hides is inside the other's box for a while only, and one in front of a truck is seen well.
+    Detectors report the cab of a truck as a vehicle of its own, with too little overlap to be suppressed. Such a track
+    lies within the boxes of the same larger track most of the time, and has a lower confidence. A vehicle occluded by
+    another is inside the other's box for a short time only, and one in front of a truck has a high confidence.
 
     Args:
         tracks: sorted by (track, frame).
         min_inside: share of a box's area within the other's box that counts as inside.
-        min_share: share of a track's boxes that must be inside the same other track's.
-        max_score: mean score of the part's track, as a share of the other's, at most.
+        min_share: share of a track's boxes that must be inside those of the same other track.
+        max_score: maximum mean score of the part, as a share of that of the whole.
 
     Returns:
         (n,) bool, rows of such tracks.

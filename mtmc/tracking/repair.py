@@ -1,4 +1,4 @@
-"""Tracks of one camera mended before cameras are compared: one track a vehicle, as whole as can be."""
+"""Repair of the tracks of one camera before cameras are compared: one track per vehicle, as complete as possible."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ __all__ = ["RepairSettings", "Repaired", "parked", "repair"]
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What became of the tracks.
+    """The repaired tracks.
 
     Attributes:
         tracks: numbered from 1 by their first frames, sorted by (track, frame).
-        mapping: the old number of each track that is left to its new one; several old ones may have become one, those
-            that were dropped are absent.
+        mapping: old track numbers to new ones; several old ones may have been merged, dropped ones are absent.
     """
 
     tracks: Tracks
@@ -42,14 +41,15 @@ def repair(
     settings: RepairSettings | None = None,
     roi: npt.NDArray[np.uint8] | None = None,
 ) -> Repaired:
-    """Merge duplicates, drop parts and slivers, join fragments, apply the ROI, drop what is small or short, fill gaps.
+    """Merge duplicates, drop parts and slivers, join fragments, apply the ROI, drop small boxes and short tracks, fill
+    gaps.
 
     Args:
         tracks: of one camera, in any order, each (track, frame) once.
         clock: the frames' times.
-        picture: width and height of the frames in pixels; (0, 0) where unknown, then nothing is held to be a sliver.
-        settings: what to do; default to `RepairSettings()`.
-        roi: (h, w) uint8, white is inside; None where all of the picture counts.
+        picture: width and height of the frames in pixels; (0, 0) if unknown, then no box counts as a sliver.
+        settings: default to `RepairSettings()`.
+        roi: (h, w) uint8, white is inside; None if the whole frame counts.
     """
     s = settings or RepairSettings()
     rows = tracks.sorted()
@@ -73,7 +73,7 @@ def repair(
         rows = smooth(rows, clock, s.smooth)
     if s.enlarge > 0:
         rows = _with_box(rows, enlarge(rows.box, s.enlarge, s.enlarge_limit, picture))
-    if roi is not None and s.roi != "keep":  # filled, smoothed and enlarged boxes may reach outside again
+    if roi is not None and s.roi != "keep":  # interpolated, smoothed and enlarged boxes may reach outside again
         rows = rows[inside_roi(rows.box, roi)]
 
     segments = Segments.of(rows)
@@ -85,7 +85,7 @@ def repair(
 
 
 def _renumber(rows: Tracks, number: npt.NDArray[np.int32], mapping: dict[int, int]) -> Tracks:
-    """Merge rows under new numbers, and write down in `mapping` where each old number leads now."""
+    """Merge rows under new numbers, and update `mapping`, old numbers to present ones."""
     leads = dict(zip(rows.track.tolist(), number.tolist(), strict=True))
     for old, present in mapping.items():
         mapping[old] = leads.get(present, present)

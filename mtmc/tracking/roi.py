@@ -1,4 +1,4 @@
-"""The region of interest of a camera, applied to boxes; and boxes made larger or smaller."""
+"""Boxes tested against a camera's region of interest, shrunk into it, and enlarged."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy.typing as npt
 BoxArray = npt.NDArray[np.float32]
 
 
-def inside_roi(box: npt.NDArray[np.floating], roi: npt.NDArray[np.uint8], least: int = 255) -> npt.NDArray[np.bool_]:
-    """Whether boxes count by the official rule on predictions: no corner in the picture lies on a pixel outside.
+def inside_roi(
+    box: npt.NDArray[np.floating], roi: npt.NDArray[np.uint8], threshold: int = 255
+) -> npt.NDArray[np.bool_]:
+    """Whether boxes count by the official CityFlow rule for predictions: no corner lies outside the region.
 
     Args:
         box: (n, 4) left, top, width, height in pixels; the right and lower corners are left + width and top + height.
-            Fractions are cut off, as a submission of whole pixels does.
+            Fractions are truncated, as in a submission, which has whole pixels.
         roi: (h, w) uint8, white is inside.
-        least: pixels below this value are outside; 255 by the official rule, JPEG noise included.
+        threshold: pixels below this value are outside; 255 by the official rule, in spite of JPEG noise.
 
     Returns:
-        (n,) bool. A corner that is not in the picture decides nothing.
+        (n,) bool. Corners outside the frame are ignored.
     """
     height, width = roi.shape
     left, top = box[:, 0].astype(np.float64), box[:, 1].astype(np.float64)
@@ -28,21 +30,21 @@ def inside_roi(box: npt.NDArray[np.floating], roi: npt.NDArray[np.uint8], least:
     for x, y in itertools.product((left, left + box[:, 2]), (top, top + box[:, 3])):
         column, line = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         shown = (column >= 0) & (column < width) & (line >= 0) & (line < height)
-        inside[shown] &= roi[line[shown], column[shown]] >= least
+        inside[shown] &= roi[line[shown], column[shown]] >= threshold
     return inside
 
 
 def fit_into_roi(box: BoxArray, roi: npt.NDArray[np.uint8], max_shrink: float = 0.2, steps: int = 4) -> BoxArray:
-    """Shrink the boxes that have a corner outside by as little as brings all corners inside.
+    """Shrink boxes with a corner outside the region by the least that brings all corners inside.
 
     Args:
         box: (n, 4) float32.
         roi: (h, w) uint8, white is inside.
         max_shrink: share of its length that each side may lose at either end.
-        steps: shares tried for each end, evenly up to `max_shrink`.
+        steps: number of shares tried for each end, evenly spaced up to `max_shrink`.
 
     Returns:
-        (n, 4) float32; a box that no such shrinking brings inside is returned as it was.
+        (n, 4) float32; boxes that cannot be brought inside are unchanged.
     """
     result = box.copy()
     shares = np.linspace(0, max_shrink, steps + 1)
@@ -65,13 +67,13 @@ def fit_into_roi(box: BoxArray, roi: npt.NDArray[np.uint8], max_shrink: float = 
 
 
 def enlarge(box: BoxArray, share: float, limit: float, picture: tuple[int, int]) -> BoxArray:
-    """Enlarge boxes about their centres, inside the picture.
+    """Enlarge boxes about their centres, within the frame.
 
     Args:
         box: (n, 4) float32.
         share: of its length that each side gains.
-        limit: pixels that a side may gain at most.
-        picture: width and height in pixels; parts of a box that are already beyond stay.
+        limit: maximum gain of a side in pixels.
+        picture: width and height in pixels; parts of a box that are outside already are kept.
 
     Returns:
         (n, 4) float32.

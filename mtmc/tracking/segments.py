@@ -1,4 +1,4 @@
-"""Where each track lies in a table that is sorted by (track, frame), and sums over tracks."""
+"""The rows of each track in a table sorted by (track, frame), and sums and quantiles over tracks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Segments:
         return result
 
     def quantile(self, values: FloatArray, share: float) -> FloatArray:
-        """(k,) float64, the value below which `share` of each track's rows lie (lower neighbour)."""
+        """(k,) float64, the quantile of (n,) `values` in each track; the lower neighbour, without interpolation."""
         ordered = values[np.lexsort((values, self.owner))]
         result: FloatArray = ordered[self.first + np.floor(share * (self.length - 1)).astype(np.int64)]
         return result

@@ -1,8 +1,8 @@
-"""The state of all tracks of one camera in arrays, and what time and new boxes do to it, compiled.
+"""The state of all tracks of one camera in arrays, and its prediction and update, compiled.
 
-Every track has four independent constant-velocity Kalman filters: centre x, centre y, width, height. Independent,
-because the noise of SORT's filter is diagonal: the 8 x 8 matrices of the usual writing hold nothing else. The state
-kept is that of the last box; a prediction for any later time follows from it directly, so frames may come at any times.
+Every track has four independent constant-velocity Kalman filters: centre x, centre y, width, height. The noise of
+SORT's filter is diagonal, so the usual 8 x 8 matrices hold nothing more. The state is that at the last box; predictions
+for any later time follow from it directly, so frame intervals may vary.
 
 Sources: A. Bewley et al., "Simple Online and Realtime Tracking", arXiv 1602.00763; Y. Zhang et al., "ByteTrack",
 arXiv 2110.06864; J. Cao et al., "Observation-Centric SORT", arXiv 2203.14360, section 3.2 (re-update).
@@ -19,28 +19,29 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Columns of `State.counts`.
 NUMBER, HITS, MISSED, CONFIRMED = 0, 1, 2, 3
-# Observations kept for a track's direction: OC-SORT's delta t of 3 frames.
+"""Columns of `State.counts`."""
 TRAIL = 4
-# A re-update walks at most this many virtual boxes: beyond, the first ones no longer matter.
-LONGEST_WALK = 60
+"""Boxes kept for a track's direction. Raising it measures a steadier but older direction. OC-SORT's delta t, 3
+frames, needs 4."""
+MAX_VIRTUAL_BOXES = 60
+"""Virtual boxes of a re-update. Raising it costs time; with more boxes the first ones no longer matter."""
 
 
 class State(NamedTuple):
-    """Arrays with room for `len(seen)` tracks; the living ones come first, in the order of their numbers."""
+    """Arrays with room for `len(seen)` tracks; the active ones come first, by track number."""
 
     mean: FloatArray  #: (c, 8) centre x, y, width, height at `seen`, in pixels; then their change per second
     spread: FloatArray  #: (c, 12) for each of the four: variance of value, covariance, variance of speed
     seen: FloatArray  #: (c,) seconds of the last box
     observed: FloatArray  #: (c, 4) the last box: left, top, right, bottom
-    trail: FloatArray  #: (c, TRAIL, 2) the last boxes' centres, a ring
-    counts: IntArray  #: (c, 4) number, boxes so far, frames missed since the last, whether confirmed
-    held: FloatArray  #: (c, h, 7) a tentative track's boxes: frame, left, top, width, height, score, label
+    trail: FloatArray  #: (c, TRAIL, 2) centres of the last boxes, a ring buffer
+    counts: IntArray  #: (c, 4) track number, boxes so far, frames without a box since, whether confirmed
+    held: FloatArray  #: (c, h, 7) boxes of a tentative track: frame, left, top, width, height, score, label
 
     @classmethod
     def with_room(cls, tracks: int, held: int) -> State:
-        """Room for `tracks` tracks, each holding back up to `held` boxes until it is confirmed."""
+        """Room for `tracks` tracks, each with up to `held` boxes kept until it is confirmed."""
         return cls(
             np.zeros((tracks, 8)),
             np.zeros((tracks, 12)),
@@ -52,7 +53,7 @@ class State(NamedTuple):
         )
 
     def enlarged(self, tracks: int) -> State:
-        """The same tracks with room for `tracks` of them."""
+        """A copy with room for `tracks` tracks."""
         larger = State.with_room(tracks, self.held.shape[1])
         for old, new in zip(self, larger, strict=True):
             new[: len(old)] = old
@@ -60,7 +61,7 @@ class State(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What `advance` needs of the settings, as plain numbers."""
+    """The settings that `advance` needs, as plain numbers."""
 
     start_score: float
     confirm_hits: int
@@ -81,14 +82,14 @@ def predict(state: State, n: int, time: float) -> tuple[FloatArray, FloatArray]:
 
     Returns:
         (n, 4) float64 left, top, right, bottom; and (n, 4) float64 heading: x, y of the last observed centre and x, y
-        of the observed direction, whose length is the trust in it: travelled way over box size, at most 1.
+        of the observed direction, whose length is its reliability: distance travelled over box size, at most 1.
     """
     box = np.empty((n, 4))
     heading = np.empty((n, 4))
     for i in range(n):
         mean = state.mean[i]
         dt = time - state.seen[i]
-        # A size seldom changes by half while a vehicle is hidden; a noisy speed of size would make it.
+        # A vehicle's size rarely changes by half during an occlusion; noise in its rate of change must not either.
         w = min(max(mean[2] + mean[6] * dt, 0.67 * mean[2]), 1.5 * mean[2])
         h = min(max(mean[3] + mean[7] * dt, 0.67 * mean[3]), 1.5 * mean[3])
         x = mean[0] + mean[4] * dt
@@ -114,7 +115,7 @@ def predict(state: State, n: int, time: float) -> tuple[FloatArray, FloatArray]:
 
 @numba.njit(cache=True)
 def _correct(mean: FloatArray, spread: FloatArray, z: FloatArray, dt: float, rules: Rules) -> None:
-    """Move one track's filters on by `dt` seconds and correct them by the box `z` (centre, width, height)."""
+    """Predict one track's filters `dt` seconds ahead and update them with the box `z` (centre, width, height)."""
     size = np.sqrt(max(mean[2] * mean[3], 1.0))
     for k in range(4):
         noise = (rules.position_noise if k < 2 else rules.size_noise) * size
@@ -159,23 +160,23 @@ def advance(
     npt.NDArray[np.float32],
     npt.NDArray[np.int16],
 ]:
-    """Take a frame's matches in: correct, confirm, forget and start tracks.
+    """Apply the matches of a frame: update, confirm, end and start tracks.
 
     Args:
         state: with room for `n` + m tracks; changed in place.
-        n: the number of living tracks.
+        n: the number of active tracks.
         time: seconds of this frame.
         frame: (m,) int32 of the detections, like the next three; (m, 4) float32 left, top, width, height; (m,) float32;
             (m,) int16.
         track_match: (n,) int64, the box matched to each track, -1 for none.
         box_match: (m,) int64, the track matched to each box, -1 for none.
-        next_number: the number that the next new track gets.
+        next_number: the number of the next new track.
         rules: the settings.
 
     Returns:
-        The number of living tracks; the next new track's number; and the rows to give out, by track: its number int32,
-        frame int32, box float32 (left, top, width, height), score float32, label int16. Confirmed tracks give out this
-        frame's box; tracks confirmed in this frame give out those held back as well.
+        The number of active tracks; the next new track's number; and the rows to return, by track: its number int32,
+        frame int32, box float32 (left, top, width, height), score float32, label int16. Confirmed tracks return their
+        box of this frame; tracks confirmed in this frame return their earlier boxes as well.
     """
     m = len(score)
     depth = state.held.shape[1]
@@ -248,7 +249,7 @@ def advance(
             next_number += 1
         else:
             dt = time - state.seen[row]
-            steps = min(count[MISSED] + 1, LONGEST_WALK) if rules.reupdate else 1
+            steps = min(count[MISSED] + 1, MAX_VIRTUAL_BOXES) if rules.reupdate else 1
             for s in range(1, steps + 1):
                 part = s / steps
                 before = state.observed[row]

@@ -1,4 +1,4 @@
-"""Tracking in one camera: boxes of each frame in, boxes with track numbers out."""
+"""The built-in tracker of one camera: boxes of each frame in, boxes with track numbers out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mtmc.tracking.tracks import Tracks
 
 
 class Tracker:
-    """SORT over all tracks of a camera at once, with the ideas of ByteTrack and OC-SORT as switches.
+    """SORT, vectorised over all tracks of a camera, with the ideas of ByteTrack and OC-SORT as switches.
 
-    One object for one camera; it has to be given every frame, in order, also those without detections.
+    Use one object per camera, and give it every frame in order, also those without detections.
 
     Examples:
         >>> tracker = Tracker()
@@ -30,17 +30,17 @@ class Tracker:
     """
 
     def __init__(self, settings: TrackingSettings | None = None) -> None:
-        """Start without tracks; `settings` default to `TrackingSettings()`."""
+        """Start without tracks; `settings` defaults to `TrackingSettings()`."""
         s = settings or TrackingSettings()
         self._gates = Gates(
             high_score=s.high_score,
             low_score=s.low_score,
             min_iou=s.min_iou,
             second_min_iou=s.second_min_iou,
-            first_grow=s.first_grow,
-            lost_handicap=s.lost_handicap,
+            first_buffer=s.first_buffer,
+            lost_track_penalty=s.lost_track_penalty,
             recovery=s.recovery,
-            recovery_grow=s.recovery_grow,
+            recovery_buffer=s.recovery_buffer,
             direction_weight=s.direction_weight,
         )
         self._rules = Rules(
@@ -63,16 +63,16 @@ class Tracker:
         self._seconds = -np.inf
 
     def update(self, detections: Detections, seconds: float) -> Tracks:
-        """Take the next frame in.
+        """Process the next frame.
 
         Args:
-            detections: the boxes of one frame; empty where it has none. Boxes that are not finite are left out.
+            detections: the boxes of one frame; an empty table if it has none. Boxes that are not finite are ignored.
             seconds: that frame's time, not before the previous one's.
 
         Returns:
-            The rows of confirmed tracks in this frame, by track number. A track confirmed by this frame brings its
-            earlier rows along, unless `backfill` is off, so that all rows given out together make complete
-            tracks. Numbers grow with a track's first frame and are never used again; some are left out.
+            The rows of confirmed tracks in this frame, by track number. A track that this frame confirms comes with
+            its earlier rows, unless `backfill` is off, so that the rows of all calls together are complete tracks.
+            Numbers increase with a track's first frame and are never reused; some are skipped.
 
         Raises:
             ValueError: `seconds` goes back or is not a number.
@@ -124,7 +124,7 @@ class Tracker:
 
 
 def track(detections: Detections, clock: Clock, tracker: CameraTracker | None = None) -> Tracks:
-    """Track a whole camera at once.
+    """Track all frames of a camera.
 
     Args:
         detections: the boxes of all its frames, in any order.
@@ -139,7 +139,7 @@ def track(detections: Detections, clock: Clock, tracker: CameraTracker | None = 
     tracker = tracker or Tracker()
     ordered = detections[np.argsort(detections.frame, kind="stable")]
     present = np.unique(ordered.frame)
-    # Boxes may come from every k-th frame only; the frames between must not count as misses.
+    # Boxes may exist for every k-th frame only; the frames in between must not count as misses.
     stride = int(np.gcd.reduce(np.diff(present))) if len(present) > 1 else 1
     frames = np.arange(present[0], present[-1] + 1, stride)
     bounds = np.searchsorted(ordered.frame, np.append(frames, frames[-1] + 1)).tolist()
@@ -152,9 +152,10 @@ def track(detections: Detections, clock: Clock, tracker: CameraTracker | None = 
 
 
 def compile_ahead() -> None:
-    """Compile the tracker on this machine, or load it, so that processes started afterwards need not do it each.
+    """Compile the tracker, or load it compiled, so that processes started afterwards do not each have to.
 
-    Takes seconds the first time, a fraction of one later: the result is kept beside the source, or in the user's cache.
+    Takes seconds the first time and a fraction of a second later: numba keeps the result beside the source, or in the
+    user's cache folder.
     """
     tracker = Tracker(TrackingSettings(recovery=True))
     for frame in (1, 2):

@@ -1,4 +1,4 @@
-"""Tracks: the boxes of vehicles in one camera, each vehicle with one number."""
+"""The table of tracks: boxes of one camera with the number of the vehicle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.table import Table, Width
 
 @dataclass(frozen=True, slots=True)
 class Tracks(Table):
-    """One row a box, of one camera. Functions that return tracks sort the rows by (track, frame).
+    """One row per box of one camera. Functions that return tracks sort the rows by (track, frame).
 
     Attributes:
         track: (n,) int32, the track's number, from 1, unique in the camera.

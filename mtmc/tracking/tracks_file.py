@@ -14,7 +14,7 @@ BOX = ("left", "top", "width", "height")
 
 
 def write_tracks(path: Path, tracks: Tracks) -> None:
-    """Write a table of tracks; the caller writes aside (`Cache.write`)."""
+    """Write a table of tracks; the caller makes the write atomic (`Cache.write`)."""
     _frame(tracks).insert_column(0, pl.Series("track", tracks.track)).write_parquet(path)
 
 
@@ -25,7 +25,7 @@ def read_tracks(path: Path) -> Tracks:
 
 
 def write_detections(path: Path, detections: Detections) -> None:
-    """Write a table of detections; the caller writes aside (`Cache.write`)."""
+    """Write a table of detections; the caller makes the write atomic (`Cache.write`)."""
     _frame(detections).write_parquet(path)
 
 

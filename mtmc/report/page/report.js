@@ -58,14 +58,14 @@
     };
     const update = () => {
       const wanted = form.elements.find.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const least = Number(form.elements.least.value) || 1;
+      const minCameras = Number(form.elements.min_cameras.value) || 1;
       const only = form.elements.only?.checked;
       const by = camera === null ? order[form.elements.sort.value] : (a, b) => (entry(a) === entry(b) ? 0 : entry(a) - entry(b));
       rows.sort((a, b) => by(a, b) || value(a, "start") - value(b, "start") || value(a, "identity") - value(b, "identity"));
       let shown = 0;
       for (const row of rows) {
         const hit =
-          value(row, "cameras") >= least && !(only && value(row, "wrong") === 0) && matches(row.dataset.words.split(" "), wanted);
+          value(row, "cameras") >= minCameras && !(only && value(row, "wrong") === 0) && matches(row.dataset.words.split(" "), wanted);
         row.hidden = !hit;
         shown += hit;
         const card = cardOf.get(row.dataset.identity);

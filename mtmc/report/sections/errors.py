@@ -18,7 +18,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What no track follows: passages (a vehicle in a camera) and whole vehicles, out of `total` and `known`."""
+    """Passages (a vehicle in a camera) and whole vehicles that no track follows, out of `total` and `known`."""
 
     passages: tuple[Passage, ...]
     vehicles: tuple[int, ...]

@@ -58,7 +58,7 @@ def test_a_track_of_no_known_vehicle_in_an_identity_never_leads_it() -> None:
     assert find_errors(ints(5, 5), ints(-1, -1)).merges == ()
 
 
-def test_the_costliest_errors_come_first() -> None:
+def test_errors_with_most_wrong_boxes_come_first() -> None:
     errors = find_errors(ints(1, 1, 2, 2), ints(1, 2, 3, 4), ints(50, 5, 50, 30))
     assert [merge.identity for merge in errors.merges] == [2, 1]
 

@@ -78,7 +78,7 @@ def test_views_that_overlap_are_told_with_and_without_links(make_fake_report: Re
     data = replace(make_fake_report(), common_views=[("c001", "c002"), ("c002", "c003")])
     for shown in (data, replace(data, links=[])):
         assert "c001 and c002, c002 and c003" in " ".join(Outline(render_report(shown)).texts)
-    assert "overlap, by" not in render_report(make_fake_report())
+    assert "Overlapping fields of view" not in render_report(make_fake_report())
 
 
 def test_ids_are_unique_and_links_lead_somewhere(make_fake_report: ReportMaker) -> None:
@@ -133,14 +133,14 @@ def test_merges_and_splits_name_their_vehicles_and_identities() -> None:
     texts = Outline(errors[errors.index("<h2>") : errors.rindex("</section>")]).texts
     assert "1 identity holds more than one vehicle" in texts and "Identity 5" in texts
     assert "vehicle 2" in texts and "vehicle 1" in texts
-    assert "1 vehicle lies in more than one identity" in texts and "Vehicle 1" in texts
+    assert "1 vehicle is in more than one identity" in texts and "Vehicle 1" in texts
     assert "identity 6" in texts
 
 
 def test_a_perfect_run_says_so() -> None:
     texts = Outline(render_report(_pair([5, 6, 5, 6], [1, 2, 1, 2], {"idf1": 1.0}))).texts
     assert "No identity holds more than one vehicle." in texts
-    assert "No vehicle lies in more than one identity." in texts
+    assert "No vehicle is in more than one identity." in texts
     assert "simulated data" not in texts
 
 

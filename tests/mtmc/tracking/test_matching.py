@@ -46,15 +46,15 @@ def run(tracks: np.ndarray, boxes: np.ndarray, **gates: float) -> list[int]:
         tracks.astype(np.float64),
         heading,
         np.ones(n, np.bool_),
-        np.full(n, gates.get("handicap", 0.0)),
+        np.full(n, gates.get("penalty", 0.0)),
         track_match,
         boxes.astype(np.float64),
         np.full(m, 0.5, np.float32),
         boxes[:, 0].astype(np.float64).argsort(),
         box_match,
-        gates.get("least", 0.1),
+        gates.get("min_score", 0.1),
         gates.get("min_iou", 0.3),
-        gates.get("grow", 0.0),
+        gates.get("buffer", 0.0),
         gates.get("direction", 0.0),
     )
     for i in np.flatnonzero(track_match >= 0):
@@ -82,11 +82,11 @@ def test_pair_below_the_gate_stays_apart() -> None:
 
 def test_growing_boxes_bridges_a_gap() -> None:
     assert run(np.array([square(0)]), np.array([square(9)])) == [-1]
-    assert run(np.array([square(0)]), np.array([square(9)]), grow=0.5) == [0]
+    assert run(np.array([square(0)]), np.array([square(9)]), buffer=0.5) == [0]
 
 
 def test_faint_boxes_are_left_alone() -> None:
-    assert run(np.array([square(0)]), np.array([square(0)]), least=0.6) == [-1]
+    assert run(np.array([square(0)]), np.array([square(0)]), min_score=0.6) == [-1]
 
 
 def test_direction_decides_between_boxes_that_overlap_alike() -> None:

@@ -28,7 +28,7 @@ def test_jpeg_noise_counts_as_outside_unless_told() -> None:
     roi = np.full((100, 200), 254, np.uint8)
     box = np.array([[10, 10, 20, 20]], np.float32)
     assert inside_roi(box, roi).tolist() == [False]
-    assert inside_roi(box, roi, least=128).tolist() == [True]
+    assert inside_roi(box, roi, threshold=128).tolist() == [True]
 
 
 def test_same_rule_as_the_official_scoring() -> None:

@@ -130,7 +130,7 @@ def test_fast_new_vehicle_at_a_low_frame_rate() -> None:
     """It moves by more than its own length between its first frames."""
     fast = boxes_of(driving((50, 100), (50, 0), FRAMES[:10]), FRAMES[:10])
     assert len(track(fast, Clock.uniform(5))) == 10
-    assert len(track(fast, Clock.uniform(5), Tracker(TrackingSettings(first_grow=0)))) == 0
+    assert len(track(fast, Clock.uniform(5), Tracker(TrackingSettings(first_buffer=0)))) == 0
 
 
 def test_recovery_finds_a_vehicle_that_braked_while_hidden() -> None:
