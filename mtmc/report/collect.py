@@ -53,7 +53,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
         crops=crops,
         links=_links(result.outcomes[-1].links),
         links_origin="given" if result.links_given else "learned",
-        common_views=[view.cameras for view in result.outcomes[-1].links.overlapping_views or ()],
+        overlapping_views=[view.cameras for view in result.outcomes[-1].links.overlapping_views or ()],
         truth_lengths=lengths,
         stages=result.log.entries,
         summary={

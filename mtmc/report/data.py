@@ -145,7 +145,7 @@ class ReportData:
         crops: crops of each track, by (camera index, track number); tracks may be missing.
         links: links given or learned, possibly none.
         links_origin: "given" or "learned"; "" without links.
-        common_views: pairs of names of uncalibrated cameras whose fields of view overlap.
+        overlapping_views: pairs of names of uncalibrated cameras whose fields of view overlap.
         truth_lengths: boxes of each ground-truth vehicle in each camera, {(vehicle, camera index): boxes}, to show
             vehicles that no track follows. Empty without ground truth.
         stages: in the order in which they ran.
@@ -164,7 +164,7 @@ class ReportData:
     crops: Mapping[tuple[int, int], Sequence[CropImage]] = field(default_factory=dict)
     links: Sequence[LinkInfo] = ()
     links_origin: str = ""
-    common_views: Sequence[tuple[str, str]] = ()
+    overlapping_views: Sequence[tuple[str, str]] = ()
     truth_lengths: Mapping[tuple[int, int], int] = field(default_factory=dict)
     stages: Sequence[StageInfo] = ()
     summary: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ MAX_HISTOGRAMS = 60
 
 def _values(page: Page) -> Mapping[str, object] | None:
     data = page.data
-    if not data.links and not data.common_views:
+    if not data.links and not data.overlapping_views:
         return None
     place = {camera.name: i for i, camera in enumerate(data.cameras)}
     busiest = sorted(data.links, key=lambda link: -link.count)[:MAX_HISTOGRAMS]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtmc.stage_log import StageInfo
 from mtmc.report.sections.section import Page, Section
+from mtmc.stage_log import StageInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_the_page_forbids_scripts_that_it_did_not_bring(make_fake_report: Report
 
 
 def test_views_that_overlap_are_told_with_and_without_links(make_fake_report: ReportMaker) -> None:
-    data = replace(make_fake_report(), common_views=[("c001", "c002"), ("c002", "c003")])
+    data = replace(make_fake_report(), overlapping_views=[("c001", "c002"), ("c002", "c003")])
     for shown in (data, replace(data, links=[])):
         assert "c001 and c002, c002 and c003" in " ".join(Outline(render_report(shown)).texts)
     assert "Overlapping fields of view" not in render_report(make_fake_report())
