@@ -20,13 +20,12 @@ from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions, score_filtered
 from evaluation.scoring import Score
 from mtmc.appearance.embedding import CropExtractor, embed_crops
-from mtmc.appearance.features import CropVectors, read_vectors, write_vectors
+from mtmc.appearance.features import CropVectors, TrackFeatures, read_vectors, write_vectors
 from mtmc.appearance.own_extractor import OwnExtractor, own_extractor_key
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
 from mtmc.association.interface import AssociationMethod, rows_of
 from mtmc.association.links_file import Links, read_links, write_links
-from mtmc.association.track_summaries import TrackFeatures
 from mtmc.config import PipelineSettings
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.observation.stage import Observation, Source, observe_cameras

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
 from mtmc.association.links_file import Links
-from mtmc.association.track_summaries import TrackFeatures
 from mtmc.scenarios.scenario import Scenario
 from mtmc.tracking.tracks import Tracks
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association, associate
 from mtmc.association.interface import refuse_constraints
 from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.track_summaries import CameraTracks, TrackFeatures, summarise
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.parked import parked
 from mtmc.tracking.reliable_span import reliable_span

@@ -26,10 +26,10 @@ from scipy.sparse.csgraph import connected_components
 
 from common.errors import InputError
 from common.settings import Settings
+from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
 from mtmc.association.interface import refuse_constraints, rows_of
 from mtmc.association.links_file import Links
-from mtmc.association.track_summaries import TrackFeatures
 from mtmc.scenarios.scenario import Scenario
 from mtmc.tracking.tracks import Tracks
 

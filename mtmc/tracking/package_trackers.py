@@ -50,7 +50,7 @@ class PackageTracker:
         if not seconds >= self._seconds:
             raise ValueError(f"frames must come in the order of time: {seconds} s after {self._seconds} s")
         self._seconds = seconds
-        found = detections[np.isfinite(detections.box).all(axis=1)]
+        found = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
         corners = found.box.copy()
         corners[:, 2:] += corners[:, :2]
         given = self._supervision.Detections(
