@@ -95,6 +95,8 @@ def _documented(module: ast.Module) -> Iterator[tuple[str, str, str]]:
         name = ast.unparse(statement.targets[0]).strip("()")
         if not name.replace(", ", "").isupper() or name.startswith("_"):
             continue
+        if isinstance(statement.value, ast.Dict) or isinstance(getattr(statement.value, "value", None), str):
+            continue  # names and tables of names decide nothing
         text = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             text = " ".join(str(after.value.value).split())

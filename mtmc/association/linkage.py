@@ -36,14 +36,15 @@ from mtmc.tracking.tracks import Tracks
 IntArray = npt.NDArray[np.int64]
 
 MAX_COMPONENT = 20_000
-"""Tracks in one component of the graph of similar pairs. Raising it allows more and costs memory by its square: at
-20000 the distances take 1.6 GB."""
-_FORBIDDEN = 1e10
-"""Distance of two tracks that must stay apart. A mean over at most MAX_COMPONENT ** 2 / 4 pairs with one such pair
-among them is still far above 2, the largest distance between two features."""
-_BLOCK = 512
-"""Rows of the similarity matrix computed at a time. Raising it saves a little time and costs 40 * n bytes per row where
-the threshold is so low that most pairs reach it."""
+"""Number of tracks in one component of the graph of similar pairs. Raising it allows more and costs memory by its
+square: at 20000 the distances take 1.6 GB. Safety bound on memory."""
+FORBIDDEN = 1e10
+"""Distance between two tracks that must stay apart. Raising it loses digits of the distances that it is averaged with,
+which no longer matter. Theory: a mean over at most MAX_COMPONENT² / 4 pairs with one such pair among them is still far
+above 2, the largest distance between two features."""
+BLOCK = 512
+"""Number of rows of the similarity matrix computed at a time. Raising it saves a little time and costs memory if the
+threshold is so low that most pairs reach it. Safety bound on memory."""
 
 
 class LinkageSettings(Settings):
@@ -177,9 +178,9 @@ def _components(vector: npt.NDArray[np.float32], threshold: float) -> IntArray:
     """(n,) the component of each row in the graph of pairs whose similarity reaches the threshold."""
     n = len(vector)
     label: IntArray = np.arange(n)
-    for start in range(0, n, _BLOCK):
-        block = vector[start : start + _BLOCK] @ vector[start:].T
-        apart = label[start : start + _BLOCK, None] != label[start:]
+    for start in range(0, n, BLOCK):
+        block = vector[start : start + BLOCK] @ vector[start:].T
+        apart = label[start : start + BLOCK, None] != label[start:]
         # Products of float32: a pair at the very threshold must not be lost.
         a, b = np.nonzero((block >= threshold - 1e-6) & apart)
         pairs = np.unique(np.stack([label[a + start], label[b + start]], 1), axis=0)
@@ -194,13 +195,13 @@ def _distances(nodes: _Nodes, rows: IntArray) -> npt.NDArray[np.float64]:
     n = len(rows)
     result = np.empty(n * (n - 1) // 2)
     at = 0
-    for start in range(0, n, _BLOCK):
-        block = 1.0 - (vector[start : start + _BLOCK] @ vector[start:].T).astype(np.float64)
-        for i in range(start, min(start + _BLOCK, n)):
+    for start in range(0, n, BLOCK):
+        block = 1.0 - (vector[start : start + BLOCK] @ vector[start:].T).astype(np.float64)
+        for i in range(start, min(start + BLOCK, n)):
             later = slice(i + 1, n)
             row = np.maximum(block[i - start, i + 1 - start :], 0.0)
             together = (first[later] <= last[i]) & (last[later] >= first[i])
-            row[(camera[later] == camera[i]) & together] = _FORBIDDEN
+            row[(camera[later] == camera[i]) & together] = FORBIDDEN
             result[at : at + len(row)] = row
             at += len(row)
     return result

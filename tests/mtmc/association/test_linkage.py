@@ -44,7 +44,11 @@ def random_run(
         vector = looks[who] + noise * rng.normal(size=(vehicles, 16))
         vector /= np.linalg.norm(vector, axis=1, keepdims=True)
         known = rng.random(vehicles) < 0.9
-        features.append(TrackFeatures(number[known].astype(np.int32), vector[known].astype(np.float32), np.ones(12)))
+        features.append(
+            TrackFeatures(
+                number[known].astype(np.int32), vector[known].astype(np.float32), np.ones(int(known.sum()), np.float32)
+            )
+        )
         tracks.append(Tracks.concatenate(tables))
         vehicle.append(who)
     return tracks, features, np.concatenate(vehicle)
@@ -90,7 +94,7 @@ def clusters_of(tracks: list[Tracks], identity: npt.NDArray[np.int64]) -> set[fr
 def test_the_clusters_are_those_of_a_plain_implementation(
     seed: int, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BLOCK", 7)  # several blocks
+    monkeypatch.setattr(module, "BLOCK", 7)  # several blocks
     tracks, features, _ = random_run(seed)
     method = AverageLinkage(LinkageSettings(threshold=threshold, camera_mean=False))
     found = method.associate(tracks, features, scenario(3))
