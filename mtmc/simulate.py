@@ -50,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.identities,
                 arguments.workers,
                 advance,
-                least_side=arguments.least_side,
-                least_visible=arguments.least_visible,
-                least_inside=arguments.least_inside,
+                min_side=arguments.min_side,
+                min_visible=arguments.min_visible,
+                min_inside=arguments.min_inside,
             )
         elif arguments.detection:
             simulate_detection(arguments.output, seed, arguments.frames, arguments.workers, advance)
@@ -104,11 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     scenario.add_argument("--no-video", action="store_true", help="everything but the videos, many times faster")
     reid = parser.add_argument_group("re-id set")
     reid.add_argument("--identities", type=int, default=400, help="vehicles, a quarter for testing (default 400)")
-    reid.add_argument("--least-side", type=int, default=36, help="pixels of a box's shorter side (default 36)")
+    reid.add_argument("--min-side", type=int, default=36, help="pixels of a box's shorter side (default 36)")
     reid.add_argument(
-        "--least-visible", type=float, default=0.5, help="share of a vehicle that others leave visible (default 0.5)"
+        "--min-visible", type=float, default=0.5, help="share of a vehicle that others leave visible (default 0.5)"
     )
-    reid.add_argument("--least-inside", type=float, default=0.8, help="share inside the picture (default 0.8)")
+    reid.add_argument("--min-inside", type=float, default=0.8, help="share inside the picture (default 0.8)")
     detection = parser.add_argument_group("detection set")
     detection.add_argument("--frames", type=int, default=900, help="pictures, a tenth for validation (default 900)")
     return parser

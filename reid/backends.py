@@ -24,7 +24,7 @@ class Backend(Protocol):
     Attributes:
         name: `openvino` or `torch`.
         precision: `float32` or `bfloat16`, what the layers are computed in.
-        image_size: height and width of its pictures.
+        image_size: height and width of its images.
         dims: length of its vectors.
     """
 

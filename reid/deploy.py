@@ -1,4 +1,4 @@
-"""The network as it is deployed: pictures as bytes in, unit vectors out, in PyTorch, ONNX or OpenVINO.
+"""The network as it is deployed: images as bytes in, unit vectors out, in PyTorch, ONNX or OpenVINO.
 
 Normalisation and L2 norm are inside the graph, so that no two users of one file can differ in them. Every form has one
 input `images`, (n, 3, h, w) uint8, RGB, any n, and one output `embedding`, (n, d) float32 rows of length 1.
@@ -73,10 +73,10 @@ def save_onnx(model: ReidModel, path: Path) -> None:
 
 def _write_onnx(model: ReidModel, path: Path) -> None:
     height, width = model.config.image_size
-    # Two pictures: with one, the tracer takes the batch for a constant.
+    # Two images: with one, the tracer takes the batch for a constant.
     example = torch.zeros(2, 3, height, width, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
-        # The tracer warns of every size that it fixes; the picture's size is meant to be fixed.
+        # The tracer warns of every size that it fixes; the image's size is meant to be fixed.
         warnings.simplefilter("ignore")
         # The tracing exporter: the newer one needs a further package.
         torch.onnx.export(

@@ -70,21 +70,21 @@ _Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]
 def _prepared(
     extractor: Extractor, paths: Sequence[str], threads: int
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]]:
-    """Batches in order: first row, pictures that could be read, which those are, what was wrong with the others."""
+    """Batches in order: first row, images that could be read, which those are, what was wrong with the others."""
 
     def prepare(start: int) -> _Prepared:
-        pictures, good, problems = [], [], []
+        decoded, good, problems = [], [], []
         for path in paths[start : start + _FILES_AT_ONCE]:
             try:
-                pictures.append(read_image(path))
+                decoded.append(read_image(path))
                 good.append(True)
             except UnreadableImage as error:
                 good.append(False)
                 problems.append(str(error))
-        return extractor.prepare(pictures, "rgb"), np.array(good, np.bool_), problems
+        return extractor.prepare(decoded, "rgb"), np.array(good, np.bool_), problems
 
     starts = deque(range(0, len(paths), _FILES_AT_ONCE))
-    # Only a few batches are kept ahead: a large gallery's pictures do not fit into memory.
+    # Only a few batches are kept ahead: a large gallery's images do not fit into memory.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         ahead: deque[tuple[int, Future[_Prepared]]] = deque()
         while starts or ahead:

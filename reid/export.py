@@ -36,7 +36,7 @@ def export_model(model: ReidModel, path: Path, form: str) -> float:
         form: `onnx` or `openvino`.
 
     Returns:
-        The least cosine over the pictures of the comparison, at least `PARITY`.
+        The least cosine over the images of the comparison, at least `PARITY`.
 
     Raises:
         InputError: an unknown form, or the exported network differs; the file is then removed.

@@ -172,7 +172,7 @@ class Extractor:
         return prepared
 
     def embed_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Vectors of pictures that `prepare` made: (n, 3, h, w) uint8 RGB to (n, dims) float32."""
+        """Vectors of images that `prepare` made: (n, 3, h, w) uint8 RGB to (n, dims) float32."""
         vectors = np.zeros((len(images), self.dims), np.float32)
         for start in range(0, len(images), self._batch):
             vectors[start : start + self._batch] = self._backend.infer(images[start : start + self._batch])

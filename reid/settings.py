@@ -31,14 +31,14 @@ class ModelConfig(Settings):
         3.0, gt=0, description="GeM's learned power at the start; above 1 favours strong responses"
     )
     last_stride: Literal[1, 2] = Field(1, description="of a ResNet's last stage; 1 keeps the map twice as fine")
-    image_size: Size = Field((256, 256), description="height and width of the pictures that the network is given")
+    image_size: Size = Field((256, 256), description="height and width of the images that the network is given")
     mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="of RGB in [0, 1], subtracted")
     std: tuple[float, float, float] = Field(IMAGENET_STD, description="of RGB in [0, 1], divided by")
     bottleneck_bias: bool = Field(True, description="false freezes the shift of the bottleneck norm at 0 (script)")
 
 
 class DataSettings(Settings):
-    """Which pictures to train on."""
+    """Which images to train on."""
 
     name: str = Field("veri", description="veri, vehicleid, veriwild, cityflow, vric, folder or csv")
     root: str = Field("data", description="the data set's folder")
@@ -52,31 +52,31 @@ class DataSettings(Settings):
     cache_gigabytes: float = Field(
         4.0,
         ge=0,
-        description="keep decoded pictures in memory while they fit: those of validations, and those that are "
+        description="keep decoded images in memory while they fit: those of validations, and those that are "
         "trained on where workers is 0; 0: never",
     )
     workers: int = Field(4, ge=0, description="processes that make batches; 0: the training process itself")
 
 
 class SamplerSettings(Settings):
-    """A batch is `identities` vehicles with `images` pictures each."""
+    """A batch is `identities` vehicles with `images` images each."""
 
     identities: int = Field(32, ge=2, description="P; over all processes together")
     images: int = Field(4, ge=2, description="K; an identity with fewer repeats some")
 
 
 class ViewSettings(Settings):
-    """The views of a picture. Sizes of global views are the model's `image_size`."""
+    """The views of an image. Sizes of global views are the model's `image_size`."""
 
     recipe: Literal["paper", "script"] = Field(
         "paper",
         description="paper: both global views alike; script: view 1 uncropped, view 2 neither padded nor erased",
     )
-    local: int = Field(4, ge=0, description="L, local views a picture; the paper's best is 4")
+    local: int = Field(4, ge=0, description="L, local views an image; the paper's best is 4")
     local_size: Size = Field((112, 112), description="height and width of a local view")
-    global_area: Range = Field((0.8, 1.0), description="share of the picture in a global view")
-    local_area: Range = Field((0.1, 0.4), description="share of the picture in a local view")
-    aspect: Range = Field((0.75, 4 / 3), description="a crop's width to height, relative to the picture's own")
+    global_area: Range = Field((0.8, 1.0), description="share of the image in a global view")
+    local_area: Range = Field((0.1, 0.4), description="share of the image in a local view")
+    aspect: Range = Field((0.75, 4 / 3), description="a crop's width to height, relative to the image's own")
     pad: int = Field(10, ge=0, description="black pixels round a global view before it is cropped back to its size")
     flip: Fraction = Field(0.5, description="probability of a mirrored view")
     jitter: tuple[float, float, float, float] = Field(
@@ -163,7 +163,7 @@ class RunSettings(Settings):
     output: str = Field("runs/reid", description="folder of the run: log.csv, checkpoints, TensorBoard")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1")
     precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="of the network's forward and backward")
-    channels_last: bool = Field(True, description="memory layout of pictures and convolutions")
+    channels_last: bool = Field(True, description="memory layout of images and convolutions")
     compile: bool = Field(False, description="torch.compile on the backbones: slow start, faster steps on GPUs")
     sync_batch_norm: bool = Field(False, description="batch norm statistics over all processes (GPUs only)")
     threads: int = Field(0, ge=0, description="CPU threads a process; 0: torch's choice")

@@ -23,8 +23,8 @@ class Body:
 
     Attributes:
         mesh: x forward, y left, z up, metres; the origin is on the ground below the middle.
-        textures: (h, w, 4) uint8 pictures, each half the size of the one before.
-        texels_per_metre: of the first picture.
+        textures: (h, w, 4) uint8 images, each half the size of the one before.
+        texels_per_metre: of the first image.
         outline: (k, 3) float64: few points whose hull is about that of the mesh, for shadows and quick boxes.
         length, width, height: metres.
     """
@@ -78,16 +78,16 @@ def assemble(vehicle: Vehicle) -> Body:
 
 
 class _Sheet:
-    """Pictures stacked in one texture."""
+    """Images stacked in one texture."""
 
     def __init__(self) -> None:
-        self._pictures: list[npt.NDArray[np.uint8]] = []
+        self._images: list[npt.NDArray[np.uint8]] = []
         self._rows = 0
 
-    def add(self, picture: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-        region = (0, self._rows, picture.shape[1], self._rows + picture.shape[0])
-        self._pictures.append(picture)
-        self._rows += picture.shape[0]
+    def add(self, image: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
+        region = (0, self._rows, image.shape[1], self._rows + image.shape[0])
+        self._images.append(image)
+        self._rows += image.shape[0]
         return region
 
     def swatch(self, rgb: tuple[int, int, int], gloss: int) -> tuple[int, int, int, int]:
@@ -96,8 +96,8 @@ class _Sheet:
         return (left + 12, top + 12, left + 12, top + 12)
 
     def levels(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        width = max(p.shape[1] for p in self._pictures)
-        sheet = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), "edge") for p in self._pictures])
+        width = max(p.shape[1] for p in self._images)
+        sheet = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), "edge") for p in self._images])
         result = [sheet]
         for _ in range(LEVELS - 1):
             h, w = result[-1].shape[:2]

@@ -24,7 +24,7 @@ def backdrop(
     Args:
         shadows: polygons (n, 2) on the ground in metres.
         seed: the city's.
-        scale: pixels of the result per pixel of the picture, each way.
+        scale: pixels of the result per pixel of the image, each way.
     """
     random = np.random.default_rng([seed, 3, abs(int(lens.centre[0] * 10)), abs(int(lens.centre[1] * 10))])
     forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])

@@ -101,7 +101,7 @@ def shell(model: Model, side: tuple[int, int], other: tuple[int, int], strip: tu
     """The body of `model`: a loft of its profile.
 
     Args:
-        side, other, strip: left and top texel of the pictures of its left side (x to the right, seen from the left),
+        side, other, strip: left and top texel of the images of its left side (x to the right, seen from the left),
             right side and middle strip (front at the left).
         scale: texels per metre.
     """

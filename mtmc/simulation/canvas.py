@@ -1,4 +1,4 @@
-"""A picture that is painted in metres."""
+"""An image that is painted in metres."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MATTE, PAINT, CHROME, GLASS = 8, 120, 190, 255
 
 
 class Canvas:
-    """An (h, w, 4) uint8 picture of red, green, blue, gloss, whose shapes are given in metres.
+    """An (h, w, 4) uint8 image of red, green, blue, gloss, whose shapes are given in metres.
 
     Args:
-        left, top: metres at the picture's left and upper edge.
+        left, top: metres at the image's left and upper edge.
         right, bottom: metres at its right and lower edge; `top` may be above or below `bottom`.
         scale: pixels per metre.
         rgb, gloss: what it is filled with.
@@ -64,7 +64,7 @@ class Canvas:
         )
 
     def text(self, x: float, y: float, height: float, text: str, rgb: Rgb, mirrored: bool = False) -> None:
-        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose picture is shown
+        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose image is shown
         mirrored."""
         scale = height * self.scale / 22
         thickness = max(1, round(scale * 2.2))
@@ -91,9 +91,9 @@ class Canvas:
         return (*(min(255.0, max(0.0, float(c))) for c in rgb), float(gloss))
 
 
-def as_pixels(picture: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+def as_pixels(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """What OpenCV returned, as the uint8 array that it is."""
-    return np.asarray(picture, np.uint8)
+    return np.asarray(image, np.uint8)
 
 
 def smooth_noise(height: int, width: int, cell: float, random: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -11,15 +11,15 @@ import numpy as np
 
 from common.errors import InputError
 from mtmc.simulation.assembly import Body, assemble
-from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_text
+from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.scenario import Plan, plan_scenario
 from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.settings import SimulationSettings
-from mtmc.simulation.stage import Stage
 
-LEAST_VISIBLE = 0.25
-LEAST_INSIDE = 0.12
-SMALLEST = 9
+MIN_VISIBLE = 0.25
+MIN_INSIDE = 0.12
+MIN_SIDE = 9
 """Pixels: smaller boxes are not labelled."""
 _CITY = 3
 """Cameras that share roads, vehicles and sun."""
@@ -57,11 +57,11 @@ def simulate_detection(
     Args:
         output: folder to make.
         seed: decides everything.
-        frames: pictures in all, rounded up to whole cities; at least two cities.
+        frames: images in all, rounded up to whole cities; at least two cities.
         workers: processes.
         progress: called with cities done and cities in all.
-        width, height: of the pictures, in pixels.
-        frames_of_camera: pictures of each camera.
+        width, height: of the images, in pixels.
+        frames_of_camera: images of each camera.
 
     Raises:
         InputError: `output` is not empty, or too few frames.
@@ -71,7 +71,7 @@ def simulate_detection(
         raise InputError(f"--frames: must be at least {2 * of_city}, not {frames}")
     cities = -(-frames // of_city)
     held_out = max(1, cities // 10)
-    with published(output) as folder:
+    with new_folder(output) as folder:
         for subset in ("train", "val"):
             (folder / "images" / subset).mkdir(parents=True)
             (folder / "labels" / subset).mkdir(parents=True)
@@ -81,7 +81,7 @@ def simulate_detection(
             )
             for city in range(cities)
         ]
-        for done, _ in enumerate(in_parallel(_film, tasks, workers), start=1):
+        for done, _ in enumerate(parallel_map(_film, tasks, workers), start=1):
             if progress:
                 progress(done, cities)
         write_text(
@@ -104,17 +104,17 @@ def _film(task: _CityTask) -> int:
     plan = plan_scenario(settings)
     bodies: dict[int, Body] = {}
     for camera in range(_CITY):
-        stage = Stage(plan.lenses[camera], plan.network, plan.light, plan.city)
+        renderer = CameraRenderer(plan.lenses[camera], plan.network, plan.light, plan.city)
         for frame in range(task.frames):
             name = f"{task.city:03d}_{camera}_{frame:02d}"
-            _shoot(task, plan, stage, bodies, frame * 40.0 / task.frames, name, random)
+            _write_frame(task, plan, renderer, bodies, frame * 40.0 / task.frames, name, random)
     return _CITY * task.frames
 
 
-def _shoot(
+def _write_frame(
     task: _CityTask,
     plan: Plan,
-    stage: Stage,
+    renderer: CameraRenderer,
     bodies: dict[int, Body],
     seconds: float,
     name: str,
@@ -124,18 +124,20 @@ def _shoot(
     moving = len(plan.vehicles) - len(plan.parked)
     seen = [*numbers.tolist(), *range(moving, len(plan.vehicles))]
     placed = np.concatenate([poses, plan.parked])
-    close = [i for i in range(len(seen)) if stage.within(placed[i])]
+    close = [i for i in range(len(seen)) if renderer.within(placed[i])]
     for i in close:
         if seen[i] not in bodies:
             bodies[seen[i]] = assemble(plan.vehicles[seen[i]])
-    shot = stage.shoot([bodies[seen[i]] for i in close], placed[close])
+    rendered = renderer.render([bodies[seen[i]] for i in close], placed[close])
     sensor = Sensor.draw(random)
-    height, width = shot.picture.shape[:2]
-    picture = Exposure(sensor, height, width, int(random.integers(1 << 30))).shoot(shot.picture, 0)
+    height, width = rendered.image.shape[:2]
+    image = Exposure(sensor, height, width, int(random.integers(1 << 30))).apply(rendered.image, 0)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * sensor.quality]
-    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), picture[..., ::-1], quality)
-    keep = (shot.visible >= LEAST_VISIBLE) & (shot.inside >= LEAST_INSIDE) & (shot.box[:, 2:] >= SMALLEST).all(1)
-    left, top, wide, high = (shot.box[keep] / np.array([width, height, width, height])).T
+    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), image[..., ::-1], quality)
+    keep = (
+        (rendered.visible >= MIN_VISIBLE) & (rendered.inside >= MIN_INSIDE) & (rendered.box[:, 2:] >= MIN_SIDE).all(1)
+    )
+    left, top, wide, high = (rendered.box[keep] / np.array([width, height, width, height])).T
     rows = np.column_stack([left + wide / 2, top + high / 2, wide, high])
     lines = ["0 " + " ".join(f"{value:.6f}" for value in row) for row in rows]
     write_text(task.folder / "labels" / task.subset / f"{name}.txt", lines)

@@ -21,14 +21,14 @@ from detection.video import open_video
 from evaluation.overlap import iou
 from evaluation.ranking import Ranking, find_matches, rank
 
-TALL = 40
+MIN_HEIGHT = 40
 """Pixels: a detector is asked for vehicles taller than this."""
-UNOCCLUDED = 0.9
-"""Share of the silhouette that must be seen, and of the extent that must lie in the picture, to count as unoccluded."""
+MIN_UNOCCLUDED = 0.9
+"""Share of the silhouette that must be seen, and of the extent that must lie in the image, to count as unoccluded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectionCounts:
     """What a detector found: of unoccluded tall vehicles, of all annotated ones, and how many of its boxes are
     vehicles."""
 
@@ -42,13 +42,13 @@ class Found:
     def text(self) -> str:
         """Three lines for a person."""
         return (
-            f"recall, unoccluded and taller than {TALL} px: {_share(self.tall_found, self.tall)}\n"
+            f"recall, unoccluded and taller than {MIN_HEIGHT} px: {_share(self.tall_found, self.tall)}\n"
             f"recall, all annotated: {_share(self.annotated_found, self.annotated)}\n"
             f"precision: {_share(self.boxes_right, self.boxes)}\n"
         )
 
 
-def detector_finds(cameras: Sequence[Path], detector: Detector, every: int) -> Found:
+def count_detections(cameras: Sequence[Path], detector: Detector, every: int) -> DetectionCounts:
     """Compare a detector's boxes with the vehicles in `gt/visible.txt`, at IoU 0.5.
 
     Args:
@@ -61,7 +61,7 @@ def detector_finds(cameras: Sequence[Path], detector: Detector, every: int) -> F
         table = read_visible(camera)
         for number, frame in open_video(camera / "vdo.avi").frames(step=every):
             counts += _compare(table[table[:, 0] == number], detector.detect([frame])[0])
-    return Found(*(int(c) for c in counts))
+    return DetectionCounts(*(int(c) for c in counts))
 
 
 def colour_ranking(root: Path) -> Ranking:
@@ -94,7 +94,7 @@ def read_visible(camera: Path) -> npt.NDArray[np.float64]:
 def _compare(truth: npt.NDArray[np.float64], found: Detections) -> npt.NDArray[np.int64]:
     overlap: npt.NDArray[np.bool_] = np.greater_equal(iou(truth[:, None, 2:6], found.box[None].astype(np.float64)), 0.5)
     hit = np.logical_or.reduce(overlap, axis=1)
-    clear = (truth[:, 6] >= UNOCCLUDED) & (truth[:, 7] >= UNOCCLUDED) & (truth[:, 5] > TALL)
+    clear = (truth[:, 6] >= MIN_UNOCCLUDED) & (truth[:, 7] >= MIN_UNOCCLUDED) & (truth[:, 5] > MIN_HEIGHT)
     annotated = (truth[:, 6] >= 0.35) & (truth[:, 4:6] >= 20).all(1)
     right: npt.NDArray[np.bool_] = np.logical_or.reduce(overlap, axis=0)
     return np.array(
@@ -105,7 +105,7 @@ def _compare(truth: npt.NDArray[np.float64], found: Detections) -> npt.NDArray[n
 def _histograms(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     paths = sorted(folder.glob("*.jpg"))
     if not paths:
-        raise InputError(f"{folder}: no pictures; make a set with python -m mtmc.simulate --reid --output DIR")
+        raise InputError(f"{folder}: no images; make a set with python -m mtmc.simulate --reid --output DIR")
     rows = []
     for path in paths:
         hsv = cv2.cvtColor(np.asarray(cv2.imread(str(path))), cv2.COLOR_BGR2HSV)
@@ -159,7 +159,7 @@ def _scenario(folder: Path, weights: str | None, image_size: int, every: int) ->
     if weights:
         detector = load_detector(weights, device="cpu", image_size=image_size)
         sys.stdout.write(f"detector {Path(weights).name}, confidence .25, every {every} frames\n")
-        sys.stdout.write(detector_finds(cameras, detector, every).text())
+        sys.stdout.write(count_detections(cameras, detector, every).text())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _Result = TypeVar("_Result")
 
 
 @contextmanager
-def published(output: Path) -> Iterator[Path]:
+def new_folder(output: Path) -> Iterator[Path]:
     """A folder to write into that becomes `output` when the block ends well, and vanishes when it does not.
 
     Raises:
@@ -37,7 +37,7 @@ def write_text(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
 
-def in_parallel(function: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
+def parallel_map(function: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
     """The results of `function` on each task, in their order, by `workers` processes (1: in this one)."""
     if workers <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)

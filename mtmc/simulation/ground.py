@@ -56,19 +56,19 @@ def aerial_view(
         _wear(canvas, network, r, asphalt, random)
     for r in near:
         _marks(canvas, network, r)
-    picture: npt.NDArray[np.float32] = canvas.pixels[..., :3].astype(np.float32)
+    image: npt.NDArray[np.float32] = canvas.pixels[..., :3].astype(np.float32)
     rough = smooth_noise(n, n, 1.3, random) - 0.5
     blotches = smooth_noise(n, n, 2.5 * scale, random) - 0.5
     tufts = smooth_noise(n, n, 0.4 * scale, random) - 0.5
     road = asphalt_mask.pixels[..., 0].astype(np.float32) / 255
-    picture += (rough * (20 + 14 * (1 - road)) + blotches * (16 + 20 * (1 - road)) + tufts * 26 * (1 - road))[..., None]
+    image += (rough * (20 + 14 * (1 - road)) + blotches * (16 + 20 * (1 - road)) + tufts * 26 * (1 - road))[..., None]
     shade = np.full((n, n), 255, np.uint8)
     for polygon in shadows:
         pixels = np.round((polygon - [x - size / 2, y + size / 2]) * [scale, -scale]).astype(np.int32)
         cv2.fillPoly(shade, [pixels], 140)
     blurred = as_pixels(cv2.GaussianBlur(shade, (0, 0), 0.25 * scale))
-    picture *= blurred[..., None] / np.float32(255)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image *= blurred[..., None] / np.float32(255)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _distance(network: Network, road: int, point: tuple[float, float]) -> float:
@@ -125,8 +125,8 @@ def _marks(canvas: Canvas, network: Network, road: int) -> None:
     item = network.roads[road]
     way = network.direction(road, item.start)
     side = np.array([-way[1], way[0]])
-    a = network.nodes[item.start] + way * network.reach(item.start)
-    b = network.nodes[item.end] - way * network.reach(item.end)
+    a = network.nodes[item.start] + way * network.stop_line_distance(item.start)
+    b = network.nodes[item.end] - way * network.stop_line_distance(item.end)
     length = float(np.linalg.norm(b - a))
     for offset in (-0.14, 0.14):
         canvas.line([a + side * offset, b + side * offset], 0.12, yellow)

@@ -22,9 +22,9 @@ class Lens:
         centre: (3,) float64, the camera's place in metres.
         yaw: direction of view in radians, counter-clockwise from east.
         pitch: radians below the horizon.
-        roll: radians, clockwise in the picture.
+        roll: radians, clockwise in the image.
         focal: focal length in pixels.
-        width, height: picture size in pixels; the principal point is its middle.
+        width, height: image size in pixels; the principal point is its middle.
         k1, k2: radial distortion.
         rotation: (3, 3) float64, world to camera axes; follows from the others.
     """

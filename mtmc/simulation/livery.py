@@ -1,4 +1,4 @@
-"""Painting a vehicle: the pictures of its sides and of its middle strip, from its model, paint and details."""
+"""Painting a vehicle: the images of its sides and of its middle strip, from its model, paint and details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RUBBER = (24, 24, 25)
 
 
 def side(vehicle: Vehicle, left: bool, scale: float) -> npt.NDArray[np.uint8]:
-    """The picture of one side, x (towards the front) to the right; (h, w, 4) uint8, `scale` pixels a metre."""
+    """The image of one side, x (towards the front) to the right; (h, w, 4) uint8, `scale` pixels a metre."""
     model, details = vehicle.model, vehicle.details
     half = model.length / 2
     canvas = Canvas(-half, model.height + 0.05, half, 0.15, scale, vehicle.rgb)
@@ -73,7 +73,7 @@ def side(vehicle: Vehicle, left: bool, scale: float) -> npt.NDArray[np.uint8]:
 
 
 def strip(vehicle: Vehicle, scale: float) -> npt.NDArray[np.uint8]:
-    """The picture of the middle strip from the front bumper over the roof to the rear bumper; x is the arc length, y
+    """The image of the middle strip from the front bumper over the roof to the rear bumper; x is the arc length, y
     -width/2 on its upper edge is the vehicle's left; (h, w, 4) uint8."""
     model, details = vehicle.model, vehicle.details
     half = model.width / 2
@@ -163,7 +163,7 @@ def strip(vehicle: Vehicle, scale: float) -> npt.NDArray[np.uint8]:
 
 
 def cargo_box(vehicle: Vehicle, scale: float, left: bool) -> npt.NDArray[np.uint8]:
-    """The picture of one side of a truck's box, x to the right as seen from the left."""
+    """The image of one side of a truck's box, x to the right as seen from the left."""
     rear, front, low, high = vehicle.model.cargo
     white = (222, 222, 218) if vehicle.details.logo % 3 else vehicle.rgb
     canvas = Canvas(rear, high, front, low, scale, white, 60)
@@ -177,7 +177,7 @@ def cargo_box(vehicle: Vehicle, scale: float, left: bool) -> npt.NDArray[np.uint
 
 
 def rim(vehicle: Vehicle, size: int) -> npt.NDArray[np.uint8]:
-    """The picture of a wheel from outside, (size, size, 4)."""
+    """The image of a wheel from outside, (size, size, 4)."""
     details = vehicle.details
     canvas = Canvas(-1, 1, 1, -1, size / 2, _RUBBER, MATTE)
     tone = tuple(int(230 * details.rim_tone) for _ in range(3))

@@ -53,7 +53,7 @@ def paint_patch(canvas: Canvas, x: float, y: float, width: float, height: float,
 
 
 def make_dirty(pixels: npt.NDArray[np.uint8], amount: float, seed: int, low_edge: bool) -> None:
-    """Mix brown dust into a picture, more towards its lower edge for sides, and dull it."""
+    """Mix brown dust into an image, more towards its lower edge for sides, and dull it."""
     if amount < 0.08:
         return
     height, width = pixels.shape[:2]

@@ -61,7 +61,7 @@ class Network:
         """Numbers of the nodes where vehicles enter and leave."""
         return tuple(n for n, roads in enumerate(self.roads_at) if len(roads) == 1)
 
-    def reach(self, node: int) -> float:
+    def stop_line_distance(self, node: int) -> float:
         """Metres from a node to its stop lines; 0 where roads only end."""
         roads = self.roads_at[node]
         return 0.0 if len(roads) < 2 else max(self.roads[r].half_width for r in roads) + 5.5
@@ -83,8 +83,8 @@ class Network:
         other = self.other_end(road, node)
         return np.stack(
             [
-                self.nodes[node] + way * self.reach(node) + offset,
-                self.nodes[other] - way * self.reach(other) + offset,
+                self.nodes[node] + way * self.stop_line_distance(node) + offset,
+                self.nodes[other] - way * self.stop_line_distance(other) + offset,
             ]
         )
 

@@ -22,7 +22,7 @@ def viewpoint(
     way = network.direction(road, node)
     side = np.array([-way[1], way[0]]) * random.choice([-1.0, 1.0])
     half = network.roads[road].half_width
-    reach = max(network.reach(node), 9.0)
+    reach = max(network.stop_line_distance(node), 9.0)
     if near:
         place = (
             network.nodes[node]
@@ -92,7 +92,10 @@ def parking(network: Network, lenses: Sequence[Lens], random: np.random.Generato
             road = network.roads[number]
             way = network.direction(number, road.start)
             a, b = network.nodes[road.start], network.nodes[road.end]
-            low, high = network.reach(road.start) + 12, float(np.linalg.norm(b - a)) - network.reach(road.end) - 12
+            low, high = (
+                network.stop_line_distance(road.start) + 12,
+                float(np.linalg.norm(b - a)) - network.stop_line_distance(road.end) - 12,
+            )
             sign = float(random.choice([-1.0, 1.0]))
             if high <= low:
                 continue

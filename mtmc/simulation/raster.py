@@ -2,7 +2,7 @@
 
 It writes colour, inverse depth and the number of the object seen into buffers that are `SUPERSAMPLE` times as large
 as the
-picture each way; `resolve` averages them into the picture. No window, no display, no GPU, the same pixels everywhere.
+image each way; `resolve` averages them into the image. No window, no display, no GPU, the same pixels everywhere.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def draw(
         xn = (rotation[0, 0] * wx + rotation[0, 1] * wy + rotation[0, 2] * wz) / zc
         yn = (rotation[1, 0] * wx + rotation[1, 1] * wy + rotation[1, 2] * wz) / zc
         r2 = xn * xn + yn * yn
-        if r2 > 3.0:  # far outside the picture, where the distortion polynomial may fold back into it
+        if r2 > 3.0:  # far outside the image, where the distortion polynomial may fold back into it
             pw[i] = -1.0
             continue
         bend = 1.0 + k1 * r2 + k2 * r2 * r2
@@ -202,7 +202,7 @@ def resolve(
 
     Args:
         colour, label: supersampled buffers; label 0 is background.
-        background: (h, w, 3) uint8 at picture size.
+        background: (h, w, 3) uint8 at image size.
         shadow: (h, w) uint8, 255 is the darkest.
         output: (h, w, 3) uint8, changed in place.
     """

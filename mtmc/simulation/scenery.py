@@ -65,7 +65,7 @@ def build(
         way = network.direction(number, road.start)
         yaw = float(np.arctan2(way[1], way[0]))
         length = float(np.linalg.norm(b - a))
-        start, stop = network.reach(road.start) + 4, length - network.reach(road.end) - 4
+        start, stop = network.stop_line_distance(road.start) + 4, length - network.stop_line_distance(road.end) - 4
         for sign in (-1, 1):
             side = np.array([-way[1], way[0]]) * sign
             along = start + random.uniform(2, 8)
@@ -118,7 +118,9 @@ def build(
             way = network.direction(number, node)
             side = np.array([way[1], -way[0]])
             place = (
-                network.nodes[node] - way * (network.reach(node) - 3) + side * (network.roads[number].half_width + 1.2)
+                network.nodes[node]
+                - way * (network.stop_line_distance(node) - 3)
+                + side * (network.roads[number].half_width + 1.2)
             )
             if _seen(place, camera, towards, 130, 11) and _free(network, -1, place, 0.5):
                 meshes.append(

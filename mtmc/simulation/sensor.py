@@ -1,4 +1,4 @@
-"""What a camera's electronics make of a picture: exposure, white balance, contrast, blur, noise."""
+"""What a camera's electronics make of an image: exposure, white balance, contrast, blur, noise."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Sensor:
 
 
 class Exposure:
-    """Applies a `Sensor` to pictures of one size. Deterministic by its seed and the picture's number.
+    """Applies a `Sensor` to images of one size. Deterministic by its seed and the image's number.
 
     Args:
         sensor: the look.
-        height, width: size of the pictures.
+        height, width: size of the images.
         seed: of the noise.
     """
 
@@ -73,9 +73,9 @@ class Exposure:
         )
         self._noise = noise.round().astype(np.int16)
 
-    def shoot(self, picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
-        """The picture (h, w, 3) uint8 RGB as this camera delivers it in its frame `number`."""
-        result = cv2.LUT(picture, self._table)
+    def apply(self, image: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+        """The image (h, w, 3) uint8 RGB as this camera delivers it in its frame `number`."""
+        result = cv2.LUT(image, self._table)
         if self._sensor.saturation != 1:
             grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
             result = cv2.addWeighted(result, self._sensor.saturation, grey, 1 - self._sensor.saturation, 0)

@@ -28,8 +28,8 @@ class SimulationSettings(Settings):
     fps: float = Field(
         10.0, gt=0, le=60, description="frames a second; more makes tracking easier and rendering slower"
     )
-    width: int = Field(960, ge=160, multiple_of=2, description="picture width in pixels; more shows smaller details")
-    height: int = Field(540, ge=90, multiple_of=2, description="picture height in pixels")
+    width: int = Field(960, ge=160, multiple_of=2, description="image width in pixels; more shows smaller details")
+    height: int = Field(540, ge=90, multiple_of=2, description="image height in pixels")
     vehicles: int | None = Field(
         None,
         ge=1,

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from mtmc.simulation.canvas import as_pixels
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.network import Network
-from mtmc.simulation.stage import Shot
+from mtmc.simulation.renderer import RenderedFrame
 
-SMALLEST = 20
+MIN_SIDE = 20
 """Pixels: lower or narrower boxes are not annotated."""
-LEAST_VISIBLE = 0.35
+MIN_VISIBLE = 0.35
 """Vehicles of which less is seen are not annotated."""
 _REACH = 85.0
 _CAR_HEIGHT = 1.45
@@ -29,7 +29,7 @@ class Rows:
 
     Attributes:
         frame: (n,) int64 from 1; vehicle: (n,) int64 from 1, the same in all cameras; label: (n,) int64 COCO class.
-        box: (n, 4) float64 left, top, width, height in pixels; visible, inside: (n,) float64 (see `Shot`).
+        box: (n, 4) float64 left, top, width, height in pixels; visible, inside: (n,) float64 (see `RenderedFrame`).
     """
 
     frame: npt.NDArray[np.int64]
@@ -61,11 +61,13 @@ class RowCollector:
     counts: list[npt.NDArray[np.int64]]
     boxes: list[npt.NDArray[np.float64]]
 
-    def add(self, frame: int, vehicle: npt.NDArray[np.int64], shot: Shot, label: npt.NDArray[np.int64]) -> None:
+    def add(
+        self, frame: int, vehicle: npt.NDArray[np.int64], rendered: RenderedFrame, label: npt.NDArray[np.int64]
+    ) -> None:
         """Add what is visible in one frame."""
-        there = shot.visible > 0
+        there = rendered.visible > 0
         self.counts.append(np.column_stack([np.full(len(vehicle), frame), vehicle, label])[there])
-        self.boxes.append(np.column_stack([shot.box, shot.visible, shot.inside])[there].astype(np.float64))
+        self.boxes.append(np.column_stack([rendered.box, rendered.visible, rendered.inside])[there].astype(np.float64))
 
     def finish(self) -> Rows:
         """All rows."""
@@ -77,15 +79,15 @@ def annotated(cameras: Sequence[Rows], regions: Sequence[Path]) -> list[list[str
     """Each camera's `gt.txt`: `frame,id,left,top,width,height,1,-1,-1,-1` with integer boxes, ordered by vehicle and
     frame.
 
-    A box counts when it is at least `SMALLEST` pixels each way, `LEAST_VISIBLE` of the vehicle is seen, and its
+    A box counts when it is at least `MIN_SIDE` pixels each way, `MIN_VISIBLE` of the vehicle is seen, and its
     corners lie in the region of interest (white in
-    the camera's picture in `regions`). Vehicles that only one camera saw are left out.
+    the camera's image in `regions`). Vehicles that only one camera saw are left out.
     """
     kept = []
     for rows, path in zip(cameras, regions, strict=True):
         region = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) > 200
         box = np.round(rows.box).astype(np.int64)
-        large = (box[:, 2:] >= SMALLEST).all(1) & (rows.visible >= LEAST_VISIBLE)
+        large = (box[:, 2:] >= MIN_SIDE).all(1) & (rows.visible >= MIN_VISIBLE)
         height, width = region.shape
         right, bottom = np.minimum(box[:, 0] + box[:, 2], width - 1), np.minimum(box[:, 1] + box[:, 3], height - 1)
         left, top = np.clip(box[:, 0], 0, width - 1), np.clip(box[:, 1], 0, height - 1)
@@ -107,11 +109,11 @@ def region_of_interest(lens: Lens, network: Network) -> npt.NDArray[np.uint8]:
     """(h, w) uint8, 255 where vehicles on roads are seen large enough to be annotated: the hull of that road surface
     and the space above it.
 
-    It ends where a car would be lower than `SMALLEST` pixels, at the latest after 85 metres: boxes that no annotator
+    It ends where a car would be lower than `MIN_SIDE` pixels, at the latest after 85 metres: boxes that no annotator
     draws lie outside, as in CityFlow.
     """
     margin = int(0.03 * lens.width)
-    reach = min(_REACH, lens.focal * _CAR_HEIGHT / SMALLEST)
+    reach = min(_REACH, lens.focal * _CAR_HEIGHT / MIN_SIDE)
     points = []
     for number, road in enumerate(network.roads):
         a, b = network.nodes[road.start], network.nodes[road.end]

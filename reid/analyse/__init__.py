@@ -1,1 +1,1 @@
-"""Taking a network apart: the paper's figures and tables on one's own weights, pictures as PNG and numbers as CSV."""
+"""Taking a network apart: the paper's figures and tables on one's own weights, images as PNG and numbers as CSV."""

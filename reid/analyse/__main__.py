@@ -45,9 +45,9 @@ def _saliency(arguments: argparse.Namespace) -> None:
     found = [pair_saliency(model, query, gallery) for model in models]
     save_figure(draw_saliency(query, gallery, names, found), arguments.output / "saliency.png")
     rows = [
-        {"weights": name, "picture": picture, "row": row, "column": column, "saliency": float(values[row, column])}
+        {"weights": name, "image": image, "row": row, "column": column, "saliency": float(values[row, column])}
         for name, saliency in zip(names, found, strict=True)
-        for picture, values in (("query", saliency.query), ("gallery", saliency.gallery))
+        for image, values in (("query", saliency.query), ("gallery", saliency.gallery))
         for row, column in np.ndindex(*values.shape)
     ]
     save_table(rows, arguments.output / "saliency.csv")
@@ -195,10 +195,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reid.analyse", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    saliency = commands.add_parser("saliency", help="Figure 6: what the similarity of two pictures depends on")
+    saliency = commands.add_parser("saliency", help="Figure 6: what the similarity of two images depends on")
     saliency.add_argument("--weights", nargs="+", required=True, help="checkpoints or names, shown side by side")
-    saliency.add_argument("--query", type=Path, required=True, help="a picture")
-    saliency.add_argument("--gallery", type=Path, required=True, help="a picture")
+    saliency.add_argument("--query", type=Path, required=True, help="an image")
+    saliency.add_argument("--gallery", type=Path, required=True, help="an image")
     saliency.add_argument("--device", default="auto")
     saliency.set_defaults(run=_saliency)
 
@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
 
     curves = commands.add_parser("curves", help="Figure 5: losses over training")
     curves.add_argument("--runs", nargs="+", type=Path, required=True, help="folders of training runs")
-    curves.add_argument("--smooth", type=int, default=1, help="logged rows to average over in the picture")
+    curves.add_argument("--smooth", type=int, default=1, help="logged rows to average over in the image")
     curves.set_defaults(run=_curves)
 
     efficiency = commands.add_parser("efficiency", help="Figure 7, Table 5: cost on this device against accuracy")
@@ -245,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     hours = commands.add_parser("hours", help="operations of training runs, and hours at an assumed speed")
     hours.add_argument("--config", nargs="+", type=Path, required=True, help="training configurations, a row each")
     hours.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of all of them")
-    hours.add_argument("--images", type=int, default=0, help="training pictures; 0: as published")
+    hours.add_argument("--images", type=int, default=0, help="training images; 0: as published")
     hours.add_argument("--peak-tflops", type=float, default=312.0, help="of the GPU in bfloat16 (A100: 312)")
     hours.add_argument("--utilisation", type=float, default=0.3, help="share of the peak that is sustained")
     hours.set_defaults(run=_hours)

@@ -23,8 +23,8 @@ class Budget:
     """Of one training run.
 
     Attributes:
-        inference_gflop: of one picture's forward pass; a multiplication and an addition count as two.
-        image_gflop: of all passes of student and teacher over one picture's views in one step.
+        inference_gflop: of one image's forward pass; a multiplication and an addition count as two.
+        image_gflop: of all passes of student and teacher over one image's views in one step.
         steps: in the run.
         total_pflop: of the run, in 10^15 operations.
     """
@@ -44,7 +44,7 @@ def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
 
     Args:
         settings: of the run; its backbone is built without memory, nothing is computed.
-        images: training pictures, which decide the steps an epoch; 0: as many as the data set is published with.
+        images: training images, which decide the steps an epoch; 0: as many as the data set is published with.
 
     Raises:
         InputError: `images` is 0 and the data set is a person's own.
@@ -66,7 +66,7 @@ def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
 
 @cache
 def forward_flop(config: ModelConfig, size: tuple[int, int]) -> float:
-    """Floating-point operations of one picture's forward pass, a multiplication and an addition counted as two."""
+    """Floating-point operations of one image's forward pass, a multiplication and an addition counted as two."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
         # Pooling costs next to nothing, and GeM's float32 island knows no device without memory.
         ReidModel(config.model_copy(update={"pooling": "avg"})).eval()(torch.empty(1, 3, *size))

@@ -1,4 +1,4 @@
-"""Files that an analysis leaves: pictures and tables, each complete or absent."""
+"""Files that an analysis leaves: images and tables, each complete or absent."""
 
 from __future__ import annotations
 

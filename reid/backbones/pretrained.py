@@ -131,7 +131,7 @@ def _fill(backbone: nn.Module, weights: Mapping[str, torch.Tensor], source: str)
 
 
 def _resize_position_embedding(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A ViT's (1, prefix + g*g, c) position embedding for another picture size; other shapes pass unchanged."""
+    """A ViT's (1, prefix + g*g, c) position embedding for another image size; other shapes pass unchanged."""
     if value.shape == like.shape or value.ndim != 3:
         return value
     old, new = int(value.shape[1] ** 0.5) ** 2, int(like.shape[1] ** 0.5) ** 2

@@ -18,7 +18,7 @@ ALIASES = {
 }
 """The paper's backbones that timm has."""
 
-# Transformers need to be told their picture's size and that others (local views) will come; networks without
+# Transformers need to be told their image's size and that others (local views) will come; networks without
 # position embeddings refuse such arguments. The first set that a model takes is used.
 _SIZE_ARGUMENTS: tuple[tuple[str, ...], ...] = (("img_size", "dynamic_img_size"), ("img_size", "strict_img_size"), ())
 
@@ -50,7 +50,7 @@ class TimmBackbone(nn.Module):
         except AssertionError as error:  # how timm refuses a size that its patches do not divide
             size = f"{images.shape[2]} x {images.shape[3]}"
             raise InputError(
-                f"model.backbone: {self.name} takes no pictures of {size} ({error}); change model.image_size or "
+                f"model.backbone: {self.name} takes no images of {size} ({error}); change model.image_size or "
                 "views.local_size"
             ) from error
         if self.as_map and features.ndim != 4:

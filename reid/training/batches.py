@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from common.errors import InputError
-from reid.images import Picture, UnreadableImage, read_image
+from reid.images import RgbImage, UnreadableImage, read_image
 from reid.settings import ViewSettings
 from reid.training.sampler import IdentityBatches
 from reid.views import GLOBAL_VIEWS, make_views
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     Attributes:
         global_views: (2 * n, 3, h, w) uint8, RGB, channels last in memory.
         local_views: (L * n, 3, h', w') uint8.
-        labels: (n,) int64 classes of the n pictures.
+        labels: (n,) int64 classes of the n images.
         unreadable: files that were passed over while making this batch.
     """
 
@@ -42,20 +42,20 @@ class Batch(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-class PictureStore:
-    """Pictures by row, kept decoded in memory when all of them fit.
+class ImageStore:
+    """Images by row, kept decoded in memory when all of them fit.
 
     Args:
         paths: (n,) files.
-        gigabytes: memory that decoded pictures may take; 0 reads each picture from its file every time.
+        gigabytes: memory that decoded images may take; 0 reads each image from its file every time.
         threads: that decode.
 
-    What is kept stays in this process: a copy in a worker reads the files, or each would hold all pictures again.
+    What is kept stays in this process: a copy in a worker reads the files, or each would hold all images again.
     """
 
     def __init__(self, paths: Sequence[str], gigabytes: float = 0.0, threads: int = 2) -> None:
         self.paths = list(paths)
-        self._kept: list[Picture | None] = [None] * len(self.paths)
+        self._kept: list[RgbImage | None] = [None] * len(self.paths)
         if gigabytes > 0 and self.paths and self._estimate() <= gigabytes * _GIGABYTE:
             with ThreadPoolExecutor(threads) as pool:
                 self._kept = list(pool.map(_read_or_none, self.paths))
@@ -63,8 +63,8 @@ class PictureStore:
     def __getstate__(self) -> dict[str, object]:
         return {"paths": self.paths, "_kept": [None] * len(self.paths)}
 
-    def read(self, row: int) -> Picture:
-        """The picture of a row, (h, w, 3) uint8 RGB.
+    def read(self, row: int) -> RgbImage:
+        """The image of a row, (h, w, 3) uint8 RGB.
 
         Raises:
             UnreadableImage: it is none.
@@ -73,17 +73,17 @@ class PictureStore:
         return read_image(self.paths[row]) if kept is None else kept
 
     def _estimate(self) -> float:
-        """Bytes of all pictures, from some of them."""
+        """Bytes of all images, from some of them."""
         rows = np.linspace(0, len(self.paths) - 1, min(_SAMPLE, len(self.paths))).astype(int)
-        pictures = [p for p in (_read_or_none(self.paths[r]) for r in rows) if p is not None]
-        return float(np.mean([p.nbytes for p in pictures])) * len(self.paths) if pictures else np.inf
+        sample = [p for p in (_read_or_none(self.paths[r]) for r in rows) if p is not None]
+        return float(np.mean([p.nbytes for p in sample])) * len(self.paths) if sample else np.inf
 
 
 class BatchMaker(Dataset[Batch]):
     """Batch by number. A pure function of the seed and the number, whatever the process that calls it.
 
     Args:
-        store: the training pictures.
+        store: the training images.
         labels: (n,) int64 class of each.
         batches: which rows make which batch.
         views: how views are drawn.
@@ -91,7 +91,7 @@ class BatchMaker(Dataset[Batch]):
         rank: this process's number among `processes`; it makes its share of the batch's identities.
         processes: must divide the number of identities in a batch.
 
-    An unreadable picture is passed over: another of the same identity takes its place, or, where the identity has none
+    An unreadable image is passed over: another of the same identity takes its place, or, where the identity has none
     that can be read, its neighbour in the batch, label and all.
 
     Raises:
@@ -100,7 +100,7 @@ class BatchMaker(Dataset[Batch]):
 
     def __init__(
         self,
-        store: PictureStore,
+        store: ImageStore,
         labels: npt.NDArray[np.int64],
         batches: IdentityBatches,
         views: ViewSettings,
@@ -122,21 +122,21 @@ class BatchMaker(Dataset[Batch]):
         found = [self._readable(int(row), unreadable) for row in rows]
         good = [place for place, pair in enumerate(found) if pair is not None]
         if not good:
-            raise InputError(f"{self.store.paths[int(rows[0])]}: not one picture of batch {number} can be read")
+            raise InputError(f"{self.store.paths[int(rows[0])]}: not one image of batch {number} can be read")
         whole = np.empty((GLOBAL_VIEWS, len(rows), *self.size, 3), np.uint8)
         part = np.empty((self.views.local, len(rows), *self.views.local_size, 3), np.uint8)
         labels = np.empty(len(rows), np.int64)
         for place in range(len(rows)):
             pair = found[place] or found[min(good, key=lambda g: abs(g - place))]
             assert pair is not None
-            row, picture = pair
+            row, image = pair
             random = np.random.default_rng([self.batches.seed, 2, number, self.first + place])
-            whole[:, place], part[:, place] = make_views(picture, self.views, self.size, random)
+            whole[:, place], part[:, place] = make_views(image, self.views, self.size, random)
             labels[place] = self.labels[row]
         return Batch(_as_images(whole), _as_images(part), torch.from_numpy(labels), tuple(unreadable))
 
-    def _readable(self, row: int, unreadable: list[str]) -> tuple[int, Picture] | None:
-        """The row's picture, else the next of its identity that can be read."""
+    def _readable(self, row: int, unreadable: list[str]) -> tuple[int, RgbImage] | None:
+        """The row's image, else the next of its identity that can be read."""
         for candidate in itertools.chain((row,), self._others(row)):
             try:
                 return candidate, self.store.read(candidate)
@@ -169,7 +169,7 @@ def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin:
 
 
 class DamageReport:
-    """Counts unreadable pictures and names each once in the log."""
+    """Counts unreadable images and names each once in the log."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -182,7 +182,7 @@ class DamageReport:
                 log.warning("%s: unreadable image, passed over (%d so far)", path, len(self.files))
 
 
-def _read_or_none(path: str) -> Picture | None:
+def _read_or_none(path: str) -> RgbImage | None:
     try:
         return read_image(path)
     except UnreadableImage:

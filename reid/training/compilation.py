@@ -12,7 +12,7 @@ def compile_modules(*modules: nn.Module, device: torch.device) -> None:
     """Compile modules in place; their tensors keep their names, so that checkpoints do not change.
 
     A function of one addition is compiled first, at once: the modules themselves are compiled when they first run, for
-    each size of picture, which takes minutes.
+    each size of image, which takes minutes.
 
     Raises:
         InputError: torch cannot compile here, for example without a C++ compiler.

@@ -1,4 +1,4 @@
-"""Which pictures make which batch: P identities with K pictures each."""
+"""Which images make which batch: P identities with K images each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class IdentityBatches:
     goes on with the very next one.
 
     Args:
-        labels: (n,) integer class of each picture.
+        labels: (n,) integer class of each image.
         identities: P, distinct identities in a batch.
-        images: K, pictures of each; distinct ones where the identity has K, otherwise all of them and repetitions.
+        images: K, images of each; distinct ones where the identity has K, otherwise all of them and repetitions.
         seed: decides everything.
 
     Raises:
@@ -42,11 +42,11 @@ class IdentityBatches:
         self.seed = seed
 
     def __len__(self) -> int:
-        """Batches that show about as many pictures as there are: an epoch."""
+        """Batches that show about as many images as there are: an epoch."""
         return max(1, sum(map(len, self._rows)) // (self.identities * self.images))
 
     def batch(self, number: int) -> Rows:
-        """(P * K,) int64 rows of batch `number` (from 0), the K pictures of an identity one after the other."""
+        """(P * K,) int64 rows of batch `number` (from 0), the K images of an identity one after the other."""
         deals = len(self._rows) // self.identities
         deal, place = divmod(number, deals)
         shuffled = np.random.default_rng([self.seed, 0, deal]).permutation(len(self._rows))

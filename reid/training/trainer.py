@@ -21,7 +21,7 @@ from reid.datasets import ImageTable
 from reid.models import ReidModel
 from reid.settings import OptimiserSettings, TrainSettings
 from reid.train_log import TrainLog
-from reid.training.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.training.batches import Batch, BatchMaker, DamageReport, ImageStore, iterate_batches
 from reid.training.compilation import compile_modules
 from reid.training.distributed import Processes, mean_over_processes, require_same_data, union_over_processes
 from reid.training.objective import Losses, Objective, build_student
@@ -53,7 +53,7 @@ class Trainer:
 
     Args:
         settings: of the run.
-        train: the training pictures.
+        train: the training images.
         device: to train on.
         processes: which process this is of how many.
 
@@ -63,7 +63,7 @@ class Trainer:
         teacher: the average; `teacher.model` is what is evaluated and shipped.
 
     Raises:
-        InputError: no training pictures, fewer identities than a batch takes, processes with different data, weights
+        InputError: no training images, fewer identities than a batch takes, processes with different data, weights
             that do not fit, a compiler that is not there.
     """
 
@@ -84,7 +84,7 @@ class Trainer:
         labels = train.classes()
         batches = IdentityBatches(labels, settings.sampler.identities, settings.sampler.images, run.seed)
         self.maker = BatchMaker(
-            PictureStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
+            ImageStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
             labels,
             batches,
             settings.views if settings.self_supervised else settings.views.model_copy(update={"local": 0}),

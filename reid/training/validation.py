@@ -10,26 +10,26 @@ from reid.datasets import ImageTable, Split
 from reid.images import UnreadableImage
 from reid.models import ReidModel, normalise
 from reid.ranking_figures import rank_split
-from reid.training.batches import PictureStore
+from reid.training.batches import ImageStore
 from reid.views import resize
 
 _BATCH = 64
 
 
 @torch.no_grad()
-def embed_pictures(
-    model: ReidModel, store: PictureStore, device: torch.device, half: bool
+def embed_images(
+    model: ReidModel, store: ImageStore, device: torch.device, half: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Features of all pictures of a store, with the running statistics of the norms.
+    """Features of all images of a store, with the running statistics of the norms.
 
     Args:
         model: left in the mode in which it came.
-        store: the pictures.
+        store: the images.
         device: where the model is.
         half: bfloat16 forward.
 
     Returns:
-        (n, dims) L2-normalised features, and (n,) which pictures could be read; rows of the others are 0.
+        (n, dims) L2-normalised features, and (n,) which images could be read; rows of the others are 0.
     """
     training = model.training
     model.eval()
@@ -38,13 +38,13 @@ def embed_pictures(
     size = model.config.image_size
     for first in range(0, len(store.paths), _BATCH):
         rows = range(first, min(first + _BATCH, len(store.paths)))
-        pictures = np.zeros((len(rows), *size, 3), np.uint8)
+        resized = np.zeros((len(rows), *size, 3), np.uint8)
         for place, row in enumerate(rows):
             try:
-                pictures[place] = resize(store.read(row), size)
+                resized[place] = resize(store.read(row), size)
             except UnreadableImage:
                 readable[row] = False
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(device)
+        images = torch.from_numpy(resized).permute(0, 3, 1, 2).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             embedded = model.embed(normalise(images, model.config))
         features[rows.start : rows.stop] = torch.nn.functional.normalize(embedded.float(), dim=1).cpu().numpy()
@@ -54,12 +54,12 @@ def embed_pictures(
 
 
 class Validation:
-    """A split whose pictures are read once and ranked again at each call.
+    """A split whose images are read once and ranked again at each call.
 
     Args:
         split: queries and gallery.
         queries: at most so many queries, evenly spread; 0 takes all.
-        gigabytes: memory that decoded pictures may take.
+        gigabytes: memory that decoded images may take.
     """
 
     def __init__(self, split: Split, queries: int = 0, gigabytes: float = 0.0) -> None:
@@ -68,11 +68,11 @@ class Validation:
             chosen = chosen[np.linspace(0, len(chosen) - 1, queries).astype(np.int64)]
         self.split = Split(chosen, split.gallery)
         both = ImageTable.concatenate([chosen, split.gallery])
-        self._store = PictureStore(both.path.tolist(), gigabytes)
+        self._store = ImageStore(both.path.tolist(), gigabytes)
 
     def __call__(self, model: ReidModel, device: torch.device, half: bool = False) -> dict[str, float]:
-        """`mAP` and `cmc1` of the model, fractions; unreadable pictures are left out."""
-        features, readable = embed_pictures(model, self._store, device, half)
+        """`mAP` and `cmc1` of the model, fractions; unreadable images are left out."""
+        features, readable = embed_images(model, self._store, device, half)
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])

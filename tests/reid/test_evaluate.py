@@ -115,7 +115,7 @@ def test_damaged_images_are_named_and_counted(
 ) -> None:
     root = make_dataset("veri")
     victim = sorted((root / "image_query").iterdir())[0]
-    victim.write_bytes(b"\xff\xd8 no picture")
+    victim.write_bytes(b"\xff\xd8 no image")
     main(["--weights", str(checkpoint), "--dataset", "veri", "--data-root", str(root), "--json"])
     printed = capsys.readouterr()
     content = json.loads(printed.out)

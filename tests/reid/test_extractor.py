@@ -85,7 +85,7 @@ def test_a_vector_does_not_depend_on_its_batch(checkpoint: Path, extractor: Extr
     np.testing.assert_allclose(in_threes, extractor.embed(crops), atol=1e-5)
 
 
-def test_colour_order_and_kinds_of_pictures(extractor: Extractor, crops: list[np.ndarray]) -> None:
+def test_colour_order_and_kinds_of_images(extractor: Extractor, crops: list[np.ndarray]) -> None:
     bgr = crops[1]
     expected = extractor.embed([bgr])
     rgb = np.ascontiguousarray(bgr[:, :, ::-1])
@@ -107,7 +107,7 @@ def test_one_pixel_empty_and_no_crops(extractor: Extractor) -> None:
     assert extractor.embed([]).shape == (0, 128)
 
 
-def test_what_is_no_picture_is_refused(extractor: Extractor) -> None:
+def test_what_is_no_image_is_refused(extractor: Extractor) -> None:
     with pytest.raises(ValueError, match="must be uint8"):
         extractor.embed([np.zeros((4, 4, 3), np.float32)])
     with pytest.raises(TypeError, match=r"not str; PIL\.Image\.open reads a file"):

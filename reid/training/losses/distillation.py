@@ -1,4 +1,4 @@
-"""Self-distillation between views: the student predicts what the teacher says of another view of the same picture."""
+"""Self-distillation between views: the student predicts what the teacher says of another view of the same image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Distilled(NamedTuple):
     Attributes:
         loss: L_s.
         entropy: mean entropy (nats) of the teacher's distributions; near log E the teacher says nothing.
-        diversity: entropy (nats) of their mean over the batch; near 0 it says the same of every picture.
+        diversity: entropy (nats) of their mean over the batch; near 0 it says the same of every image.
     """
 
     loss: torch.Tensor
@@ -28,7 +28,7 @@ class Distilled(NamedTuple):
 class SelfDistillation(nn.Module):
     """Equation 4 (`cross_entropy`) or the variant of Table 6 (`rmse`), with the teacher's centre.
 
-    `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over pictures;
+    `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over images;
     M. Caron et al., DINO, ICCV 2021. `rmse` has the root mean square of the difference of raw outputs in H's place.
 
     Args:

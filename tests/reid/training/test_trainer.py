@@ -21,8 +21,8 @@ def _weights(trainer: object) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def table(tmp_path: Path, write_pictures: Callable[..., ImageTable]) -> ImageTable:
-    return write_pictures(tmp_path / "pictures")
+def table(tmp_path: Path, write_images: Callable[..., ImageTable]) -> ImageTable:
+    return write_images(tmp_path / "images")
 
 
 def test_student_and_teacher_start_equal(table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture) -> None:
@@ -276,6 +276,6 @@ def test_local_views_may_be_none_and_rmse_replaces_the_cross_entropy(
     assert 0 < variant.train_step(variant.maker[0])[0].self_supervision < 20
 
 
-def test_no_training_pictures(tiny_settings: Fixture, make_trainer: Fixture) -> None:
+def test_no_training_images(tiny_settings: Fixture, make_trainer: Fixture) -> None:
     with pytest.raises(InputError, match="no training images"):
         make_trainer(ImageTable.empty(), tiny_settings())
