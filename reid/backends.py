@@ -1,4 +1,4 @@
-"""What runs the deployed network: OpenVINO on the CPU, PyTorch on a GPU (or on the CPU, to compare)."""
+"""Inference backends: OpenVINO on the CPU, PyTorch on a GPU (or on the CPU, for comparison)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Backend(Protocol):
-    """Runs one network.
+    """Runs one network on batches of images.
 
     Attributes:
         name: `openvino` or `torch`.
-        precision: `float32` or `bfloat16`, what the layers are computed in.
-        image_size: height and width of its images.
-        dims: length of its vectors.
+        precision: `float32` or `bfloat16`, the arithmetic of the layers.
+        image_size: height and width of the network's input in pixels.
+        dims: length of a feature vector.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Backend(Protocol):
     dims: int
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
 
 
 class OpenVinoBackend:
@@ -42,7 +42,7 @@ class OpenVinoBackend:
 
     Args:
         model: an `openvino.Model` made by `reid.deploy`, or a file (.xml, .onnx) of one.
-        precision: `auto` is bfloat16 where the CPU computes in it, float32 elsewhere.
+        precision: `auto` is bfloat16 where the CPU supports it natively, float32 elsewhere.
         threads: 0 for all cores.
     """
 
@@ -78,18 +78,19 @@ class OpenVinoBackend:
         self._request = core.compile_model(model, "CPU", settings).create_infer_request()
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
         result = self._request.infer({0: images}, share_inputs=True)
         return np.array(result[0], np.float32)
 
 
 class TorchBackend:
-    """A network through PyTorch, on a GPU or the CPU.
+    """Runs a network with PyTorch, on a GPU or the CPU.
 
     Args:
         model: the network; it is moved to the device and put into evaluation mode.
         device: `cpu`, `cuda`, `cuda:1`, ...
-        precision: `auto` is bfloat16 on a GPU and float32 on the CPU. bfloat16 is autocast: norms stay in float32.
+        precision: `auto` is bfloat16 on a GPU and float32 on the CPU. bfloat16 means autocast: normalisation layers
+            stay in float32.
     """
 
     name = "torch"
@@ -104,7 +105,7 @@ class TorchBackend:
         self._model = DeployedModel(model).to(self._device).to(memory_format=torch.channels_last).eval()
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
         autocast = torch.autocast(self._device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
         with torch.inference_mode(), autocast:
             batch = torch.from_numpy(images).to(self._device).contiguous(memory_format=torch.channels_last)
@@ -114,7 +115,7 @@ class TorchBackend:
 
 @cache
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU computes in bfloat16 (AVX512-BF16, AMX) and OpenVINO uses that."""
+    """Whether this CPU has native bfloat16 (AVX512-BF16, AMX) and OpenVINO uses it."""
     return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

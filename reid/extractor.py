@@ -1,4 +1,4 @@
-"""Crops of vehicles to vectors: the one class that most users of this package need."""
+"""The feature extractor: vehicle crops to vectors. The one class that most users of this package need."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ from reid.models import ReidModel
 from reid.shipped import EXTRACTORS, shipped_extractor
 from reid.views import resize
 
+<<<<<<< HEAD
+=======
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+"""Folder of the checkpoints shipped with the project."""
+
+>>>>>>> f5101be (reid, simulation: rewrite docstrings, help and errors in plain English)
 Crop = npt.NDArray[np.uint8] | Image.Image
 
-# Part of every key: raise it when the same weights would give other vectors (resizing, conversion).
+# Part of every cache key: increase it when the same weights give different vectors (resizing, conversion).
 _VERSION = "1"
 
 
 class Extractor:
-    """Turns crops into float32 vectors of length 1; their dot product is the similarity of two vehicles' looks.
+    """Maps vehicle crops to float32 unit vectors whose dot product is the visual similarity of two vehicles.
 
     Example:
         >>> import numpy as np
@@ -40,12 +46,12 @@ class Extractor:
     """
 
     def __init__(self, backend: Backend, content: str, batch: int = 32) -> None:
-        """Wrap a backend; `load` and `of_model` are the usual ways in.
+        """Wrap a backend; most callers use `load` or `of_model`.
 
         Args:
-            backend: what runs the network.
+            backend: runs the network.
             content: a hash of the weights and the configuration.
-            batch: crops that go through the network at once; raising it costs memory and, on a GPU, saves time.
+            batch: crops per forward pass; raising it costs memory and, on a GPU, saves time.
         """
         if batch < 1:
             raise InputError(f"batch must be at least 1, not {batch}")
@@ -70,17 +76,17 @@ class Extractor:
         Args:
             weights: a name in the project's `weights/` (`baseline`, `ssbver`) or a file: a checkpoint (.safetensors),
                 or an export of `reid.export` (.onnx, .xml).
-            device: `auto` is the first GPU where there is one, else the CPU; `cpu`, `cuda`, `cuda:1`.
-            precision: `float32`, `bfloat16`, or `auto`: bfloat16 on a GPU and where the CPU computes in it, else
-                float32. bfloat16 is about twice as fast and moves a vector by a cosine of about 1e-4.
+            device: `auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda`, `cuda:1`.
+            precision: `float32`, `bfloat16`, or `auto`: bfloat16 on a GPU and on CPUs with native support, else
+                float32. bfloat16 is about twice as fast and changes a vector by a cosine distance of about 1e-4.
             threads: CPU threads; 0 for all cores.
-            batch: crops that go through the network at once.
-            cache_dir: where a checkpoint's OpenVINO form is kept, under a hash of its content; None converts it
-                anew (seconds).
+            batch: crops per forward pass.
+            cache_dir: folder that caches a checkpoint's OpenVINO conversion under a hash of its content; None
+                converts it each time (seconds).
             backend: `auto` is OpenVINO on the CPU and PyTorch on a GPU.
 
         Raises:
-            InputError: no such file or name, a damaged file, a device or precision that does not exist.
+            InputError: unknown file, name, device or precision, or a damaged file.
         """
         path = find_weights(weights)
         if threads < 0:
@@ -91,7 +97,7 @@ class Extractor:
         if path.suffix in (".onnx", ".xml"):
             if device != "cpu":
                 raise InputError(
-                    f"{path}: exported networks run on the CPU; on {device} give the .safetensors checkpoint"
+                    f"{path}: exported networks run on the CPU; to run on {device}, give the .safetensors checkpoint"
                 )
             content = _hash_files(path, path.with_suffix(".bin"))
             return cls(OpenVinoBackend(path, precision, threads), content, batch)
@@ -114,7 +120,7 @@ class Extractor:
         batch: int = 32,
         backend: Literal["auto", "openvino", "torch"] = "auto",
     ) -> Extractor:
-        """Use a copy of a network that is in memory, as it is now. Arguments as `load`."""
+        """Wrap a copy of a network that is in memory. Arguments as in `load`."""
         digest = hashlib.sha256(model.config.model_dump_json().encode())
         for name, value in sorted(model.state_dict().items()):
             digest.update(name.encode())
@@ -126,35 +132,35 @@ class Extractor:
 
     @property
     def dims(self) -> int:
-        """Length of a vector."""
+        """Length of a feature vector."""
         return self._backend.dims
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width that every crop is resized to."""
+        """Height and width in pixels that every crop is resized to."""
         return self._backend.image_size
 
     @property
     def precision(self) -> str:
-        """What the network computes in: `float32` or `bfloat16`."""
+        """Arithmetic of the network: `float32` or `bfloat16`."""
         return self._backend.precision
 
     @property
     def key(self) -> str:
-        """What decides the vectors: content hash of the weights, backend, precision. Part of cache keys."""
+        """Identifies what determines the vectors (weights, backend, precision), for use in cache keys."""
         return f"reid-{_VERSION}-{self._content[:32]}-{self._backend.name}-{self._backend.precision}"
 
     def embed(self, crops: Sequence[Crop], colour: Literal["bgr", "rgb"] = "bgr") -> npt.NDArray[np.float32]:
-        """Vectors of crops of any sizes.
+        """Compute the features of crops of any sizes.
 
         Args:
-            crops: uint8 arrays (h, w, 3), also grey (h, w) or (h, w, 1), also with a fourth (alpha) channel that is
-                dropped; or PIL images of any mode. Each is stretched to `image_size`.
-            colour: the channels' order in the arrays: `bgr` (OpenCV, this project's videos) or `rgb`. PIL images know
-                theirs.
+            crops: uint8 arrays (h, w, 3), greyscale (h, w) or (h, w, 1), or (h, w, 4) whose alpha channel is dropped;
+                or PIL images of any mode. Each is resized to `image_size`.
+            colour: channel order of the arrays: `bgr` (OpenCV, this project's videos) or `rgb`. Ignored for PIL
+                images.
 
         Returns:
-            (n, dims) float32, rows of length 1. A crop without pixels gets a row of zeros: similar to nothing.
+            (n, dims) float32 unit vectors. An empty crop gets a zero vector, which is similar to nothing.
         """
         vectors = np.zeros((len(crops), self.dims), np.float32)
         filled = [row for row, crop in enumerate(crops) if 0 not in _size(crop)]
@@ -164,7 +170,7 @@ class Extractor:
         return vectors
 
     def prepare(self, crops: Sequence[Crop], colour: Literal["bgr", "rgb"] = "bgr") -> npt.NDArray[np.uint8]:
-        """Crops (none empty) as the network takes them: (n, 3, h, w) uint8 RGB. Arguments as `embed`."""
+        """Resize non-empty crops to network input, (n, 3, h, w) uint8 RGB. Arguments as in `embed`."""
         height, width = self.image_size
         prepared = np.empty((len(crops), 3, height, width), np.uint8)
         for target, crop in zip(prepared, crops, strict=True):
@@ -172,22 +178,27 @@ class Extractor:
         return prepared
 
     def embed_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Vectors of images that `prepare` made: (n, 3, h, w) uint8 RGB to (n, dims) float32."""
+        """Compute the features of images made by `prepare`: (n, 3, h, w) uint8 RGB to (n, dims) float32."""
         vectors = np.zeros((len(images), self.dims), np.float32)
         for start in range(0, len(images), self._batch):
             vectors[start : start + self._batch] = self._backend.infer(images[start : start + self._batch])
-        # Lower precisions leave the length a little beside 1; broken weights give what is no number.
+        # In lower precision the norm is slightly off 1; broken weights produce NaN.
         vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         result: npt.NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
         return result
 
 
+<<<<<<< HEAD
 def find_weights(weights: str | Path) -> Path:
     """The file of a shipped checkpoint's name, or the file itself.
+=======
+def find_weights(weights: str | Path, folder: Path = WEIGHTS) -> Path:
+    """Resolve the name of a shipped checkpoint, or a path, to a file.
+>>>>>>> f5101be (reid, simulation: rewrite docstrings, help and errors in plain English)
 
     Raises:
-        InputError: neither; the line gives the nearest names.
+        InputError: neither exists; the message gives the closest names.
     """
     path = Path(weights).expanduser()
     if path.is_file():
@@ -203,10 +214,10 @@ def find_weights(weights: str | Path) -> Path:
 
 
 def choose_device(device: str) -> str:
-    """`auto` resolved: the first GPU where there is one, else the CPU; other names are checked.
+    """Resolve `auto` to the first GPU if there is one, else the CPU; check other names.
 
     Raises:
-        InputError: an unknown device, or one that this machine does not have.
+        InputError: the device is unknown or not available.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -222,7 +233,7 @@ def choose_device(device: str) -> str:
 
 
 def _converted(path: Path, content: str, cache_dir: str | Path | None) -> object:
-    """The checkpoint's OpenVINO form, from the cache or made now."""
+    """The checkpoint converted to OpenVINO, from the cache if possible."""
     if cache_dir is None:
         return to_openvino(load_model(path)[0])
     cached = Path(cache_dir).expanduser() / f"reid-{_VERSION}-{content[:32]}.xml"
@@ -249,7 +260,7 @@ def _size(crop: Crop) -> tuple[int, ...]:
 
 
 def _fill(target: npt.NDArray[np.uint8], crop: Crop, colour: Literal["bgr", "rgb"]) -> None:
-    """Write a crop, stretched, into `target` (3, h, w), RGB."""
+    """Resize a crop into `target`, (3, h, w) RGB."""
     pixels: npt.NDArray[np.uint8] = np.asarray(crop.convert("RGB")) if isinstance(crop, Image.Image) else crop
     reverse = colour == "bgr" and not isinstance(crop, Image.Image)
     if pixels.dtype != np.uint8:

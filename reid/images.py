@@ -1,4 +1,4 @@
-"""Reading one image."""
+"""Reading image files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RgbImage = npt.NDArray[np.uint8]
 
 
 class UnreadableImage(InputError):
-    """A file that is no whole image; the text names it."""
+    """An image file that is missing, truncated or in an unknown format; the message names it."""
 
 
 def read_image(path: str | Path) -> RgbImage:
-    """An image as RGB.
+    """Read an image file as RGB.
 
-    Grey, palette, transparent and 16-bit images become RGB; an image of one pixel is an image.
+    Greyscale, palette, transparent and 16-bit images are converted to 8-bit RGB.
 
     Returns:
         (h, w, 3) uint8, h and w at least 1.

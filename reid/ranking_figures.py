@@ -1,4 +1,4 @@
-"""A data set's protocol applied to vectors: mAP and CMC, plain and re-ranked, over all of its splits."""
+"""A data set's evaluation protocol: mAP and CMC, plain and re-ranked, over all of its splits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CMC = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Fractions; the mean over the splits and the standard deviation over them (0 with one split).
+    """mAP and CMC as fractions: mean and standard deviation over the splits (0 with one split).
 
     Attributes:
-        mean_average_precision: mAP, mean and deviation.
-        cmc: CMC@k, mean and deviation, for each k of `CMC`.
+        mean_average_precision: mAP, mean and standard deviation.
+        cmc: CMC@k, mean and standard deviation, for each k in `CMC`.
     """
 
     mean_average_precision: tuple[float, float]
@@ -29,12 +29,12 @@ class Figures:
 
     @classmethod
     def of(cls, rankings: Sequence[Ranking]) -> Figures:
-        """The figures of one ranking a split."""
+        """Aggregate one ranking per split."""
         repeated = RepeatedRanking(tuple(rankings))
         return cls(repeated.mean_average_precision, {k: repeated.cmc(k) for k in CMC})
 
     def as_dict(self) -> dict[str, float]:
-        """`mAP`, `mAP_std`, `cmc1`, `cmc1_std`, ..."""
+        """Keys `mAP`, `mAP_std`, `cmc1`, `cmc1_std`, ..."""
         figures = {"mAP": self.mean_average_precision, **{f"cmc{k}": value for k, value in self.cmc.items()}}
         result: dict[str, float] = {}
         for name, (mean, deviation) in figures.items():
@@ -45,15 +45,15 @@ class Figures:
 def rank_split(
     query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
 ) -> Ranking:
-    """Rank one split's gallery for its queries, exactly and in chunks, by cosine or re-ranked distance.
+    """Rank one split's gallery for its queries, exactly and in chunks, by cosine similarity or re-ranked distance.
 
-    Junk is a gallery image with the query's identity and camera, and the query's own file.
+    Gallery images with the query's identity and camera, and the query's own file, are junk (ignored).
 
     Args:
         query: (q, d) vectors of `split.query`.
         gallery: (g, d) vectors of `split.gallery`.
         split: identities and cameras.
-        rerank: k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
+        rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
     """
     row_of = {path: row for row, path in enumerate(split.gallery.path)}
     matches = find_matches(

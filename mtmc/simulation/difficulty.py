@@ -1,4 +1,4 @@
-"""python -m mtmc.simulation.difficulty: do simulated vehicles look like vehicles, and are they hard to tell apart?"""
+"""python -m mtmc.simulation.difficulty: are simulated vehicles detected, and are they hard to tell apart?"""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from evaluation.overlap import iou
 from evaluation.ranking import Ranking, find_matches, rank
 
 MIN_HEIGHT = 40
-"""Pixels: a detector is asked for vehicles taller than this."""
+"""Minimum height in pixels of the vehicles in the detector test."""
 MIN_UNOCCLUDED = 0.9
-"""Share of the silhouette that must be seen, and of the extent that must lie in the image, to count as unoccluded."""
+"""Minimum visible fraction of the silhouette, and fraction inside the image, of an unoccluded vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionCounts:
-    """What a detector found: of unoccluded tall vehicles, of all annotated ones, and how many of its boxes are
-    vehicles."""
+    """Counts of a detector: recall on tall unoccluded and on all annotated vehicles, and precision."""
 
     tall: int
     tall_found: int
@@ -40,7 +39,7 @@ class DetectionCounts:
     boxes_right: int
 
     def text(self) -> str:
-        """Three lines for a person."""
+        """A summary of three lines."""
         return (
             f"recall, unoccluded and taller than {MIN_HEIGHT} px: {_share(self.tall_found, self.tall)}\n"
             f"recall, all annotated: {_share(self.annotated_found, self.annotated)}\n"
@@ -49,12 +48,12 @@ class DetectionCounts:
 
 
 def count_detections(cameras: Sequence[Path], detector: Detector, every: int) -> DetectionCounts:
-    """Compare a detector's boxes with the vehicles in `gt/visible.txt`, at IoU 0.5.
+    """Compare a detector's boxes with the vehicles in `gt/visible.txt` at IoU 0.5.
 
     Args:
         cameras: camera folders of a simulated scenario.
-        detector: finds vehicles.
-        every: every how many frames one is looked at.
+        detector: the detector to test.
+        every: use every n-th frame.
     """
     counts = np.zeros(6, np.int64)
     for camera in cameras:
@@ -65,18 +64,16 @@ def count_detections(cameras: Sequence[Path], detector: Detector, every: int) ->
 
 
 def colour_ranking(root: Path) -> Ranking:
-    """Rank a re-id set in VeRi-776's layout by colour alone: histograms of hue, saturation and value, 8 bins each
-    (Hellinger distance)."""
+    """Rank a re-id set in VeRi-776's layout by HSV histograms with 8 bins per channel (Hellinger distance)."""
     query, query_identity, query_camera = _histograms(root / "image_query")
     gallery, identity, camera = _histograms(root / "image_test")
     return rank(query, gallery, find_matches(query_identity, identity, query_camera, camera))
 
 
 def look_alikes(path: Path) -> tuple[int, int]:
-    """How many of the vehicles listed in a `simulated_vehicles` file share model and paint with another one, and how
-    many there are."""
+    """Count the vehicles in a `simulated_vehicles` file that share model and paint with another, and all of them."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; simulate the data with python -m mtmc.simulate")
+        raise InputError(f"{path}: file not found; simulate the data with python -m mtmc.simulate")
     rows = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
     kinds = [(model, paint) for _, _, model, paint in rows]
     return sum(kinds.count(kind) > 1 for kind in kinds), len(kinds)
@@ -86,7 +83,7 @@ def read_visible(camera: Path) -> npt.NDArray[np.float64]:
     """`gt/visible.txt`: (n, 9) float64 frame, id, left, top, width, height, visible, inside, label."""
     path = camera / "gt" / "visible.txt"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; simulate the scenario with python -m mtmc.simulate")
+        raise InputError(f"{path}: file not found; simulate the scenario with python -m mtmc.simulate")
     rows = [line.split(",") for line in path.read_text().splitlines()]
     return np.array(rows, np.float64).reshape(-1, 9)
 
@@ -105,7 +102,7 @@ def _compare(truth: npt.NDArray[np.float64], found: Detections) -> npt.NDArray[n
 def _histograms(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     paths = sorted(folder.glob("*.jpg"))
     if not paths:
-        raise InputError(f"{folder}: no images; make a set with python -m mtmc.simulate --reid --output DIR")
+        raise InputError(f"{folder}: no images; create a set with python -m mtmc.simulate --reid --output DIR")
     rows = []
     for path in paths:
         hsv = cv2.cvtColor(np.asarray(cv2.imread(str(path))), cv2.COLOR_BGR2HSV)
@@ -124,14 +121,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtmc.simulation.difficulty", description=__doc__)
     parser.add_argument(
-        "--scenario", type=Path, help="a simulated scenario's folder, for example DIR/validation/sim-S06"
+        "--scenario", type=Path, help="folder of a simulated scenario, for example DIR/validation/sim-S06"
     )
-    parser.add_argument("--weights", help="a detector, for example a COCO-trained YOLO11n's file")
+    parser.add_argument("--weights", help="weights of a detector, for example a COCO-trained YOLO11n")
     parser.add_argument(
-        "--image-size", type=int, default=640, help="pixels of the detector's longer side (default 640)"
+        "--image-size", type=int, default=640, help="input size of the detector in pixels (default: 640)"
     )
-    parser.add_argument("--every", type=int, default=15, help="every how many frames one is looked at (default 15)")
-    parser.add_argument("--reid", type=Path, help="a simulated re-id set's folder")
+    parser.add_argument("--every", type=int, default=15, help="use every n-th frame (default: 15)")
+    parser.add_argument("--reid", type=Path, help="folder of a simulated re-id set")
     arguments = parser.parse_args(argv)
     if not arguments.scenario and not arguments.reid:
         raise InputError("nothing to measure: name --scenario DIR --weights FILE, or --reid DIR, or both")
@@ -152,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _scenario(folder: Path, weights: str | None, image_size: int, every: int) -> None:
     cameras = sorted(path.parent for path in folder.glob("*/vdo.avi"))
     if not cameras:
-        raise InputError(f"--scenario {folder}: holds no <camera>/vdo.avi")
+        raise InputError(f"--scenario {folder}: contains no <camera>/vdo.avi")
     sys.stdout.write(f"scenario (simulated) {folder.name}\n")
     listed = folder.parent.parent / "simulated_vehicles" / f"{folder.name}.txt"
     sys.stdout.write(f"vehicles with a look-alike: {_share(*look_alikes(listed))}\n")

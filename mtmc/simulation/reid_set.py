@@ -23,8 +23,8 @@ from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
 _WIDTH, _HEIGHT = 960, 540
 _SNAPSHOTS = 7
-_TOGETHER = 5
-"""Vehicles that pass a camera at the same time, and hide each other now and then."""
+_GROUP_SIZE = 5
+"""Vehicles that pass a camera at the same time and may occlude each other."""
 _COLOURS = {
     "yellow": 1,
     "green": 3,
@@ -38,7 +38,7 @@ _COLOURS = {
     "black": 10,
 }
 _TYPES = {"sedan": 1, "suv": 2, "van": 3, "hatchback": 4, "pickup": 6, "bus": 7, "truck": 8}
-"""VeRi-776's own numbers of colours and types."""
+"""VeRi-776's colour and type numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +73,25 @@ def simulate_reid(
     min_visible: float = 0.5,
     min_inside: float = 0.8,
 ) -> None:
-    """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
+    """Write a re-id data set with three quarters of the identities for training and one quarter for testing.
 
-    Every identity is seen by four to six cameras, about five images each. At least half of the identities have a
+    Every identity is seen by four to six cameras, in about five images each. At least half of the identities have a
     look-alike of the same model and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al.
-    2016); queries are members of image_test, gallery images of the query's identity and camera are junk.
+    2016); queries are part of image_test, and gallery images with the query's identity and camera are junk.
 
     Args:
-        output: folder to make; must not hold anything yet.
-        seed: decides everything.
+        output: folder to create; must be empty if it exists.
+        seed: seed of all random choices.
         identities: at least 8.
-        workers: processes.
-        progress: called with cameras done and cameras in all.
+        workers: number of processes.
+        progress: called with the number of finished cameras and of all cameras.
         cameras: at least 2.
-        min_side: pixels of the shorter side of a vehicle's box; smaller ones make no image.
-        min_visible: share of a vehicle that others leave visible; more hidden ones make no image.
-        min_inside: share of a vehicle that is inside the camera's image.
+        min_side: minimum shorter side of a vehicle's box in pixels.
+        min_visible: minimum fraction of a vehicle's silhouette that is not occluded.
+        min_inside: minimum fraction of a vehicle inside the camera image.
 
     Raises:
-        InputError: `output` is not empty, there are too few identities, or a least value is out of its range.
+        InputError: `output` is not empty, there are too few identities, or a minimum is out of range.
     """
     if identities < 8:
         raise InputError(f"--identities: must be at least 8, not {identities}")
@@ -99,10 +99,10 @@ def simulate_reid(
         raise InputError(f"--min-side: must be at least 1 pixel, not {min_side}")
     for name, share in (("visible", min_visible), ("inside", min_inside)):
         if not 0 < share <= 1:
-            raise InputError(f"--min-{name}: is a share above 0 and at most 1, not {share:g}")
+            raise InputError(f"--min-{name}: must be above 0 and at most 1, not {share:g}")
     random = np.random.default_rng([seed, 10])
-    tests = max(2, identities // 4)
-    vehicles = population(identities - tests, random) + population(tests, random)
+    test_identities = max(2, identities // 4)
+    vehicles = population(identities - test_identities, random) + population(test_identities, random)
     seen_by: list[list[int]] = [[] for _ in range(cameras)]
     for number in range(identities):
         for camera in random.choice(cameras, min(cameras, int(random.integers(4, 7))), replace=False):
@@ -127,14 +127,18 @@ def simulate_reid(
             if progress:
                 progress(done, len(tasks))
         images.sort(key=lambda p: p.name)
-        _write(folder, images, vehicles, identities - tests, np.random.default_rng([seed, 11]))
+        _write(folder, images, vehicles, identities - test_identities, np.random.default_rng([seed, 11]))
 
 
 def _write(
-    folder: Path, images: Sequence[_ImageFile], vehicles: Sequence[Vehicle], trains: int, random: np.random.Generator
+    folder: Path,
+    images: Sequence[_ImageFile],
+    vehicles: Sequence[Vehicle],
+    train_identities: int,
+    random: np.random.Generator,
 ) -> None:
-    train = [p for p in images if p.identity <= trains]
-    test = [p for p in images if p.identity > trains]
+    train = [p for p in images if p.identity <= train_identities]
+    test = [p for p in images if p.identity > train_identities]
     by_track: dict[tuple[int, int], list[_ImageFile]] = {}
     for image in test:
         by_track.setdefault((image.identity, image.camera), []).append(image)
@@ -160,7 +164,7 @@ def _write(
     for name, title, subset in (("train", "TrainingImages", train), ("test", "TestImages", test)):
         items = [
             f'    <Item imageName="{p.name}" vehicleID="{p.identity:04d}" cameraID="c{p.camera:03d}" '
-            + _kind(vehicles[p.identity - 1])
+            + _colour_and_type(vehicles[p.identity - 1])
             for p in subset
         ]
         lines = [
@@ -172,12 +176,12 @@ def _write(
     write_text(folder / "simulated_vehicles.txt", vehicle_list(vehicles))
 
 
-def _kind(vehicle: Vehicle) -> str:
+def _colour_and_type(vehicle: Vehicle) -> str:
     return f'colorID="{_COLOURS[vehicle.paint]}" typeID="{_TYPES[vehicle.model.kind]}"/>'
 
 
 def _film(task: _CameraTask) -> list[_ImageFile]:
-    """All images of one camera."""
+    """Render all images of one camera."""
     random = np.random.default_rng([task.seed, 12, task.camera])
     city = int(np.random.default_rng([task.seed, 13]).integers(1 << 30))
     layout = np.random.default_rng([task.seed, 14])
@@ -188,7 +192,7 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
     renderer = CameraRenderer(lens, network, Light.draw(random), city)
     sensor = Sensor.draw(random)
     exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
-    paths = _stretches(lens, passages(network, node), task.min_side, task.min_inside)
+    paths = _visible_paths(lens, passages(network, node), task.min_side, task.min_inside)
     bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
     taken: dict[int, list[_ImageFile]] = {n: [] for n in task.identities}
     frame = 0
@@ -197,8 +201,8 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
         if not missing:
             break
         order = [missing[i] for i in random.permutation(len(missing))]
-        for first in range(0, len(order), _TOGETHER):
-            group = order[first : first + _TOGETHER]
+        for first in range(0, len(order), _GROUP_SIZE):
+            group = order[first : first + _GROUP_SIZE]
             ways = [paths[int(random.integers(len(paths)))] for _ in group]
             phase = random.uniform(-0.08, 0.08, len(group))
             frame += 200
@@ -220,10 +224,10 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
     return [p for images in taken.values() for p in images]
 
 
-def _stretches(
+def _visible_paths(
     lens: Lens, paths: Sequence[npt.NDArray[np.float64]], min_side: int, min_inside: float
 ) -> list[npt.NDArray[np.float64]]:
-    """The parts of `paths` where a car is in the image and large enough, with eight pixels to spare."""
+    """The longest part of each path where a car is inside the image and large enough, with a margin of eight pixels."""
     edge = 0.46 + max(0.0, 0.8 - min_inside) / 4
     result = []
     for path in paths:
@@ -250,7 +254,7 @@ def _poses(ways: Sequence[npt.NDArray[np.float64]], progress: npt.NDArray[np.flo
 
 
 def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which vehicles to keep so that none stand in each other; the first come, first kept."""
+    """Mask of vehicles to keep so that none overlap; earlier ones take precedence."""
     keep = np.ones(len(poses), np.bool_)
     for i in range(len(poses)):
         offset = poses[:i, :2] - poses[i, :2]
@@ -263,15 +267,15 @@ def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> 
 
 
 def _compress(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
-    """What video compression leaves of a frame; returns BGR. JPEG stands in for H.264: it is alike at these sizes and
-    needs no stream."""
+    """Apply compression artefacts to a frame; returns BGR. JPEG stands in for H.264: it looks similar at these sizes
+    and needs no stream."""
     bgr = np.ascontiguousarray(image[..., ::-1])
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def _crop(image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], random: np.random.Generator) -> bytes:
-    """Cut out a box as a detector would give it: a little off."""
+    """Crop a box with a random offset, like that of a detector."""
     left, top, width, height = (float(v) for v in box)
     low, high = random.normal(0.01, 0.035, (2, 2))
     x0, y0 = max(0, round(left - low[0] * width)), max(0, round(top - low[1] * height))

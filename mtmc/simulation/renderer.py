@@ -1,4 +1,4 @@
-"""One camera's image of the city: the still part is rendered once, vehicles are drawn over it frame by frame."""
+"""Rendering the frames of one camera: static scenery is rendered once, vehicles are drawn over it in each frame."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from mtmc.simulation.mesh import Mesh
 from mtmc.simulation.network import Network
 
 MAX_DISTANCE = 140.0
-"""Metres: vehicles farther away are not drawn."""
+"""Maximum distance of a rendered vehicle in metres."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFrame:
-    """One frame.
+    """One rendered frame.
 
     Attributes:
-        image: (h, w, 3) uint8 RGB before the sensor; empty (0, 0, 3) where none was asked for.
-        box: (n, 4) float32 left, top, width, height in pixels of what is visible of each vehicle; zeros where nothing
-            is.
-        visible: (n,) float32, share of the vehicle's silhouette within the image that nothing hides.
-        inside: (n,) float32, share of the vehicle's extent that lies within the image.
+        image: (h, w, 3) uint8 RGB before sensor effects; empty (0, 0, 3) if rendering of colours is off.
+        box: (n, 4) float32, left, top, width, height in pixels of the visible part of each vehicle; zeros if invisible.
+        visible: (n,) float32, unoccluded fraction of the vehicle's silhouette inside the image.
+        inside: (n,) float32, fraction of the vehicle's extent inside the image.
     """
 
     image: npt.NDArray[np.uint8]
@@ -45,10 +44,10 @@ class CameraRenderer:
 
     Args:
         lens: the camera.
-        network: the city.
+        network: road network of the city.
         light: sun and sky.
-        seed: the city's: the same for all its cameras.
-        image: False leaves colours out and only finds boxes.
+        seed: seed of the city, the same for all its cameras.
+        image: False computes boxes only, without colours.
     """
 
     def __init__(self, lens: Lens, network: Network, light: Light, seed: int, image: bool = True) -> None:
@@ -70,7 +69,7 @@ class CameraRenderer:
 
     @property
     def background(self) -> npt.NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB: the image without vehicles."""
+        """(h, w, 3) uint8 RGB, the image without vehicles."""
         return self._background
 
     def render(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> RenderedFrame:
@@ -106,7 +105,7 @@ class CameraRenderer:
         return RenderedFrame(image, box, visible, inside)
 
     def within(self, pose: npt.NDArray[np.float64]) -> bool:
-        """Whether a vehicle at a pose (4,) may be in the image at all."""
+        """Whether a vehicle at a pose (4,) may be visible."""
         away = pose[:2] - self._centre[:2]
         return float(away @ self._rotation[2, :2]) >= -6 and float(np.hypot(*away)) <= MAX_DISTANCE
 
@@ -125,7 +124,7 @@ class CameraRenderer:
         self._dirty = (left, top, right, bottom)
 
     def _extent(self, body: Body, pose: npt.NDArray[np.float64]) -> tuple[float, float, float, float] | None:
-        """The vehicle's box in pixels, not clipped; None where it is out of sight."""
+        """Unclipped box of a vehicle in pixels; None if it is out of view."""
         if not self.within(pose):
             return None
         pixels, depth = self._lens.project(_placed(body.outline, pose))
@@ -160,7 +159,7 @@ class CameraRenderer:
         return raster.draw(*shape, *camera, self._colour, self._depth, self._label, self._stamp, self._stamped)
 
     def _shadows(self, items: Sequence[tuple[Body, npt.NDArray[np.float64]]]) -> npt.NDArray[np.uint8]:
-        """(h, w) uint8: how dark the vehicles make the ground."""
+        """(h, w) uint8, strength of the vehicles' shadows on the ground."""
         mask = np.zeros((self._lens.height, self._lens.width), np.uint8)
         drift = -self._light.sun / self._light.sun[2]
         for body, pose in items:
@@ -183,14 +182,14 @@ class CameraRenderer:
         cv2.fillConvexPoly(mask, hull, value, cv2.LINE_AA, 4)
 
     def _render_static(self, network: Network, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Draw what stands still into the buffers; returns the image (h, w, 3) and the open ground (h, w)."""
+        """Render the static scenery into the buffers; returns the image (h, w, 3) and a mask of open ground (h, w)."""
         lens = self._lens
         forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
-        things = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
+        objects = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
         if self._paint:
-            self._colour[:] = backdrop(lens, network, self._light, things.shadows, seed, raster.SUPERSAMPLE)
-        for mesh, two_sided in ((things.mesh, False), (things.leaves, True)):
-            self._rasterise(mesh, things.texture, 1.0, np.zeros(4), 1, two_sided)
+            self._colour[:] = backdrop(lens, network, self._light, objects.shadows, seed, raster.SUPERSAMPLE)
+        for mesh, two_sided in ((objects.mesh, False), (objects.leaves, True)):
+            self._rasterise(mesh, objects.texture, 1.0, np.zeros(4), 1, two_sided)
         scale = raster.SUPERSAMPLE
         background = np.zeros((0, 0, 3), np.uint8)
         if self._paint:

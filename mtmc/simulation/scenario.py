@@ -1,4 +1,4 @@
-"""A simulated scenario in CityFlow's layout: videos, ground truth, regions of interest, calibration, clocks."""
+"""Simulated scenarios in CityFlow's layout: videos, ground truth, regions of interest, calibrations, clocks."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from mtmc.simulation.truth import Rows, annotated, region_of_interest
 from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
 MAX_START_OFFSET = 6.0
-"""Seconds: clips start up to this much after the first one."""
+"""Maximum start delay of a clip relative to the first one in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything about a scenario but its images.
+    """A complete scenario except for its rendered images.
 
     Attributes:
-        network: the roads; city: seed of what stands along them; light: sun and sky.
-        lenses, sensors, starts: of each camera; starts in seconds.
-        vehicles: all vehicles; the last `parked` (k, 4) of them stand still at those poses.
-        traffic: where the others are.
+        network: road network; city: seed of the scenery; light: sun and sky.
+        lenses, sensors, starts: one per camera; starts in seconds.
+        vehicles: all vehicles; the last k of them are parked.
+        parked: (k, 4) poses of the parked vehicles.
+        traffic: trajectories of the moving vehicles.
     """
 
     network: Network
@@ -114,16 +115,15 @@ def simulate_scenario(
     """Write `<output>/<split>/<name>/c0nn/...`, `<output>/cam_timestamp/<name>.txt` and
     `<output>/cam_framenum/<name>.txt`.
 
-    `gt/gt.txt` holds what CityFlow's does: the vehicles that at least two cameras saw, boxes as annotators draw them.
-    `gt/visible.txt` holds every
-    vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`: the share of its silhouette that
-    nothing hides, the share of
-    its extent that lies in the image, its COCO class. The files appear together when all are complete.
+    As in CityFlow, `gt/gt.txt` contains the vehicles seen by at least two cameras, with boxes as annotators draw them.
+    `gt/visible.txt` contains every vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`, with
+    the unoccluded fraction of its silhouette, the fraction of its extent inside the image, and its COCO class. The
+    output appears only when it is complete.
 
     Args:
-        output: a folder that does not exist or is empty.
-        workers: processes; cameras are divided among them.
-        progress: called with cameras done and cameras in all.
+        output: folder to create; must be empty if it exists.
+        workers: number of processes; each renders whole cameras.
+        progress: called with the number of finished cameras and of all cameras.
 
     Raises:
         InputError: `output` is not empty.
@@ -196,7 +196,7 @@ def _task(settings: SimulationSettings, plan: Plan, camera: int, folder: Path) -
 
 
 def _film(task: _CameraTask) -> Rows:
-    """Write one camera's video, region of interest and calibration; returns every vehicle in every frame."""
+    """Write video, region of interest and calibration of one camera; returns every vehicle in every frame."""
     settings, lens = task.settings, task.lens
     task.folder.mkdir(parents=True)
     renderer = CameraRenderer(lens, task.network, task.light, task.city, image=settings.video)
@@ -224,7 +224,7 @@ def _film(task: _CameraTask) -> Rows:
 
 
 class _Video:
-    """H.264 in an AVI file, encoded by one thread: the same bytes for the same images."""
+    """Writes H.264 in an AVI file, with one thread for reproducibility."""
 
     def __init__(self, path: Path, settings: SimulationSettings, quality: int) -> None:
         self._container = av.open(str(path), "w")

@@ -1,4 +1,4 @@
-"""Figure 6: which pixels of a pair of images the similarity depends on (equation 6)."""
+"""Figure 6: saliency of the similarity of two images (equation 6)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from reid.views import resize
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """Of one pair and one network.
+    """Saliency of one pair of images for one network.
 
     Attributes:
-        similarity: dot product of the two vectors of length 1.
-        query: (h, w) float32, at the network's input resolution: over the channels, the largest absolute derivative of
-            the similarity by a pixel's value in 0..255.
+        similarity: dot product of the two unit vectors.
+        query: (h, w) float32 at the network's input resolution: absolute derivative of the similarity with respect to
+            the pixel value (0..255), maximum over the channels.
         gallery: (h, w) float32, the same for the gallery image.
     """
 
@@ -36,22 +36,22 @@ class Saliency:
 def pair_saliency(model: ReidModel, query: RgbImage, gallery: RgbImage) -> Saliency:
     """m_q = grad_{I_q} f(I_q) . f(I_g) and m_g = grad_{I_g} f(I_q) . f(I_g), equation 6 of the paper.
 
-    Gradients at the input, not Grad-CAM: nothing is up-sampled.
+    These are gradients at the input, not Grad-CAM: nothing is upsampled.
 
     Args:
-        model: f is its L2-normalised embedding; left in evaluation mode.
+        model: f is its L2-normalised embedding; put into evaluation mode.
         query: (h, w, 3) uint8 RGB of any size; resized to the network's input.
-        gallery: likewise, another image.
+        gallery: likewise; a different image.
 
     Raises:
-        InputError: both are the same image: no change of a pixel makes two equal vectors more similar, so that the
-            gradient is zero and what is drawn of it would be rounding errors.
+        InputError: the images are identical: the similarity is then at its maximum, and its gradient would be nothing
+            but rounding errors.
     """
     model.eval()
     device = next(model.parameters()).device
     pair = np.stack([resize(image, model.config.image_size) for image in (query, gallery)])
     if np.array_equal(pair[0], pair[1]):
-        raise InputError("--query and --gallery show the same image, whose saliency is zero; give two images")
+        raise InputError("--query and --gallery are identical, so the saliency is zero; give two different images")
     images = torch.from_numpy(pair).permute(0, 3, 1, 2).float().to(device).requires_grad_()
     vectors = F.normalize(model.embed(normalise(images, model.config)), dim=1)
     similarity = (vectors[0] * vectors[1]).sum()
@@ -63,7 +63,7 @@ def pair_saliency(model: ReidModel, query: RgbImage, gallery: RgbImage) -> Salie
 def draw_saliency(
     query: RgbImage, gallery: RgbImage, names: Sequence[str], found: Sequence[Saliency], percentile: float = 99.5
 ) -> Figure:
-    """The two images, then one column a network: m_q above m_g, each brightened to its own `percentile`."""
+    """Plot the two images, then m_q above m_g in one column per network, each scaled to its `percentile`."""
     figure = Figure(figsize=(2.6 * (len(names) + 1), 5.4))
     grid = figure.subplots(2, len(names) + 1, squeeze=False)
     for row, (label, image) in enumerate((("query", query), ("gallery", gallery))):

@@ -1,4 +1,4 @@
-"""How good the averaged network is while it trains: mAP and CMC@1 on a split, in the training process."""
+"""Validation during training: mAP and CMC@1 of the averaged network on a test split."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _BATCH = 64
 def embed_images(
     model: ReidModel, store: ImageStore, device: torch.device, half: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Features of all images of a store, with the running statistics of the norms.
+    """Compute the features of all images of a store in evaluation mode.
 
     Args:
-        model: left in the mode in which it came.
+        model: the network; its train/eval mode is restored.
         store: the images.
-        device: where the model is.
-        half: bfloat16 forward.
+        device: device of the model.
+        half: run in bfloat16.
 
     Returns:
-        (n, dims) L2-normalised features, and (n,) which images could be read; rows of the others are 0.
+        (n, dims) L2-normalised features, zero for unreadable images, and an (n,) mask of the readable ones.
     """
     training = model.training
     model.eval()
@@ -54,12 +54,12 @@ def embed_images(
 
 
 class Validation:
-    """A split whose images are read once and ranked again at each call.
+    """A test split that is ranked again at each call; images are read once if they fit into memory.
 
     Args:
         split: queries and gallery.
-        queries: at most so many queries, evenly spread; 0 takes all.
-        gigabytes: memory that decoded images may take.
+        queries: maximum number of queries, chosen evenly; 0 uses all.
+        gigabytes: memory limit for decoded images.
     """
 
     def __init__(self, split: Split, queries: int = 0, gigabytes: float = 0.0) -> None:
@@ -71,7 +71,7 @@ class Validation:
         self._store = ImageStore(both.path.tolist(), gigabytes)
 
     def __call__(self, model: ReidModel, device: torch.device, half: bool = False) -> dict[str, float]:
-        """`mAP` and `cmc1` of the model, fractions; unreadable images are left out."""
+        """Compute `mAP` and `cmc1` as fractions; unreadable images are skipped."""
         features, readable = embed_images(model, self._store, device, half)
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]

@@ -16,7 +16,7 @@ from mtmc.simulation.detection_set import simulate_detection
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("simulated") / "detection"
-    simulate_detection(root, 4, 12, 1, width=320, height=180, frames_of_camera=2)
+    simulate_detection(root, 4, 12, 1, width=320, height=180, frames_per_camera=2)
     return root
 
 

@@ -51,7 +51,7 @@ def test_processes_share_one_batch(tmp_path: Path, write_images: WriteImages) ->
     assert torch.equal(torch.cat([p.labels for p in parts]), whole.labels)
     views = torch.cat([p.global_views.view(2, 4, 3, 16, 16) for p in parts], dim=1)
     assert torch.equal(views, whole.global_views.view(2, 8, 3, 16, 16))
-    with pytest.raises(InputError, match="4 identities cannot be shared evenly by 3"):
+    with pytest.raises(InputError, match="4 identities cannot be divided among 3"):
         _maker(table, processes=3)
 
 
@@ -83,7 +83,7 @@ def test_nothing_readable_at_all_is_an_error_that_names_a_file(tmp_path: Path, w
     table = write_images(tmp_path, identities=4, images=2)
     for path in table.path:
         Path(path).write_bytes(b"")
-    with pytest.raises(InputError, match=r"\.png: not one image of batch 0"):
+    with pytest.raises(InputError, match=r"\.png: no image of batch 0"):
         _maker(table)[0]
 
 

@@ -59,7 +59,7 @@ def test_an_identity_with_a_single_image_repeats_it() -> None:
 
 
 def test_fewer_identities_than_p_says_what_to_set() -> None:
-    with pytest.raises(InputError, match=r"sampler\.identities.*takes 8.*have 3.*at most 3"):
+    with pytest.raises(InputError, match=r"sampler\.identities.*needs 8.*has 3.*at most 3"):
         IdentityBatches([0, 1, 2], 8, 4, 0)
 
 

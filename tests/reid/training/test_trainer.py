@@ -247,7 +247,7 @@ def test_a_gradient_that_is_no_number_is_never_stored(
     run = {**tiny_settings().run.model_dump(), "log_every": 100, "save_every": 1}
     trainer = make_trainer(table, tiny_settings(run=run))
     trainer.student.classifier.bias.register_hook(lambda gradient: torch.full_like(gradient, torch.inf))
-    with pytest.raises(InputError, match="length inf at step 1"):
+    with pytest.raises(InputError, match="gradient norm inf at step 1"):
         trainer.run(tmp_path / "run")
     assert not (tmp_path / "run" / "state.safetensors").exists()
 
