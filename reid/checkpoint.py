@@ -119,6 +119,15 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return tensors, description
 
 
+def is_own_checkpoint(path: Path) -> bool:
+    """Whether a .safetensors file was written by this project, or is too damaged to tell."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _HEADER in (file.metadata() or {})
+    except (SafetensorError, OSError, RuntimeError, ValueError):
+        return True
+
+
 def versions() -> dict[str, str]:
     """Versions of the packages that affect the results."""
     result = {"python": platform.python_version()}

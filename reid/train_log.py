@@ -33,18 +33,12 @@ class TrainLog:
     """Writes `log.csv` and, optionally, TensorBoard events into a run's folder.
 
     Args:
-<<<<<<< HEAD
-        folder: of the run.
-        step: the step that the run starts from; rows of a stopped run beyond it are dropped.
-        tensorboard: write events too.
-
-    Raises:
-        InputError: TensorBoard, an optional dependency, is not installed.
-=======
         folder: output folder of the run.
         step: step that the run (re)starts from; later rows of a stopped run are dropped.
         tensorboard: also write TensorBoard events.
->>>>>>> f5101be (reid, simulation: rewrite docstrings, help and errors in plain English)
+
+    Raises:
+        InputError: TensorBoard, an optional dependency, is not installed.
     """
 
     def __init__(self, folder: Path, step: int = 0, tensorboard: bool = True) -> None:

@@ -58,11 +58,27 @@ def make_views(image: RgbImage, settings: ViewSettings, size: tuple[int, int], r
     return Views(global_views, local_views)
 
 
-def resize(image: RgbImage, size: tuple[int, int]) -> RgbImage:
-    """Resize (h, w, 3) to `size` (height, width): bilinear, or area averaging when shrinking by more than half."""
+_INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+}
+
+
+def resize(image: RgbImage, size: tuple[int, int], interpolation: str | None = None) -> RgbImage:
+    """Resize (h, w, 3) to `size` (height, width).
+
+    Args:
+        image: uint8.
+        size: height and width in pixels.
+        interpolation: `nearest`, `bilinear`, `bicubic` or `area`; None is bilinear, or area when shrinking by more than
+            half.
+    """
     height, width = size
-    downscales = image.shape[0] > 2 * height or image.shape[1] > 2 * width
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if downscales else cv2.INTER_LINEAR)  # type: ignore[return-value]
+    if interpolation is None:
+        interpolation = "area" if image.shape[0] > 2 * height or image.shape[1] > 2 * width else "bilinear"
+    return cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])  # type: ignore[return-value]
 
 
 def draw_box(
