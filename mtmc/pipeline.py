@@ -29,6 +29,7 @@ from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
 from mtmc.tracking.reliable_span import sure_part
 from mtmc.tracking.repair import parked
+from reid.network_options import related_files
 
 StoredCrops = Callable[[], CropVectors]
 """Reads the vectors of one camera's crops; those of all cameras together need not fit in memory."""
@@ -41,10 +42,14 @@ class Extraction:
     Attributes:
         name: its name in tables and folders.
         weights: its weights; None runs without appearance.
+        options: how to feed a network of another project (see `reid.network_options`), "" for none.
+        notes: what was assumed about that network, one line each.
     """
 
     name: str
     weights: Path | None
+    options: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,8 @@ def embed_observations(
             "reid.deploy",
             "reid.views",
         ),
-        "weights": cache.file_digest(extraction.weights),
+        "weights": [cache.file_digest(file) for file in related_files(extraction.weights)],
+        "options": extraction.options,
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
     }
@@ -192,7 +198,8 @@ def embed_observations(
                     # Imported here: it imports torch, which workers that observe a camera do not need.
                     from reid.extractor import Extractor
 
-                    extractor = Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
+                    weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
+                    extractor = Extractor.load(weights, device, cache_dir=cache.root / "extractors")
             crops = observation.crops()
             with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
                 write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))

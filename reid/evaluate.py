@@ -150,6 +150,11 @@ def evaluate_vectors(
             reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))
         first = first or seen
     assert first is not None
+    if not all(ranking.queries for ranking in plain):
+        raise InputError(
+            f"{dataset.name}: none of its {len(first.query)} queries has a match in the gallery: no image of the same "
+            "identity from another camera; check how identities and cameras are read from the file names"
+        )
     return Evaluation(
         dataset.name,
         len(plain),

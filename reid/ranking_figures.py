@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.ranking import Ranking, RepeatedRanking, find_matches, rank, rank_blocks
+from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
 from reid.datasets import Split
 
@@ -42,6 +42,18 @@ class Figures:
         return result
 
 
+def split_matches(split: Split) -> Matches:
+    """The gallery images of each query's identity; the query's own file and images of its camera are junk."""
+    row_of = {path: row for row, path in enumerate(split.gallery.path)}
+    return find_matches(
+        split.query.identity,
+        split.gallery.identity,
+        split.query.camera,
+        split.gallery.camera,
+        itself=np.array([row_of.get(path, -1) for path in split.query.path], np.int64),
+    )
+
+
 def rank_split(
     query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
 ) -> Ranking:
@@ -55,14 +67,7 @@ def rank_split(
         split: identities and cameras.
         rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
     """
-    row_of = {path: row for row, path in enumerate(split.gallery.path)}
-    matches = find_matches(
-        split.query.identity,
-        split.gallery.identity,
-        split.query.camera,
-        split.gallery.camera,
-        itself=np.array([row_of.get(path, -1) for path in split.query.path], np.int64),
-    )
+    matches = split_matches(split)
     if rerank:
         return rank_blocks(reranked_distances(query, gallery), matches)
     return rank(query, gallery, matches)

@@ -52,16 +52,12 @@ class TrainLog:
         self._file.flush()
         self._events = None
         if tensorboard:
-<<<<<<< HEAD
             try:
-                from torch.utils.tensorboard import SummaryWriter  # imports slowly: only where it is wanted
+                from torch.utils.tensorboard import SummaryWriter  # slow to import
             except ModuleNotFoundError as error:
                 raise InputError(
                     "TensorBoard is not installed; install mtmc[train], or train with --set run.tensorboard=false"
                 ) from error
-=======
-            from torch.utils.tensorboard import SummaryWriter  # slow to import
->>>>>>> f5101be (reid, simulation: rewrite docstrings, help and errors in plain English)
 
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mtmc.interface.result import ScenarioResult
 from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
 from mtmc.scenarios.scenario import Scenario
+from reid.network_options import split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
 
 REAL_DETECTOR = "yolo11n.pt"
@@ -99,7 +101,8 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     """The extractors of these names and files, all that ship for None; names that occur twice get a number.
 
     Raises:
-        InputError: a name is neither a shipped extractor nor a file, or the file of a shipped one is missing.
+        InputError: a name is neither a shipped extractor nor a file, the file of a shipped one is missing, or a file is not
+            a supported network.
     """
     wanted = list(EXTRACTORS) if names is None else [names] if isinstance(names, str | Path) else list(names)
     if not wanted:
@@ -107,7 +110,7 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     found = [_extraction(str(name)) for name in wanted]
     labels = [extraction.name for extraction in found]
     if len(set(labels)) < len(labels):
-        found = [Extraction(f"{e.name}-{i}", e.weights) for i, e in enumerate(found, 1)]
+        found = [replace(e, name=f"{e.name}-{i}") for i, e in enumerate(found, 1)]
     return tuple(found)
 
 
@@ -117,17 +120,21 @@ def default_detector(scenario: Scenario) -> str:
 
 
 def _extraction(name: str) -> Extraction:
+    """The extractor of one name or file. The file is read, so that a damaged one is found before any camera is read."""
     if name == NO_APPEARANCE:
         return Extraction(name, None)
+    from reid.extractor import Extractor  # imports torch, which --help and wrong arguments need not wait for
+
     shipped = shipped_extractor(name)
     if shipped is not None:
-        return Extraction(name, shipped)
-    path = Path(name)
+        return Extraction(name, shipped, notes=Extractor.check(shipped))
+    file, options = split_options(name)
+    path = Path(file)
     if not path.exists():
         raise InputError(
             f"reid {name}: neither a weights file nor a shipped extractor{nearest(name, [*EXTRACTORS, NO_APPEARANCE])}"
         )
-    return Extraction(path.stem, path)
+    return Extraction(path.stem, path, options, Extractor.check(name))
 
 
 def _text(path: str | Path | None) -> str | None:

@@ -136,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _scenario(arguments.scenario, arguments.weights, arguments.image_size, arguments.every)
     if arguments.reid:
         ranking = colour_ranking(arguments.reid)
+        if not ranking.queries:
+            raise InputError(f"--reid {arguments.reid}: no query has a match in image_test; simulate more identities")
         sys.stdout.write(f"re-id set (simulated) {arguments.reid.name}\n")
         sys.stdout.write(
             f"mAP of colour histograms: {ranking.mean_average_precision:.1%} over {ranking.queries} queries\n"

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from common.errors import InputError
-from evaluation.ranking import find_matches
 from reid.datasets import Split
+from reid.ranking_figures import split_matches
 
 BINS = 100
 MAX_DISTANCE = 2.0
@@ -49,11 +49,7 @@ def pair_distances(
     Raises:
         InputError: there are no positive pairs, or no negative ones.
     """
-    row_of = {path: row for row, path in enumerate(split.gallery.path)}
-    itself = np.array([row_of.get(path, -1) for path in split.query.path], np.int64)
-    matches = find_matches(
-        split.query.identity, split.gallery.identity, split.query.camera, split.gallery.camera, itself=itself
-    )
+    matches = split_matches(split)
     edges = np.linspace(0, MAX_DISTANCE, BINS + 1)
     positive, negative = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     sums = np.zeros(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from reid.datasets.holdout import hold_out
 from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
 
 _PARTS = ("train", "query", "gallery")
+# VeRi's 0001_c001_00016450_0.jpg and Market's 0002_c1s1_000451_03.jpg: identity, then camera.
+_IDENTITY_AND_CAMERA = re.compile(r"^-?\d+_c(?P<camera>\d+)(?:s\d+)?(?:_|\.|$)", re.IGNORECASE)
 
 
 def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
     """Read `<identity>/<camera>_*.jpg`, either in `root` or in its folders `train`, `query` and `gallery`.
 
-    Identities and cameras may be numbers or any words. A name without `_` has no known camera. Without `query` and
-    `gallery` folders, identities are held out for the test.
+    Identities and cameras may be numbers or any words. Names like VeRi's (`0001_c001_*.jpg`) or Market's
+    (`0002_c1s1_*.jpg`) are recognised: their camera is what follows the `c`. A name without `_` has no known camera.
+    Without `query` and `gallery` folders, identities are held out for the test.
 
     Args:
         root: the folder.
@@ -85,7 +89,8 @@ def _walk(folder: Path) -> list[tuple[str, str, str]]:
     rows = []
     for identity in sorted(p for p in folder.iterdir() if p.is_dir()):
         for name in list_images(identity):
-            camera = name.split("_", 1)[0] if "_" in name else ""
+            match = _IDENTITY_AND_CAMERA.match(name)
+            camera = match["camera"] if match else name.split("_", 1)[0] if "_" in name else ""
             rows.append((str(identity / name), identity.name, camera))
     return rows
 

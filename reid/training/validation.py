@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from common.errors import InputError
 from reid.datasets import ImageTable, Split
 from reid.images import UnreadableImage
 from reid.models import ReidModel, normalise
-from reid.ranking_figures import rank_split
+from reid.ranking_figures import rank_split, split_matches
 from reid.training.batches import ImageStore
 from reid.views import resize
 
@@ -60,6 +61,9 @@ class Validation:
         split: queries and gallery.
         queries: maximum number of queries, chosen evenly; 0 uses all.
         gigabytes: memory limit for decoded images.
+
+    Raises:
+        InputError: no query has a match in the gallery.
     """
 
     def __init__(self, split: Split, queries: int = 0, gigabytes: float = 0.0) -> None:
@@ -67,6 +71,10 @@ class Validation:
         if queries and len(chosen) > queries:
             chosen = chosen[np.linspace(0, len(chosen) - 1, queries).astype(np.int64)]
         self.split = Split(chosen, split.gallery)
+        if split_matches(self.split).junk.all():
+            raise InputError(
+                "validation: no query has a match in the gallery; check the identities and cameras of the data"
+            )
         both = ImageTable.concatenate([chosen, split.gallery])
         self._store = ImageStore(both.path.tolist(), gigabytes)
 
@@ -77,4 +85,6 @@ class Validation:
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])
         ranking = rank_split(features[:n][q], features[n:][g], split)
+        if not ranking.queries:
+            return {}  # nothing readable is left to rank: no figures rather than zeros
         return {"mAP": ranking.mean_average_precision, "cmc1": ranking.cmc(1)}

@@ -16,6 +16,7 @@ from reid.datasets import Dataset, ImageTable, Split, load_dataset
 from reid.evaluate import evaluate_model, evaluate_vectors, main, paths_of_tests
 from reid.models import ReidModel
 from reid.settings import ModelConfig
+from reid.training.validation import Validation
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,15 @@ def test_perfect_vectors_reach_one_and_unreadable_rows_do_not_count() -> None:
         evaluate_vectors(dataset, vectors, np.zeros(6, bool))
     with pytest.raises(InputError, match="no test images"):
         paths_of_tests(Dataset("tiny", query, ()))
+
+
+def test_no_figures_without_a_query_that_has_a_match() -> None:
+    query, gallery = ImageTable.of(["a", "b"], [1, 2], [1, 1]), ImageTable.of(["c", "d"], [1, 2], [1, 1])
+    dataset = Dataset("tiny", ImageTable.empty(), (Split(query, gallery),))
+    with pytest.raises(InputError, match=r"tiny: none of its 2 queries has a match in the gallery"):
+        evaluate_vectors(dataset, np.eye(4, dtype=np.float32))
+    with pytest.raises(InputError, match="no query has a match"):
+        Validation(dataset.splits[0])
 
 
 def test_a_model_is_evaluated_as_its_checkpoint_is(tiny_datasets: Path, checkpoint: Path, tmp_path: Path) -> None:
