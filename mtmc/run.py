@@ -123,8 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reid",
         nargs="+",
         metavar="NAME|PATH",
-        help="extractors to compare: baseline, ssbver, none for no appearance, or files of networks, with options where needed: "
-        "net.onnx:bgr,mean=0.5/0.5/0.5 (default: all shipped)",
+        help="extractors to compare: baseline, ssbver, none for no appearance, or files of networks, if need be with "
+        "options: net.onnx:bgr,mean=0.5/0.5/0.5 (default: all shipped)",
     )
     add = parser.add_argument_group("settings").add_argument
     add("--config", type=Path, metavar="FILE", help="settings of all stages as YAML")

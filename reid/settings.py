@@ -123,7 +123,9 @@ class LossSettings(Settings):
 class SelfSupervisionSettings(Settings):
     """Self-distillation of student and teacher; used if `loss.self_supervision` is above 0."""
 
-    objective: Literal["cross_entropy", "rmse"] = Field("cross_entropy", description="rmse: the variant of Table 6")
+    objective: Literal["cross_entropy", "rmse"] = Field(
+        "cross_entropy", description="rmse: L2 norm of the difference of student and teacher outputs (Table 6)"
+    )
     pairs: Literal["sum", "mean"] = Field(
         "sum",
         description="reduction over the 2 (1 + L) pairs of views: equation 4 sums; the script, with lambda_s = 0.005, "
@@ -183,8 +185,8 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0)
     output: str = Field("runs/reid", description="output folder: log.csv, checkpoints, TensorBoard events")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "bfloat16", description="arithmetic of the forward and backward passes"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the forward and backward passes; auto: by device and network"
     )
     channels_last: bool = Field(True, description="use the channels-last memory layout")
     compile: bool = Field(False, description="torch.compile the backbones: slower start, faster steps on GPUs")

@@ -108,13 +108,14 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
         table, split = hold_out(table, data.validation, run.seed)
     trainer = Trainer(settings, table, device, processes)
     log.info(
-        "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s",
+        "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s on %s",
         "SSBVER" if settings.self_supervised else "baseline",
         len(table),
         table.identities,
         trainer.steps,
         trainer.maker.share * processes.size,
         sum(p.numel() for p in trainer.teacher.model.parameters()) / 1e6,
+        trainer.settings.run.precision,
         device,
     )
     if split is None or not len(split.query) or not processes.first:
@@ -122,7 +123,7 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     check = Validation(split, data.validation_queries, data.cache_gigabytes)
 
     def validate_model(model: ReidModel) -> dict[str, float]:
-        return check(model, device, run.precision == "bfloat16")
+        return check(model, device, trainer.settings.run.precision == "bfloat16")
 
     return trainer.run(Path(run.output), validate_model, until)
 

@@ -101,8 +101,8 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     """The extractors of these names and files, all that ship for None; names that occur twice get a number.
 
     Raises:
-        InputError: a name is neither a shipped extractor nor a file, the file of a shipped one is missing, or a file is not
-            a supported network.
+        InputError: a name is neither a shipped extractor nor a file, the file of a shipped one is missing, or a file is
+            not a supported network.
     """
     wanted = list(EXTRACTORS) if names is None else [names] if isinstance(names, str | Path) else list(names)
     if not wanted:

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from reid.training.batches import Batch, BatchMaker, DamageReport, ImageStore, i
 from reid.training.compilation import compile_modules
 from reid.training.distributed import Processes, mean_over_processes, require_same_data, union_over_processes
 from reid.training.objective import Losses, Objective, build_student
+from reid.training.precision import training_precision
 from reid.training.sampler import IdentityBatches
 from reid.training.schedules import learning_rate, teacher_temperature
 from reid.training.state import load_state, save_state
@@ -33,6 +35,10 @@ from reid.training.teacher import MovingAverage, make_teacher
 log = logging.getLogger(__name__)
 
 Validate = Callable[[ReidModel], dict[str, float]]
+
+# Seconds between two lines of progress: often enough to see that a run is alive, seldom enough for a log file.
+_PROGRESS_SECONDS = 10.0
+_PROGRESS_LOSSES = ("total", "classification", "triplet", "self_supervision")
 
 # Settings that may change when a run is resumed because they do not affect the result (beyond rounding).
 _RESUMABLE_CHANGES = (
@@ -97,6 +103,9 @@ class Trainer:
         self.step = 0
         layout = torch.channels_last if run.channels_last else torch.contiguous_format
         self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+        precision = training_precision(run.precision, self.student.encoder.model.backbone, device)
+        # Resolved once and stored with the state: a resumed run must not change its arithmetic silently.
+        self.settings = settings = settings.model_copy(update={"run": run.model_copy(update={"precision": precision})})
         self.teacher = make_teacher(self.student.encoder)
         if run.sync_batch_norm and self.processes.size > 1:
             if device.type != "cuda":
@@ -198,6 +207,7 @@ class Trainer:
         )
         with _RankZeroLog(self.processes, output, self.step, run.tensorboard) as record:
             clock, since = time.perf_counter(), self.step
+            progress = _Progress(self.step, last)
             for batch in loader:
                 self.damage.add(batch.unreadable)
                 temperature = self.temperature
@@ -208,7 +218,12 @@ class Trainer:
                     row = self._row(losses, norm, temperature, seconds, self.step - since)
                     if record is not None:
                         record.write(self.step, row)
+                    progress.update(self.step, row)
                     clock, since = time.perf_counter(), self.step
+                elif self.processes.size == 1 and progress.is_due():
+                    # Between two rows of the log; not with several processes, whose clocks differ.
+                    seconds = time.perf_counter() - clock
+                    progress.update(self.step, self._row(losses, norm, temperature, seconds, self.step - since))
                 due = run.validate_every and self.step % (run.validate_every * self.steps_per_epoch) == 0
                 if validate is not None and (due or self.step == self.steps):
                     metrics = validate(self.teacher.model) if self.processes.first else {}
@@ -287,6 +302,40 @@ def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
         "cameras": train.cameras,
         "fingerprint": digest.hexdigest(),
     }
+
+
+class _Progress:
+    """Logs how far a run is: step, losses, images per second and time left, at most every `_PROGRESS_SECONDS`.
+
+    Args:
+        first: completed steps when the run was (re)started.
+        last: the step at which it stops.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self._first, self._last = first, last
+        self._started = time.perf_counter()
+        self._last_line = -math.inf
+
+    def is_due(self) -> bool:
+        """Whether the last line is long enough ago."""
+        return time.perf_counter() - self._last_line >= _PROGRESS_SECONDS
+
+    def update(self, step: int, row: Mapping[str, float]) -> None:
+        """Log a line if one is due, or if this is the last step; `row` is that of log.csv."""
+        if not self.is_due() and step < self._last:
+            return
+        self._last_line = time.perf_counter()
+        left = (self._last_line - self._started) / (step - self._first) * (self._last - step)
+        losses = ", ".join(f"{name} {row[name]:.4g}" for name in _PROGRESS_LOSSES if row[name])
+        log.info(
+            "step %d of %d: %s; %.1f images/s, %s left",
+            step,
+            self._last,
+            losses,
+            row["images_per_second"],
+            timedelta(seconds=round(left)),
+        )
 
 
 class _RankZeroLog:

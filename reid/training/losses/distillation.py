@@ -29,7 +29,8 @@ class SelfDistillation(nn.Module):
     """Equation 4 (`cross_entropy`) or the variant of Table 6 (`rmse`), with the teacher's centre.
 
     `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over images;
-    M. Caron et al., DINO, ICCV 2021. `rmse` has the root mean square of the difference of raw outputs in H's place.
+    M. Caron et al., DINO, ICCV 2021. `rmse` replaces H by the L2 norm of the difference of the raw outputs (equation 7;
+    the paper calls it RMSE, but neither it nor the authors' script divides by the root of E).
 
     Args:
         outputs: E, the length of the heads' outputs.
@@ -92,7 +93,7 @@ class SelfDistillation(nn.Module):
 
     @staticmethod
     def _rmse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        difference = (student[None] - teacher[:, None]).square().mean(dim=-1)  # (global, views, n)
+        difference = (student[None] - teacher[:, None]).square().sum(dim=-1)  # (global, views, n)
         distance = difference.clamp(min=1e-12).sqrt()
         others = torch.ones(len(teacher), len(student), device=student.device).fill_diagonal_(0.0)
         return (distance * others[:, :, None]).sum(dim=(0, 1)).mean()

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,3 +280,28 @@ def test_local_views_may_be_none_and_rmse_replaces_the_cross_entropy(
 def test_no_training_images(tiny_settings: Fixture, make_trainer: Fixture) -> None:
     with pytest.raises(InputError, match="no training images"):
         make_trainer(ImageTable.empty(), tiny_settings())
+
+
+def test_progress_is_logged_with_losses_speed_and_time_left(
+    table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make_trainer(table, tiny_settings())
+    with caplog.at_level("INFO", logger="reid.training.trainer"):
+        trainer.run(tmp_path / "run", until=3)
+    lines = [message for message in caplog.messages if message.startswith("step ")]
+    assert len(lines) == 2, "the first step at once, then every ten seconds, and the last"
+    pattern = r"step 3 of 3: total [\d.]+, classification [\d.]+, triplet [\d.]+, self_supervision [\d.]+; [\d.]+ images/s, 0:00:00 left"
+    assert re.fullmatch(pattern, lines[-1])
+
+
+def test_auto_precision_is_resolved_once_and_stored(
+    table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = {**tiny_settings().run.model_dump(), "precision": "auto"}
+    monkeypatch.setattr("reid.training.precision.cpu_has_bfloat16", lambda: False)
+    trainer = make_trainer(table, tiny_settings(run=run))
+    assert trainer.settings.run.precision == trainer.objective.settings.run.precision == "float32"
+    trainer.save(tmp_path / "state.safetensors")
+    monkeypatch.setattr("reid.training.precision.cpu_has_bfloat16", lambda: True)
+    with pytest.raises(InputError, match=r"run\.precision was 'float32', now 'bfloat16'"):
+        make_trainer(table, tiny_settings(run=run)).resume(tmp_path / "state.safetensors")
