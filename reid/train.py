@@ -118,9 +118,10 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
         trainer.settings.run.precision,
         device,
     )
-    if split is None or not len(split.query) or not processes.first:
+    if split is None or not len(split.query):
         return trainer.run(Path(run.output), None, until)
-    check = Validation(split, data.validation_queries, data.cache_gigabytes)
+    # Every process checks the split, so that all of them stop if it is unusable; only the first one reads images.
+    check = Validation(split, data.validation_queries, data.cache_gigabytes if processes.first else 0.0)
 
     def validate_model(model: ReidModel) -> dict[str, float]:
         return check(model, device, trainer.settings.run.precision == "bfloat16")

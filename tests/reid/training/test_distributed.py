@@ -73,4 +73,4 @@ def test_processes_with_different_data_are_refused(tmp_path: Path, config: Path,
     roots = [_folder(tmp_path / f"data{n}", write_images, images=4 + n) for n in range(2)]
     done = _torchrun(Path(__file__).with_name("train_by_rank.py"), str(config), str(tmp_path / "run"), *map(str, roots))
     assert done.returncode != 0
-    assert "data.root: processes 1 read other data than process 0" in done.stderr
+    assert "data.root: processes 1 read different data than process 0" in done.stderr
