@@ -47,7 +47,7 @@ def test_veri_joins_the_training_vehicles_of_further_folders(make_dataset: MakeD
 
 def test_counts_other_than_the_published_are_notes_and_errors_when_strict(tiny_datasets: Path) -> None:
     notes = load_dataset("veri", tiny_datasets / "veri").notes
-    assert "VeRi-776 train: 48 images, published are 37778" in notes
+    assert "VeRi-776 train: 48 images instead of the published 37778" in notes
     assert not any("jk_index" in n or "gt_index" in n or "label" in n for n in notes)
     with pytest.raises(InputError, match="not veri as published"):
         load_dataset("veri", tiny_datasets / "veri", strict=True)
@@ -81,7 +81,7 @@ def test_veri_without_lists_takes_the_folders(make_dataset: MakeDataset) -> None
     (root / "name_test.txt").unlink()
     dataset = load_dataset("veri", root)
     assert len(dataset.gallery) == 24
-    assert any("name_test.txt is not there" in n for n in dataset.notes)
+    assert any("name_test.txt does not exist" in n for n in dataset.notes)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_csv_without_camera_leaves_it_unknown(make_dataset: MakeDataset) -> None
     assert (dataset.train.camera == UNKNOWN_CAMERA).all()
     assert (len(dataset.query), len(dataset.gallery)) == (4, 20)
     assert not set(dataset.query.path) & set(dataset.gallery.path)
-    assert any("no camera" in n for n in dataset.notes)
+    assert any("no known camera" in n for n in dataset.notes)
 
 
 def test_csv_mistakes_name_the_line(make_dataset: MakeDataset) -> None:
