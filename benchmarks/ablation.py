@@ -33,10 +33,11 @@ from common.command_line import run_command
 from common.resources import resource
 from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
+from evaluation.cityflow import score
 from evaluation.overlap import overlaps
 from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
 from mtmc.config import load_config
-from mtmc.identities import Identities, boxes_of, ground_truth_of, score_run
+from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.interface.running import choose_extractors
 from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source, observe_cameras
@@ -66,7 +67,8 @@ class Problem:
     """The tracks of a scenario as one extractor has them (it may cut some), and the vehicle of each.
 
     Attributes:
-        scenario, truth: for scoring.
+        scenario, truth, rois: for scoring.
+        settings: of the association.
         tracks: (cameras) the boxes.
         summaries: one row a track.
         vehicle: (n,) int64, true vehicle of each row of the summaries, -1 where none.
@@ -74,6 +76,8 @@ class Problem:
 
     scenario: Scenario
     truth: Boxes
+    rois: Mapping[int, npt.NDArray[np.uint8]]
+    settings: AssociationSettings
     tracks: list[Tracks]
     summaries: TrackSummaries
     vehicle: npt.NDArray[np.int64]
@@ -83,7 +87,7 @@ class Problem:
         rows = self.summaries
         found = Identities(rows.camera, rows.track, np.zeros_like(rows.track), identity.astype(np.int32))
         boxes = boxes_of(self.scenario, self.tracks, found)
-        return 100.0 * score_run(self.scenario, self.truth, boxes).identity.idf1
+        return 100.0 * score(self.truth, boxes, self.rois).identity.idf1
 
     def ceiling(self) -> float:
         """The same for the true vehicles; tracks of none stand alone."""
@@ -92,7 +96,7 @@ class Problem:
 
     def solved(self, **settings: bool) -> float:
         """The same for what association makes of it."""
-        found = associate(self.summaries, None, AssociationSettings(**settings))
+        found = associate(self.summaries, None, self.settings.model_copy(update=settings))
         return self.idf1(np.where(found.dropped, -1, found.identity))
 
 
@@ -150,7 +154,8 @@ def load(
         raise SystemExit(f"{scenario.name} has no ground truth to measure against")
     tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
     vehicle = [true_vehicles(*parts) for parts in zip(scenario.cameras, tracks, strict=True)]
-    return Problem(scenario, truth, tracks, summarise(cameras), np.concatenate(vehicle))
+    rois = rois_of(scenario.cameras)
+    return Problem(scenario, truth, rois, settings.association, tracks, summarise(cameras), np.concatenate(vehicle))
 
 
 def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:

@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from common.command_line import run_command
+from common.devices import fastest_cpu_precision
 from detection.boxes import overlap
 from detection.detections import Detections
 from detection.letterbox import Letterbox
 from detection.loading import load_detector
-from detection.openvino_network import default_precision
 from detection.ultralytics_package import ultralytics_module
 from detection.vehicle_classes import VEHICLES
 from detection.video import open_video
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None) -> int:
                 calibration=[options.video],
             )
             detector.prepare(video.info.height, video.info.width)
-            name = f"ours {default_precision() if precision == 'auto' else precision}"
+            name = f"ours {fastest_cpu_precision() if precision == 'auto' else precision}"
             runs.setdefault(name, partial(detector.detect, frames))
         cpu: dict[str, list[float]] = {name: [] for name in runs}
         wall: dict[str, list[float]] = {name: [] for name in runs}

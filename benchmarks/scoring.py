@@ -23,10 +23,10 @@ import trackeval
 from rich.console import Console
 from rich.table import Table
 
+from common.boxes import iou
 from evaluation.boxes import Boxes
 from evaluation.comparison import Comparison, compare
 from evaluation.identity import identity_score
-from evaluation.overlap import iou
 from evaluation.scoring import score_boxes
 
 Frames = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]]

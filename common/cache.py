@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,29 +95,3 @@ def key_of(parts: Mapping[str, Any]) -> str:
     """A short key of plain values: equal parts, equal key, whatever their order."""
     text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-@cache
-def code_version(*packages: str, without: tuple[str, ...] = ()) -> str:
-    """The digest of the source of modules or packages: a stage's results do not outlive the code that made them.
-
-    Args:
-        packages: dotted names.
-        without: dotted names of modules in these packages that have no part in the results.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    left_out = {source for name in without for source in _sources(name)}
-    for source in (source for name in packages for source in _sources(name)):
-        if source not in left_out:
-            digest.update(source.name.encode())
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _sources(name: str) -> list[Path]:
-    """The files of a module, or of a package with all below it."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no module named {name}")
-    origin = Path(spec.origin)
-    return sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]

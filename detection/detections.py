@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table, Width
 from detection.vehicle_classes import VEHICLES, class_names, coco_label, coco_labels
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Detections:
+class Detections(Table):
     """One row a box.
 
     Attributes:
@@ -27,17 +27,9 @@ class Detections:
     """
 
     frame: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float32]
+    box: Annotated[npt.NDArray[np.float32], Width(4)]
     score: npt.NDArray[np.float32]
     label: npt.NDArray[np.int16]
-
-    def __post_init__(self) -> None:
-        n = len(self.frame)
-        if self.box.shape != (n, 4) or self.score.shape != (n,) or self.label.shape != (n,):
-            raise ValueError(
-                f"columns differ in length: frame {n}, box {self.box.shape}, "
-                f"score {self.score.shape}, label {self.label.shape}"
-            )
 
     @classmethod
     def of(
@@ -48,37 +40,7 @@ class Detections:
         label: npt.ArrayLike | None = None,
     ) -> Detections:
         """Make a table from anything array-like; score defaults to 1, label to -1."""
-        frames = np.asarray(frame, np.int32).reshape(-1)
-        n = len(frames)
-        return cls(
-            frames,
-            np.asarray(box, np.float32).reshape(n, 4),
-            np.ones(n, np.float32) if score is None else np.asarray(score, np.float32).reshape(n),
-            np.full(n, -1, np.int16) if label is None else np.asarray(label, np.int16).reshape(n),
-        )
-
-    @classmethod
-    def empty(cls) -> Detections:
-        """A table without rows."""
-        return cls.of([], np.zeros((0, 4)))
-
-    @classmethod
-    def concatenate(cls, tables: Sequence[Detections]) -> Detections:
-        """All rows of `tables`, in their order."""
-        if not tables:
-            return cls.empty()
-        return cls(
-            np.concatenate([t.frame for t in tables]),
-            np.concatenate([t.box for t in tables]),
-            np.concatenate([t.score for t in tables]),
-            np.concatenate([t.label for t in tables]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Detections:
-        return Detections(self.frame[rows], self.box[rows], self.score[rows], self.label[rows])
+        return cls._of(frame, box, 1 if score is None else score, -1 if label is None else label)
 
     @classmethod
     def from_ultralytics(cls, results: Any, first_frame: int = 1) -> Detections:

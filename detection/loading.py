@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from common.devices import Precision, choose_device, fastest_cpu_precision, normalise_precision, require_precision
 from common.errors import InputError, path_not_found
 from common.files import atomic
 from common.nearest import nearest
 from detection.detections import Detections
 from detection.vehicle_classes import VEHICLES
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 _SUFFIXES = (".pt", ".onnx", ".xml")
 
 
@@ -60,8 +60,9 @@ def load_detector(
             models: the shorter side.)
         cache_dir: folder for exports and downloads; None: exports are not kept, downloads are refused.
         threads: of the CPU; 0: all that this process may use. Give each of several processes its share.
-        precision: "auto" is bfloat16 on a CPU that computes in it, else float32; float16 on a GPU. "int8" (the CPU
-            only) needs `calibration` unless the file is int8 already, and the package nncf.
+        precision: "auto" is bfloat16 on a CPU that computes in it, else float32; float16 on a GPU. Other spellings of
+            a precision (bf16, fp16, ...) are understood. "int8" (the CPU only) needs `calibration` unless the file is
+            int8 already, and the package nncf.
         nms_iou: boxes that overlap by more are one vehicle.
         vehicles: COCO labels to report.
         calibration: videos, or folders of images, whose frames set the ranges of an int8 network.
@@ -69,8 +70,7 @@ def load_detector(
     Raises:
         InputError: nothing of that name is there, it is damaged or foreign, or the wishes do not fit together.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision}: unknown; one of {', '.join(PRECISIONS)}")
+    precision = normalise_precision(precision)
     if not 0 <= score < 1:
         raise InputError(f"detector score {score:g}: must be at least 0 and below 1")
     named = str(name_or_path)
@@ -83,7 +83,7 @@ def load_detector(
         return TorchvisionDetector(
             name,
             state=Path(state[0]) if state else None,
-            device=_torch_device(device),
+            device=choose_device(device),
             score=score,
             nms_iou=nms_iou,
             image_size=image_size,
@@ -100,7 +100,7 @@ def load_detector(
     if path.suffix == ".pt":
         from detection.checkpoint_weights import CheckpointWeights
 
-        place = _torch_device(device) if device != "auto" or _gpu_is_here() else "cpu"
+        place = choose_device(device)
         weights = CheckpointWeights(
             path,
             device=place,
@@ -171,34 +171,8 @@ def _download(offered: object, name: str, kept: Path) -> None:
             )
 
 
-def _precision(wanted: str, device: str) -> str:
-    if device != "cpu":
-        if wanted == "int8":
-            raise InputError("precision int8: runs on the CPU only; use float16 on a GPU")
-        return "float16" if wanted == "auto" else wanted
-    from detection.openvino_network import default_precision, require_precision
-
+def _precision(wanted: Precision, device: str) -> Precision:
     if wanted == "auto":
-        return default_precision()
-    require_precision(wanted)
+        return fastest_cpu_precision() if device == "cpu" else "float16"
+    require_precision(wanted, device)
     return wanted
-
-
-def _torch_device(device: str) -> str:
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    here = torch.cuda.is_available()
-    if device == "auto":
-        return "cuda" if here else "cpu"
-    if not device.startswith("cuda"):
-        raise InputError(f"device {device}: unknown; auto, cpu, cuda or cuda:NUMBER")
-    if not here:
-        raise InputError(f"device {device}: no GPU that torch can use is here; use auto or cpu")
-    return device
-
-
-def _gpu_is_here() -> bool:
-    """Whether a GPU is worth importing torch for: its driver shows it without."""
-    return any(Path("/dev").glob("nvidia[0-9]*"))

@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError, path_not_found
 from common.files import atomic
+from common.table import Table, Width
 
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
 _REQUIRED = 6
@@ -24,7 +26,7 @@ _INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
-class MotTable:
+class MotTable(Table):
     """One row a box, in the order of the file.
 
     Attributes:
@@ -36,16 +38,8 @@ class MotTable:
 
     frame: npt.NDArray[np.int32]
     id: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float32]
+    box: Annotated[npt.NDArray[np.float32], Width(4)]
     score: npt.NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        n = len(self.frame)
-        if self.id.shape != (n,) or self.box.shape != (n, 4) or self.score.shape != (n,):
-            raise ValueError(
-                f"columns differ in length: frame {n}, id {self.id.shape}, box {self.box.shape}, "
-                f"score {self.score.shape}"
-            )
 
     @classmethod
     def of(
@@ -56,22 +50,7 @@ class MotTable:
         score: npt.ArrayLike | None = None,
     ) -> MotTable:
         """Make a table from anything array-like; id defaults to -1, score to 1."""
-        frames = np.asarray(frame, np.int32).reshape(-1)
-        n = len(frames)
-        return cls(
-            frames,
-            np.full(n, -1, np.int32) if id is None else np.asarray(id, np.int32).reshape(n),
-            np.asarray(box, np.float32).reshape(n, 4),
-            np.ones(n, np.float32) if score is None else np.asarray(score, np.float32).reshape(n),
-        )
-
-    @classmethod
-    def empty(cls) -> MotTable:
-        """A table without rows."""
-        return cls.of([], None, np.zeros((0, 4)))
-
-    def __len__(self) -> int:
-        return len(self.frame)
+        return cls._of(frame, -1 if id is None else id, box, 1 if score is None else score)
 
 
 def read_mot(path: str | Path) -> MotTable:

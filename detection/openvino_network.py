@@ -6,7 +6,6 @@ import ast
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,11 @@ import numpy.typing as npt
 import openvino as ov
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
+from common.devices import openvino_core
 from common.errors import InputError
 from detection.network import Receive, WeightFacts
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-
-
-def default_precision() -> str:
-    """ "bfloat16" where this CPU computes in it, else "float32"."""
-    return "bfloat16" if "BF16" in _capabilities() else "float32"
-
-
-def require_precision(precision: str) -> None:
-    """Refuse a precision that this CPU does not have.
-
-    Raises:
-        InputError: with the precisions that it has.
-    """
-    if precision in ("bfloat16", "float16") and precision[0:2].upper() + "16" not in _capabilities():
-        has = [name for name, short in (("bfloat16", "BF16"), ("float16", "FP16")) if short in _capabilities()]
-        raise InputError(f"precision {precision}: not on this CPU; use {', '.join(['float32', 'int8', *has])}")
-
-
-@cache
-def openvino_core() -> Any:
-    """The one OpenVINO core of this process, kept until it ends.
-
-    Its CPU plugin gives the calling thread a stack for signals, and takes that memory back with the last core: a signal
-    that arrives afterwards (a child's end, Ctrl-C) would crash the process.
-    """
-    return ov.Core()
 
 
 def read_model(path: Path) -> Any:
@@ -112,10 +86,6 @@ def _literal(text: object) -> object:
         return ast.literal_eval(text) if isinstance(text, str) else None
     except (ValueError, SyntaxError):
         return None
-
-
-def _capabilities() -> frozenset[str]:
-    return frozenset(openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 class OpenVinoNetwork:

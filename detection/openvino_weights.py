@@ -12,11 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from common.devices import fastest_cpu_precision
 from common.errors import InputError
 from common.files import atomic
 from detection.letterbox import Letterbox
 from detection.network import WeightFacts, content_hash
-from detection.openvino_network import OpenVinoNetwork, default_precision, facts_of, read_model, save_model
+from detection.openvino_network import OpenVinoNetwork, facts_of, read_model, save_model
 from detection.video import open_video
 
 _CALIBRATION_FRAMES = 48
@@ -94,7 +95,7 @@ def build_network(
     name = f"{size[0]}x{size[1]}-{precision_key(precision, calibration).replace(' ', '-')}"
     model = cached_model(None if cache is None else cache / name, quantised, facts)
     # What is not int8 runs in the fastest other precision.
-    return OpenVinoNetwork(model, size, default_precision(), threads)
+    return OpenVinoNetwork(model, size, fastest_cpu_precision(), threads)
 
 
 def cached_model(folder: Path | None, make: Callable[[], Any], facts: WeightFacts) -> Any:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.table import Table, Width
 
 LARGEST = 1e7
 """Pixels: beyond any picture, and small enough that sums and products of coordinates stay exact enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
+class Boxes(Table):
     """One row a box.
 
     Attributes:
@@ -30,13 +32,10 @@ class Boxes:
     camera: npt.NDArray[np.int32]
     identity: npt.NDArray[np.int64]
     frame: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float64]
+    box: Annotated[npt.NDArray[np.float64], Width(4)]
 
     def __post_init__(self) -> None:
-        n = len(self.camera)
-        shapes = (self.identity.shape, self.frame.shape, self.box.shape)
-        if shapes != ((n,), (n,), (n, 4)):
-            raise ValueError(f"columns differ in length: camera {n}, identity, frame, box {shapes}")
+        Table.__post_init__(self)
         for wrong, fault in faults(self.frame, self.box):
             if wrong.any():
                 raise InputError(f"boxes: row {int(np.flatnonzero(wrong)[0])}: {fault}")
@@ -44,37 +43,7 @@ class Boxes:
     @classmethod
     def of(cls, camera: npt.ArrayLike, identity: npt.ArrayLike, frame: npt.ArrayLike, box: npt.ArrayLike) -> Boxes:
         """Make a table from anything array-like; a single camera number stands for all rows."""
-        frames = np.asarray(frame, np.int32).reshape(-1)
-        n = len(frames)
-        return cls(
-            np.array(np.broadcast_to(np.asarray(camera, np.int32), (n,))),
-            np.asarray(identity, np.int64).reshape(n),
-            frames,
-            np.asarray(box, np.float64).reshape(n, 4),
-        )
-
-    @classmethod
-    def empty(cls) -> Boxes:
-        """A table without rows."""
-        return cls.of([], [], [], np.zeros((0, 4)))
-
-    @classmethod
-    def concatenate(cls, tables: list[Boxes]) -> Boxes:
-        """All rows of `tables`, in their order."""
-        if not tables:
-            return cls.empty()
-        return cls(
-            np.concatenate([t.camera for t in tables]),
-            np.concatenate([t.identity for t in tables]),
-            np.concatenate([t.frame for t in tables]),
-            np.concatenate([t.box for t in tables]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.camera)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Boxes:
-        return Boxes(self.camera[rows], self.identity[rows], self.frame[rows], self.box[rows])
+        return cls._of(camera, identity, frame, box)
 
     def without_duplicates(self) -> Boxes:
         """Only the first row of each (camera, identity, frame), in the order of the rows."""

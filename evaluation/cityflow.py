@@ -42,9 +42,13 @@ def score(truth: Boxes, predictions: Boxes, rois: Mapping[int, npt.NDArray[np.ui
     Raises:
         InputError: a predicted camera has no region of interest.
     """
-    kept, dropped = filter_predictions(predictions, rois)
-    dropped["camera without ground truth"] = int((~np.isin(kept.camera, truth.camera)).sum())
-    return score_boxes(truth, kept, dropped)
+    return score_filtered(truth, *filter_predictions(predictions, rois))
+
+
+def score_filtered(truth: Boxes, kept: Boxes, dropped: Mapping[str, int]) -> Score:
+    """Steps 4 and 5 of `score`, for predictions that `filter_predictions` has gone through."""
+    foreign = int((~np.isin(kept.camera, truth.camera)).sum())
+    return score_boxes(truth, kept, {**dropped, "camera without ground truth": foreign})
 
 
 def filter_predictions(

@@ -4,39 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from common.settings import Settings, apply_overrides, read_yaml, validate
+from common.settings import apply_overrides, read_yaml, validate
 from mtmc.appearance.embedding import EmbeddingSettings
 from mtmc.association.settings import AssociationSettings
-from mtmc.crops import CropSettings
-from mtmc.tracking.repair import RepairSettings
-from mtmc.tracking.settings import TrackingSettings
+from mtmc.observation.settings import ObserveSettings
 
 
-class DetectionSettings(Settings):
-    """Pixels to boxes."""
-
-    score: float = Field(
-        0.1, ge=0, le=1, description="least confidence of a box; raising it loses faint vehicles and false boxes alike"
-    )
-    image_size: int = Field(
-        640, ge=64, description="longer side of the detector's input; raising it finds smaller vehicles, more slowly"
-    )
-    precision: Literal["auto", "float32", "bf16", "int8"] = Field(
-        "auto", description="arithmetic of the network on the CPU; auto: bf16 where the CPU has it, else float32"
-    )
-
-
-class PipelineSettings(Settings):
+class PipelineSettings(ObserveSettings):
     """Everything that can be set in `--config FILE` and by `--set key=value`."""
 
-    detection: DetectionSettings = DetectionSettings()
-    tracking: TrackingSettings = TrackingSettings()
-    repair: RepairSettings = RepairSettings()
-    crops: CropSettings = CropSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     association: AssociationSettings = AssociationSettings()
 

@@ -10,9 +10,7 @@ import numpy.typing as npt
 
 from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
-from evaluation.cityflow import score
-from evaluation.scoring import Score
-from mtmc.scenarios.cityflow import read_roi
+from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracks import Tracks
 
@@ -103,8 +101,3 @@ def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:
         else np.full((camera.height, camera.width), 255, np.uint8)
         for camera in cameras
     }
-
-
-def score_run(scenario: Scenario, truth: Boxes, predictions: Boxes) -> Score:
-    """Score a run by the official rules."""
-    return score(truth, predictions, rois_of(scenario.cameras))

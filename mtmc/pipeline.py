@@ -11,10 +11,11 @@ import numpy as np
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
+from common.code_version import code_version
 from common.files import file_digest
 from evaluation.boxes import Boxes
-from evaluation.cityflow import filter_predictions
+from evaluation.cityflow import filter_predictions, score_filtered
 from evaluation.scoring import Score
 from mtmc.appearance.embedding import CropExtractor, embed_crops
 from mtmc.appearance.features import CropVectors, read_vectors, write_vectors
@@ -23,7 +24,7 @@ from mtmc.association.associate import associate
 from mtmc.association.links_file import Links, read_links, write_links
 from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.config import PipelineSettings
-from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of, score_run
+from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.observation.stage import Observation, Source, observe_cameras
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
@@ -130,7 +131,7 @@ def run(
         scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=console
     )
     log.tell("observe")
-    truth = ground_truth_of(scenario)
+    truth, rois = ground_truth_of(scenario), rois_of(scenario.cameras)
     if given is not None:
         given = _among(given, [camera.name for camera in scenario.cameras])
     outcomes = []
@@ -152,8 +153,8 @@ def run(
         )
         with log.timed("evaluate", extraction.name):
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
-            boxes, _ = filter_predictions(everything, rois_of(scenario.cameras))
-            score = score_run(scenario, truth, everything) if truth is not None else None
+            boxes, dropped = filter_predictions(everything, rois)
+            score = score_filtered(truth, boxes, dropped) if truth is not None else None
         checksum = file_digest(extraction.weights) if extraction.weights is not None else ""
         outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score))
     for stage in ("embed", "associate", "evaluate"):
@@ -174,14 +175,7 @@ def embed_observations(
     if extraction.weights is None:
         return [None] * len(observations), [""] * len(observations)
     parts = {
-        "code": code_version(
-            "mtmc.appearance.embedding",
-            "mtmc.appearance.features",
-            "reid.extractor",
-            "reid.backends",
-            "reid.deploy",
-            "reid.views",
-        ),
+        "code": code_version("mtmc.appearance.embedding", "reid.extractor"),
         "weights": [cache.file_digest(file) for file in related_files(extraction.weights)],
         "options": extraction.options,
         "settings": settings.embedding.model_dump(exclude={"split"}),
@@ -241,9 +235,7 @@ def _associate(
     key = key_of(
         {
             "code": code_version(
-                "mtmc.association",
-                "mtmc.appearance.embedding",
-                "mtmc.appearance.features",
+                "mtmc.association.associate",
                 "mtmc.appearance.splitting",
                 "mtmc.tracking.reliable_span",
                 "mtmc.tracking.parked",

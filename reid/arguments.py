@@ -34,7 +34,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -
 def add_extractor_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that select where and how a network runs."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
+    parser.add_argument("--precision", default="auto", help=f"arithmetic of the network: {', '.join(PRECISIONS)}")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
     parser.add_argument("--batch", type=int, default=32, help="crops per forward pass (default: 32)")
     parser.add_argument("--cache-dir", type=Path, help="cache converted networks in this folder")

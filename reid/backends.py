@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from common.devices import Precision, fastest_cpu_precision, openvino_core
 from common.errors import InputError
-from reid.deploy import DeployedModel, openvino_core
+from reid.deploy import DeployedModel
 from reid.foreign_network import AdaptedNetwork, adapt_network
 from reid.models import ReidModel
 from reid.network_options import NetworkOptions
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+"""What the backends compute in, of `common.devices.PRECISIONS`."""
 
 
 class Backend(Protocol):
@@ -149,13 +150,5 @@ class TorchBackend:
         return result
 
 
-@cache
-def cpu_has_bfloat16() -> bool:
-    """Whether this CPU has native bfloat16 (AVX512-BF16, AMX) and OpenVINO uses it."""
-    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
 def _cpu_precision(precision: str) -> str:
-    if precision == "auto":
-        return "bfloat16" if cpu_has_bfloat16() else "float32"
-    return precision
+    return fastest_cpu_precision() if precision == "auto" else precision

@@ -7,9 +7,7 @@ killed between two writes; the JSON is for humans. Loading executes no code from
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +18,13 @@ from safetensors import SafetensorError, safe_open
 from common.errors import InputError, path_not_found
 from common.files import write_bytes, write_text
 from common.settings import validate
+from common.versions import versions
 from reid.models import ReidModel
 from reid.settings import ModelConfig
 
 FORMAT = "reid-model-1"
+PACKAGES = ("mtmc", "torch", "timm", "numpy", "cv2", "pillow")
+"""Distributions, or modules of them, that decide what a training gives."""
 _HEADER = "description"
 
 
@@ -43,7 +44,7 @@ def save_model(
         for name, value in model.state_dict().items()
     }
     content = {"format": FORMAT, "model": model.config.model_dump(mode="json"), "dims": model.dims, **description}
-    write_tensors(path, tensors, {**content, "storage": storage, "versions": versions()})
+    write_tensors(path, tensors, {**content, "storage": storage, "versions": versions(PACKAGES)})
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[ReidModel, ModelConfig]:
@@ -126,14 +127,3 @@ def is_own_checkpoint(path: Path) -> bool:
             return _HEADER in (file.metadata() or {})
     except (SafetensorError, OSError, RuntimeError, ValueError):
         return True
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that affect the results."""
-    result = {"python": platform.python_version()}
-    for package in ("mtmc", "torch", "timm", "numpy", "opencv-python", "pillow"):
-        try:
-            result[package] = version(package)
-        except PackageNotFoundError:
-            result[package] = "unknown"
-    return result

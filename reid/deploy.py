@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.devices import openvino_core
 from common.files import atomic
 from reid.models import ReidModel, normalise
 
 INPUT = "images"
 OUTPUT = "embedding"
 _OPSET = 17
-
-
-@cache
-def openvino_core() -> Any:
-    """The OpenVINO core of this process, kept alive until the process ends.
-
-    The CPU plugin installs a signal stack for the calling thread and frees it with the last core; a signal that arrives
-    afterwards (SIGCHLD, Ctrl-C) would crash the process.
-    """
-    return ov.Core()
 
 
 class DeployedModel(nn.Module):

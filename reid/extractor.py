@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
@@ -101,8 +102,9 @@ class Extractor:
         path = find_weights(name)
         if threads < 0:
             raise InputError(f"threads must be at least 0 (all cores), not {threads}")
+        precision = normalise_precision(precision)
         if precision not in PRECISIONS:
-            raise InputError(f"precision {precision!r} is unknown; there are {', '.join(PRECISIONS)}")
+            raise InputError(f"precision {precision!r}: extractors do not compute in it; use {', '.join(PRECISIONS)}")
         device = choose_device(device)
         if path.suffix in (".onnx", ".xml"):
             if device != "cpu":
@@ -237,25 +239,6 @@ def find_weights(weights: str | Path) -> Path:
     raise InputError(
         f"weights {str(weights)!r}: neither a file nor the name of a shipped extractor{nearest(path.name, EXTRACTORS)}"
     )
-
-
-def choose_device(device: str) -> str:
-    """Resolve `auto` to the first GPU if there is one, else the CPU; check other names.
-
-    Raises:
-        InputError: the device is unknown or not available.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device)
-    except RuntimeError:
-        kind = None
-    if kind is None or kind.type not in ("cpu", "cuda"):
-        raise InputError(f"device {device!r} is unknown; there are auto, cpu, cuda, cuda:<number>")
-    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {device!r}: this machine has {torch.cuda.device_count()} GPUs; use cpu")
-    return device
 
 
 def _load_checkpoint(path: Path, text: str) -> tuple[ReidModel, NetworkOptions, frozenset[str], tuple[str, ...]]:

@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 
 from common.command_line import run_command
+from common.devices import choose_device
 from common.errors import InputError
 from common.settings import apply_overrides, read_yaml, validate
 from reid.datasets import load_dataset
@@ -66,22 +67,6 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def choose_device(name: str, processes: Processes) -> torch.device:
-    """Resolve `auto` to the GPU of this process if there is one, else the CPU; check other names.
-
-    Raises:
-        InputError: the device does not exist here.
-    """
-    if name == "auto":
-        name = f"cuda:{processes.local_rank}" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"run.device: {name!r} cannot be used here ({str(error).splitlines()[0]:.100})") from error
-    return device
-
-
 def train(settings: TrainSettings, processes: Processes | None = None, until: int | None = None) -> dict[str, float]:
     """Train a network.
 
@@ -97,7 +82,10 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     run, data = settings.run, settings.data
     if run.threads:
         torch.set_num_threads(run.threads)
-    device = choose_device(run.device, processes)
+    try:
+        device = torch.device(choose_device(run.device, local_rank=processes.local_rank))
+    except InputError as error:
+        raise InputError(f"run.device: {error}") from error
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for code that uses the current device, such as the random state
     dataset = load_dataset(data.name, data.root, **cast(dict[str, Any], data.options))

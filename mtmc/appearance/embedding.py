@@ -51,8 +51,7 @@ def embed_crops(crops: Crops, extractor: CropExtractor, settings: EmbeddingSetti
     usable, clear = _usable(crops, settings.max_occlusion)
     used = crops[usable]
     if not len(used):
-        nothing = np.zeros(0, np.int32)
-        return CropVectors(nothing, nothing, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), clear[usable])
+        return CropVectors.empty()
     vectors = extractor.embed(used.pictures())
     weight = np.maximum(used.quality * (1 - used.occlusion), 1e-3) ** settings.quality_power
     found = CropVectors(used.track, used.frame, vectors, weight.astype(np.float32), clear[usable])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
+from common.table import Table, Width
+
 
 @dataclass(frozen=True, slots=True)
-class TrackFeatures:
+class TrackFeatures(Table):
     """Appearance of the tracks of one camera.
 
     Attributes:
@@ -21,12 +24,12 @@ class TrackFeatures:
     """
 
     track: npt.NDArray[np.int32]
-    vector: npt.NDArray[np.float32]
+    vector: Annotated[npt.NDArray[np.float32], Width(None)]
     weight: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class CropVectors:
+class CropVectors(Table):
     """Vectors of the usable crops of one camera.
 
     Attributes:
@@ -39,15 +42,9 @@ class CropVectors:
 
     track: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
-    vector: npt.NDArray[np.float32]
+    vector: Annotated[npt.NDArray[np.float32], Width(None)]
     weight: npt.NDArray[np.float32]
     clear: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.track)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> CropVectors:
-        return CropVectors(self.track[rows], self.frame[rows], self.vector[rows], self.weight[rows], self.clear[rows])
 
     def by_track(self) -> TrackFeatures:
         """One feature for each track: the weighted mean of its crops' vectors, L2-normalised.

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -14,12 +15,13 @@ import polars as pl
 
 from common.errors import InputError
 from common.files import write_bytes
+from common.table import Table, Width
 
 _COLUMNS = ("track", "frame", "left", "top", "width", "height", "quality", "occlusion", "image")
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
+class Crops(Table):
     """The crops of one camera, one per row, sorted by (track, frame); at most one for each (track, frame).
 
     Attributes:
@@ -28,21 +30,15 @@ class Crops:
         box: (n, 4) float32, left, top, width, height of the track's box in that frame, in pixels.
         quality: (n,) float32 in [0, 1], a product of size, sharpness, occlusion, truncation and score.
         occlusion: (n,) float32 in [0, 1], the share of the box that is covered by boxes nearer to the camera.
-        image: n JPEG files; crops larger than the settings allow are shrunk.
+        image: (n,) object, each the `bytes` of a JPEG file; crops larger than the settings allow are shrunk.
     """
 
     track: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float32]
+    box: Annotated[npt.NDArray[np.float32], Width(4)]
     quality: npt.NDArray[np.float32]
     occlusion: npt.NDArray[np.float32]
-    image: tuple[bytes, ...]
-
-    def __post_init__(self) -> None:
-        n = len(self.track)
-        shapes = (self.frame.shape, self.box.shape, self.quality.shape, self.occlusion.shape, (len(self.image),))
-        if shapes != ((n,), (n, 4), (n,), (n,), (n,)):
-            raise ValueError(f"columns differ in length: track {n}, frame, box, quality, occlusion, image {shapes}")
+    image: npt.NDArray[np.object_]
 
     @classmethod
     def of(
@@ -55,34 +51,7 @@ class Crops:
         image: Sequence[bytes],
     ) -> Crops:
         """Make a table from anything array-like."""
-        tracks = np.asarray(track, np.int32).reshape(-1)
-        n = len(tracks)
-        return cls(
-            tracks,
-            np.asarray(frame, np.int32).reshape(n),
-            np.asarray(box, np.float32).reshape(n, 4),
-            np.asarray(quality, np.float32).reshape(n),
-            np.asarray(occlusion, np.float32).reshape(n),
-            tuple(image),
-        )
-
-    @classmethod
-    def empty(cls) -> Crops:
-        """A table without rows."""
-        return cls.of([], [], np.zeros((0, 4)), [], [], [])
-
-    def __len__(self) -> int:
-        return len(self.track)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Crops:
-        return Crops(
-            self.track[rows],
-            self.frame[rows],
-            self.box[rows],
-            self.quality[rows],
-            self.occlusion[rows],
-            tuple(self.image[i] for i in np.arange(len(self))[rows]),
-        )
+        return cls._of(track, frame, box, quality, occlusion, np.asarray(image, np.object_))
 
     def pictures(self) -> list[npt.NDArray[np.uint8]]:
         """The decoded crops: n BGR images, (h, w, 3) uint8 each."""

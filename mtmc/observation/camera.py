@@ -20,10 +20,10 @@ from detection.det_files import read_detections as read_detection_file
 from detection.detections import Detections
 from detection.loading import PreparedDetector, load_detector
 from detection.video import Video, open_video
-from mtmc.config import PipelineSettings
 from mtmc.crops import Crops, CropSelector, choose_frames, write_crops
+from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import read_tracks_text
-from mtmc.scenarios.cityflow import read_roi
+from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera
 from mtmc.tracking.repair import Repaired, parked, repair
 from mtmc.tracking.tracker import Tracker, track
@@ -71,7 +71,7 @@ class ObserveJob:
     camera: Camera
     key: str
     cache: Path
-    settings: PipelineSettings
+    settings: ObserveSettings
     detect_key: str = ""
     detector: DetectorChoice | None = None
     detections: Path | None = None

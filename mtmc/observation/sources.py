@@ -16,15 +16,6 @@ GROUND_TRUTH = "gt"
 """The name of tracks that stands for the ground truth, to measure association alone."""
 
 
-def detections_file(camera: Camera, source: str) -> Path:
-    """The camera's file of detections: `det/det_<source>.txt` (CityFlow), or `<source>/<camera>.txt`.
-
-    Raises:
-        InputError: there is none; the message gives the closest names.
-    """
-    return _box_file(camera, source, "--detections", "det", "det_")
-
-
 def tracks_file(camera: Camera, source: str) -> Path:
     """The camera's file of tracks: `mtsc/mtsc_<source>.txt` (CityFlow), `gt/gt.txt` (`gt`), or `<source>/<camera>.txt`.
 

@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
+from common.code_version import code_version
 from common.errors import InputError
 from common.processes import available_processors
 from detection.det_files import find_det_file
-from mtmc.config import PipelineSettings
 from mtmc.crops import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
 from mtmc.observation.progress import Advance, CameraProgress
+from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import tracks_file
 from mtmc.observation.workers import CameraFailure, map_cameras
 from mtmc.scenarios.scenario import Camera, Scenario
@@ -91,7 +92,7 @@ def observe_cameras(
     scenario: Scenario,
     source: Source,
     *,
-    settings: PipelineSettings,
+    settings: ObserveSettings,
     cache: Cache,
     workers: int,
     log: StageLog,
@@ -149,7 +150,7 @@ def observe_cameras(
 
 
 def _choose_detector(
-    scenario: Scenario, source: Source, settings: PipelineSettings, cache: Cache
+    scenario: Scenario, source: Source, settings: ObserveSettings, cache: Cache
 ) -> DetectorChoice | None:
     if source.detections is not None or source.tracks is not None:
         return None
@@ -174,14 +175,14 @@ def _job(
     *,
     detector: DetectorChoice | None,
     detector_key: str,
-    settings: PipelineSettings,
+    settings: ObserveSettings,
     cache: Cache,
 ) -> ObserveJob:
     """The task for a camera, with the key of everything that the result depends on."""
     video = cache.file_digest(camera.video) if camera.video is not None else None
     job = ObserveJob(camera, "", cache.root, settings, detector=detector)
     parts: dict[str, Any] = {
-        "code": code_version("mtmc.observation.camera", "mtmc.tracking", "mtmc.crops", "detection.video", "evaluation"),
+        "code": code_version("mtmc.observation.camera"),
         "video": video,
         "clock": [camera.clock.frames.tolist(), camera.clock.seconds.tolist()],
         "size": [camera.width, camera.height],
@@ -203,7 +204,7 @@ def _job(
     if detector is not None:
         if camera.video is None:
             raise InputError(f"{camera.name}: no video; start from boxes with --detections or --tracks")
-        code = code_version("detection", without=("detection.train",))
+        code = code_version("detection.loading", "detection.video", "mtmc.tracking.tracks_file")
         detect = {"code": code, "video": video, "detector": detector_key}
         job = replace(job, detect_key=key_of(detect))
         parts["detect"] = detect

@@ -13,7 +13,7 @@ from mtmc.association.links_file import Links
 from mtmc.identities import truth_of_camera
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, LinkInfo, ReportData, TrackTable
-from mtmc.report.run_folder import versions
+from mtmc.report.run_folder import run_versions
 from mtmc.report.tabulate import passage_lengths, tabulate_tracks
 from mtmc.scenarios.scenario import Camera
 
@@ -62,7 +62,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
             "extractors": ", ".join(outcome.extraction.name for outcome in result.outcomes),
         },
         configuration=configuration,
-        versions=versions() | {o.extraction.name: o.checksum for o in result.outcomes if o.checksum},
+        versions=run_versions() | {o.extraction.name: o.checksum for o in result.outcomes if o.checksum},
         command=command,
     )
 

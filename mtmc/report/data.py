@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
 from mtmc.stage_log import StageInfo
 
 
@@ -39,7 +40,7 @@ class CameraInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrackTable:
+class TrackTable(Table):
     """One row a track, over all cameras. Every extractor gives an identity to the same rows.
 
     Attributes:
@@ -60,11 +61,6 @@ class TrackTable:
     boxes: npt.NDArray[np.int32]
     truth: npt.NDArray[np.int32]
 
-    def __post_init__(self) -> None:
-        columns = (self.track, self.start, self.end, self.first_frame, self.last_frame, self.boxes, self.truth)
-        if any(column.shape != self.camera.shape for column in columns):
-            raise ValueError(f"columns differ in length: camera {self.camera.shape}, {[c.shape for c in columns]}")
-
     @classmethod
     def of(
         cls,
@@ -78,42 +74,7 @@ class TrackTable:
         truth: npt.ArrayLike | None = None,
     ) -> TrackTable:
         """Make a table from anything array-like; truth defaults to -1."""
-        cameras = np.asarray(camera, np.int32).reshape(-1)
-        n = len(cameras)
-        return cls(
-            cameras,
-            np.asarray(track, np.int32).reshape(n),
-            np.asarray(start, np.float64).reshape(n),
-            np.asarray(end, np.float64).reshape(n),
-            np.asarray(first_frame, np.int32).reshape(n),
-            np.asarray(last_frame, np.int32).reshape(n),
-            np.asarray(boxes, np.int32).reshape(n),
-            np.full(n, -1, np.int32) if truth is None else np.asarray(truth, np.int32).reshape(n),
-        )
-
-    @classmethod
-    def empty(cls) -> TrackTable:
-        """A table without rows."""
-        return cls.of([], [], [], [], [], [], [])
-
-    @classmethod
-    def concatenate(cls, tables: Sequence[TrackTable]) -> TrackTable:
-        """All rows of `tables`, in their order."""
-        if not tables:
-            return cls.empty()
-        return cls(
-            np.concatenate([t.camera for t in tables]),
-            np.concatenate([t.track for t in tables]),
-            np.concatenate([t.start for t in tables]),
-            np.concatenate([t.end for t in tables]),
-            np.concatenate([t.first_frame for t in tables]),
-            np.concatenate([t.last_frame for t in tables]),
-            np.concatenate([t.boxes for t in tables]),
-            np.concatenate([t.truth for t in tables]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.camera)
+        return cls._of(camera, track, start, end, first_frame, last_frame, boxes, -1 if truth is None else truth)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import write_json
+from common.versions import versions
 from detection.mot_text import MotTable, write_mot
 from evaluation.submission import write_submission
 from evaluation.tables import Result, ResultTable
@@ -20,7 +20,7 @@ PACKAGES = (
     "av",
     "numba",
     "numpy",
-    "opencv-python-headless",
+    "cv2",
     "openvino",
     "scipy",
     "torch",
@@ -65,15 +65,9 @@ def metrics_of(result: RunResult) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, of this project and of the packages that decide figures."""
-    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for name in ("mtmc", *PACKAGES):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def run_versions() -> dict[str, str]:
+    """Versions of Python, of this project and of the packages that decide figures; and the machine's kind."""
+    return versions(("mtmc", *PACKAGES)) | {"machine": f"{platform.system()} {platform.machine()}"}
 
 
 def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
@@ -94,7 +88,7 @@ def _run_of(result: RunResult, configuration: Mapping[str, Any], command: str) -
         "scenario": result.scenario.name,
         "simulated": result.scenario.simulated,
         "configuration": dict(configuration),
-        "versions": versions(),
+        "versions": run_versions(),
         "weights": {o.extraction.name: {"file": o.extraction.weights, "checksum": o.checksum} for o in result.outcomes},
         "cameras": [dict(observation.stats) for observation in result.observations],
         "missing_cameras": dict(result.scenario.missing),

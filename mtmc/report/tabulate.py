@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from common.boxes import iou
 from mtmc.report.data import TrackTable
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
@@ -56,7 +57,7 @@ def followed_vehicle(
     numbers, row_of = np.unique(tracks.track, return_inverse=True)
     followed = np.full(len(numbers), -1, np.int32)
     left, right = _same_frame_pairs(tracks.frame, truth.frame)
-    covers = _iou(tracks.box[left], truth.box[right]) >= overlap
+    covers = iou(tracks.box[left].astype(np.float64), truth.box[right].astype(np.float64)) >= overlap
     if not covers.any():
         return followed
     pairs, count = np.unique(
@@ -87,13 +88,3 @@ def _same_frame_pairs(
     i = np.repeat(np.arange(len(a)), size)
     within = np.arange(len(i)) - np.repeat(np.cumsum(size) - size, size)
     return i, order[np.repeat(low, size) + within]
-
-
-def _iou(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """IoU of each pair of boxes (n, 4) left, top, width, height."""
-    p, q = a.astype(np.float64), b.astype(np.float64)
-    extent = np.minimum(p[:, :2] + p[:, 2:], q[:, :2] + q[:, 2:]) - np.maximum(p[:, :2], q[:, :2])
-    common = extent.clip(min=0).prod(axis=1)
-    union = p[:, 2:].prod(axis=1) + q[:, 2:].prod(axis=1) - common
-    result: npt.NDArray[np.float64] = common / np.maximum(union, np.finfo(np.float64).tiny)
-    return result

@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from common.errors import InputError
 from common.nearest import nearest
@@ -18,6 +16,7 @@ from mtmc.scenarios.camera_names import camera_number
 from mtmc.scenarios.facts import CameraFacts, ScenarioFacts
 from mtmc.scenarios.footage import DEFAULT_FPS, footage_in, read_footage
 from mtmc.scenarios.ground_map import Calibration, read_calibration
+from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera, Scenario
 
 SPLITS = ("train", "validation", "test")
@@ -84,18 +83,6 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
     split = folder.parent.name if folder.parent.name in SPLITS else facts.split
     placed, simulated = _with_ground(cameras, calibrations), facts.simulation is not None
     return Scenario(folder.name, split, placed, missing, simulated, notes=tuple(notes))
-
-
-def read_roi(path: Path) -> npt.NDArray[np.uint8]:
-    """The region of interest as (height, width) uint8 grey values.
-
-    Raises:
-        InputError: the file is no picture.
-    """
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise InputError(f"{path}: cannot be read as a picture; mend it or remove it to use the whole frame")
-    return np.asarray(picture, np.uint8)
 
 
 def numbered(cameras: Iterable[Camera]) -> tuple[Camera, ...]:

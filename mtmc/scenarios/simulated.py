@@ -7,12 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
+from common.code_version import code_version
 from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.simulation.scenario import simulate_scenario
-
-_OTHER_DATA = tuple(f"mtmc.simulation.{name}" for name in ("reid_set", "detection_set", "difficulty"))
-"""Modules that scenarios do not use."""
 
 
 def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
@@ -28,7 +26,7 @@ def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: C
     if settings is None:
         raise ValueError(f"{facts.name} is not simulated")
     split = facts.split or "validation"
-    code = code_version("mtmc.simulation", without=_OTHER_DATA)
+    code = code_version("mtmc.simulation.scenario")
     key = key_of({"code": code, "settings": settings.model_dump(), "name": facts.name, "split": split})
     root = cache.folder("simulated", key)
     if root.is_dir():

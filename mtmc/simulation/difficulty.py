@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from common.boxes import iou
 from common.command_line import run_command
 from common.errors import InputError
 from detection.detections import Detections
 from detection.detector import Detector
 from detection.loading import load_detector
 from detection.video import open_video
-from evaluation.overlap import iou
 from evaluation.ranking import Ranking, find_matches, rank
 
 MIN_HEIGHT = 40

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from common.boxes import iou
 from evaluation.assignment import heaviest_assignment
-from evaluation.overlap import iou, overlaps
+from evaluation.overlap import overlaps
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.segments import FloatArray, IntArray, Segments, centre, size

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.command_line import run_command
+from common.devices import choose_device
 from common.errors import InputError
 from common.files import write_json
 from reid import train
@@ -33,7 +34,7 @@ from reid.checkpoint import load_model
 from reid.datasets import Split
 from reid.embedding import embed_files
 from reid.evaluate import evaluate_extractor, paths_of_tests
-from reid.extractor import choose_device, find_weights
+from reid.extractor import find_weights
 from reid.images import read_image
 
 

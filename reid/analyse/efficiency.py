@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from common.devices import choose_device
 from common.errors import InputError
 from common.settings import validate
 from reid.checkpoint import load_model, save_model
 from reid.deploy import save_openvino, to_openvino
-from reid.extractor import Extractor, choose_device, find_weights
+from reid.extractor import Extractor, find_weights
 from reid.models import build_model
 from reid.settings import ModelConfig
 

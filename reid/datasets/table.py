@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
+
 UNKNOWN_CAMERA = -1
 
 
 @dataclass(frozen=True, slots=True)
-class ImageTable:
+class ImageTable(Table):
     """A table with one row per image of a vehicle.
 
     Attributes:
@@ -25,46 +27,10 @@ class ImageTable:
     identity: npt.NDArray[np.int64]
     camera: npt.NDArray[np.int64]
 
-    def __post_init__(self) -> None:
-        n = len(self.path)
-        if self.identity.shape != (n,) or self.camera.shape != (n,):
-            raise ValueError(
-                f"columns differ in length: path {n}, identity {self.identity.shape}, camera {self.camera.shape}"
-            )
-
     @classmethod
     def of(cls, path: Sequence[str], identity: npt.ArrayLike, camera: npt.ArrayLike | None = None) -> ImageTable:
         """Create a table from array-likes; the camera defaults to unknown."""
-        paths = np.empty(len(path), np.object_)
-        paths[:] = list(path)
-        n = len(paths)
-        return cls(
-            paths,
-            np.asarray(identity, np.int64).reshape(n),
-            np.full(n, UNKNOWN_CAMERA, np.int64) if camera is None else np.asarray(camera, np.int64).reshape(n),
-        )
-
-    @classmethod
-    def empty(cls) -> ImageTable:
-        """Create a table without rows."""
-        return cls.of([], [])
-
-    @classmethod
-    def concatenate(cls, tables: Sequence[ImageTable]) -> ImageTable:
-        """Concatenate the rows of `tables` in order."""
-        if not tables:
-            return cls.empty()
-        return cls(
-            np.concatenate([t.path for t in tables]),
-            np.concatenate([t.identity for t in tables]),
-            np.concatenate([t.camera for t in tables]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.path)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> ImageTable:
-        return ImageTable(self.path[rows], self.identity[rows], self.camera[rows])
+        return cls._of(np.asarray(path, np.object_), identity, UNKNOWN_CAMERA if camera is None else camera)
 
     @property
     def identities(self) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from reid.backends import cpu_has_bfloat16
+from common.devices import fastest_cpu_precision
 
 
 def training_precision(
@@ -29,4 +29,4 @@ def training_precision(
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     grouped = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
-    return "bfloat16" if cpu_has_bfloat16() and not grouped else "float32"
+    return "bfloat16" if fastest_cpu_precision() == "bfloat16" and not grouped else "float32"

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from common.errors import InputError
-from reid.checkpoint import read_tensors, require_same_tensors, versions, write_tensors
+from common.versions import versions
+from reid.checkpoint import PACKAGES, read_tensors, require_same_tensors, write_tensors
 
 FORMAT = "reid-training-1"
 
@@ -39,7 +40,7 @@ def save_state(
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    write_tensors(path, tensors, {"format": FORMAT, "step": step, "settings": settings, "versions": versions()})
+    write_tensors(path, tensors, {"format": FORMAT, "step": step, "settings": settings, "versions": versions(PACKAGES)})
 
 
 def load_state(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
 from common.files import file_digest, write_bytes
 
 
@@ -93,14 +93,3 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         write_bytes(target, b"new")
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["track1.txt"]
-
-
-def test_code_version_differs_between_packages() -> None:
-    assert code_version("common.cache") != code_version("mtmc.scenarios.clock")
-    assert code_version("evaluation") == code_version("evaluation")
-
-
-def test_code_version_can_leave_out_what_has_no_part_in_a_result() -> None:
-    whole, part = code_version("detection"), code_version("detection", without=("detection.train",))
-    assert whole != part
-    assert part != code_version("detection", without=("detection.yolo",))

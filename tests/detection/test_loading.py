@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from common import devices
 from common.errors import InputError
-from detection import loading
 from detection.loading import load_detector
 from detection.ultralytics_package import ultralytics_module
 
@@ -31,9 +31,9 @@ from detection.ultralytics_package import ultralytics_module
         ("torchvision:ssdlite320_mobilenet_v3_large", {"precision": "int8"}, "float32 only"),
         ("torchvision:ssdlite320_mobilenet_v3_large", {"image_size": 300}, "one input size"),
         ("torchvision:ssdlite320_mobilenet_v3_large:{folder}/none.pth", {}, r"none\.pth: no such weights file"),
-        ("x.pt", {"precision": "half"}, "precision half: unknown; one of auto"),
+        ("x.pt", {"precision": "int4"}, "precision 'int4' is unknown; did you mean int8"),
         ("x.pt", {"score": 1.5}, "detector score 1.5"),
-        ("{folder}/tiny.pt", {"device": "tpu"}, "device tpu: unknown"),
+        ("{folder}/tiny.pt", {"device": "tpu"}, "device 'tpu' is unknown"),
         ("{folder}/tiny.pt", {"device": "cpu", "image_size": 8}, "image size 8: at least 32"),
         ("{folder}/tiny.onnx", {"device": "cuda"}, "runs on the CPU only"),
     ],
@@ -78,7 +78,7 @@ def test_a_gpu_that_is_not_there(checkpoint: Path, monkeypatch: pytest.MonkeyPat
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="device cuda: no GPU"):
+    with pytest.raises(InputError, match="device 'cuda': torch finds no GPUs"):
         load_detector(checkpoint, device="cuda")
     assert "openvino" in load_detector(checkpoint, device="auto").key
 
@@ -87,8 +87,10 @@ def test_a_gpu_gets_torch_in_float16(checkpoint: Path, monkeypatch: pytest.Monke
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(loading, "_gpu_is_here", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(devices, "gpu_driver_is_here", lambda: True)
     key = load_detector(checkpoint, device="auto").key
     assert "torch" in key and "float16" in key
-    with pytest.raises(InputError, match="int8: runs on the CPU only"):
+    with pytest.raises(InputError, match="int8: cuda does not compute in it; use float32 or bfloat16 or float16"):
         load_detector(checkpoint, device="cuda", precision="int8")

@@ -17,12 +17,12 @@ import onnx
 import openvino
 import pytest
 
+from common.devices import fastest_cpu_precision
 from common.errors import InputError
 from detection.boxes import overlap
 from detection.checkpoint_weights import CheckpointWeights
 from detection.detections import Detections
 from detection.loading import load_detector
-from detection.openvino_network import default_precision, require_precision
 from detection.openvino_weights import OpenVinoWeights
 from detection.torch_network import TorchNetwork
 from detection.ultralytics_package import ultralytics_module
@@ -247,18 +247,10 @@ def test_key_tells_what_decides_the_boxes(checkpoint: Path, cache: Path) -> None
     keys = [
         key(), key(score=0.3), key(image_size=128), key(precision="float32"), key(nms_iou=0.5), key(vehicles=(2,)),
     ]  # fmt: skip
-    if default_precision() == "float32":
+    if fastest_cpu_precision() == "float32":
         keys.remove(key(precision="float32"))
     assert len(set(keys)) == len(keys)
     assert key(threads=1) == key(threads=2)
-
-
-def test_precisions_of_this_cpu() -> None:
-    require_precision("float32")
-    require_precision(default_precision())
-    if "FP16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        with pytest.raises(InputError, match="precision float16: not on this CPU; use float32, int8"):
-            require_precision("float16")
 
 
 def test_int8_needs_videos_and_nncf(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

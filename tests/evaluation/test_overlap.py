@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from common.boxes import iou
 from evaluation import overlap
 from evaluation.boxes import Boxes
 from evaluation.comparison import compare
-from evaluation.overlap import iou, overlaps
+from evaluation.overlap import overlaps
 
 
 def test_known_overlaps() -> None:

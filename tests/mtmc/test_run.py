@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from common import devices
 from common.command_line import run_command
 from common.errors import InputError
+from common.resources import resource
 from detection.video import open_video
+from evaluation import cityflow
+from evaluation.boxes import Boxes
 from evaluation.submission import read_submission
+from mtmc import identities, pipeline
 from mtmc.run import main
 
 MakeCityflow = Callable[..., Path]
@@ -210,3 +215,57 @@ def test_the_environment_says_where_real_scenarios_are(
     monkeypatch.setenv("CITYFLOW_ROOT", str(make_cityflow(video=False)))
     arguments = ["--scenario", "X01", "--reid", "none", "--links", links_file]
     assert command(*arguments, "--detections", "ssd512") == 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "float16"])
+def test_a_precision_is_used_or_refused_with_those_that_there_are(
+    precision: str,
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the processor has it: whoever accepts a precision must be able to compute in it."""
+    offered = devices.normalise_precision(precision) in devices.precisions_of("cpu")
+    detector = ["--detector", str(resource("weights", "detector.onnx")), "--set", f"detection.precision={precision}"]
+    assert command(*from_boxes(make_cityflow(), *detector)) == (0 if offered else 2)
+    assert offered or "this CPU does not compute in it; use float32 or" in capsys.readouterr().err
+
+
+def test_a_precision_that_no_device_has_is_refused(
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_capabilities", frozenset)
+    detector = ["--detector", str(resource("weights", "detector.onnx")), "--set", "detection.precision=bf16"]
+    assert command(*from_boxes(make_cityflow(), *detector)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_score_of_1_is_refused_before_a_detector_is_loaded(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*from_boxes(make_cityflow(video=False), "--detector", "no.onnx", "--set", "detection.score=1")) == 2
+    assert "'detection.score': input should be less than 1" in capsys.readouterr().err
+
+
+def test_regions_of_interest_are_read_once_a_run(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    filtered: list[int] = []
+    read_roi, filter_predictions = identities.read_roi, cityflow.filter_predictions
+    monkeypatch.setattr(identities, "read_roi", lambda path: read.append(path.parent.name) or read_roi(path))
+
+    def filtering(predictions: Boxes, rois: object = None) -> object:
+        filtered.append(len(predictions))
+        return filter_predictions(predictions, rois)
+
+    for module in (cityflow, pipeline):
+        monkeypatch.setattr(module, "filter_predictions", filtering)
+    assert command(*from_boxes(make_cityflow(video=False), "--detections", "ssd512"), "--reid", "none", "none") == 0
+    assert sorted(read) == ["c101", "c102"]
+    assert len(filtered) == 2

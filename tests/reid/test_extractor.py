@@ -192,11 +192,11 @@ def test_wrong_arguments_say_what_there_is(checkpoint: Path) -> None:
     assert find_weights("ssbver") == shipped_extractor("ssbver")
     with pytest.raises(InputError, match="did you mean ssbver"):
         find_weights("sbver")
-    with pytest.raises(InputError, match="precision 'int4' is unknown"):
+    with pytest.raises(InputError, match="precision 'int4' is unknown; did you mean int8"):
         Extractor.load(checkpoint, "cpu", precision="int4")
     with pytest.raises(InputError, match="device 'gpu' is unknown"):
         Extractor.load(checkpoint, "gpu")
-    with pytest.raises(InputError, match="GPUs; use cpu"):
+    with pytest.raises(InputError, match="GPUs here; use auto or cpu"):
         Extractor.load(checkpoint, "cuda:63")
     with pytest.raises(InputError, match="batch must be at least 1"):
         Extractor.load(checkpoint, "cpu", batch=0)

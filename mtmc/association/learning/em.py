@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from evaluation.assignment import heaviest_assignment
 from mtmc.association.evidence.evidence import Evidence
 from mtmc.association.evidence.fragments import fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import view_log_prior
@@ -23,7 +24,6 @@ from mtmc.association.links.discovery import LinkPrior
 from mtmc.association.links.travel_times import TravelTimes
 from mtmc.association.links.zones import TrackEnds
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.solving.matching import best_pairs
 from mtmc.association.solving.solve import MAX_LOG_RATIO, MIN_LOG_RATIO
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -156,7 +156,7 @@ def _best_choice(
     left[pairs.source[settled]] = True
     reached[pairs.target[settled]] = True
     open_ = np.flatnonzero((probability > 1.0 - SETTLED) & ~left[pairs.source] & ~reached[pairs.target])
-    best = best_pairs(pairs.source[open_], pairs.target[open_], log_ratio[open_], n)
+    best = heaviest_assignment(pairs.source[open_], pairs.target[open_], log_ratio[open_])
     return np.concatenate([settled, open_[best]])
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.assignment import heaviest_assignment
 from mtmc.association.links.candidates import Pairs
 from mtmc.association.solving.chains import cut_clashes, identities_of
 from mtmc.association.solving.local_moves import LocalSearch
-from mtmc.association.solving.matching import best_pairs
 from mtmc.association.track_summaries import TrackSummaries
 
 MIN_LOG_RATIO = -60.0
@@ -59,7 +59,7 @@ def tie(
 def chain(summaries: TrackSummaries, ties: Ties) -> npt.NDArray[np.int64]:
     """(n,) successor of each track, -1 for none: the chains with the largest total worth, cut where tracks clash."""
     n = len(summaries)
-    taken = best_pairs(ties.source, ties.target, ties.worth, n)
+    taken = heaviest_assignment(ties.source, ties.target, ties.worth)
     successor = np.full(n, -1, np.int64)
     gain = np.zeros(n)
     successor[ties.source[taken]] = ties.target[taken]

@@ -87,5 +87,5 @@ def test_extractors_of_one_name_are_told_apart(tmp_path: Path) -> None:
     paths = [tmp_path / folder / "net.safetensors" for folder in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
-        shutil.copy(resource("weights", "baseline.safetensors"), path)
+        shutil.copy(resources.resource("weights", "baseline.safetensors"), path)
     assert [extraction.name for extraction in choose_extractors(paths)] == ["net-1", "net-2"]

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 def test_auto_on_the_cpu_depends_on_processor_and_network(
     monkeypatch: pytest.MonkeyPatch, native: bool, backbone: str, expected: str
 ) -> None:
-    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: native)
+    monkeypatch.setattr(precision, "fastest_cpu_precision", lambda: "bfloat16" if native else "float32")
     network = build_backbone(ModelConfig(backbone=backbone, image_size=(32, 32)))
     assert training_precision("auto", network, CPU) == expected
     assert training_precision("bfloat16", network, CPU) == "bfloat16"

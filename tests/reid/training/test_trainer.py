@@ -299,10 +299,10 @@ def test_auto_precision_is_resolved_once_and_stored(
     table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = {**tiny_settings().run.model_dump(), "precision": "auto"}
-    monkeypatch.setattr("reid.training.precision.cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr("reid.training.precision.fastest_cpu_precision", lambda: "float32")
     trainer = make_trainer(table, tiny_settings(run=run))
     assert trainer.settings.run.precision == trainer.objective.settings.run.precision == "float32"
     trainer.save(tmp_path / "state.safetensors")
-    monkeypatch.setattr("reid.training.precision.cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("reid.training.precision.fastest_cpu_precision", lambda: "bfloat16")
     with pytest.raises(InputError, match=r"run\.precision was 'float32', now 'bfloat16'"):
         make_trainer(table, tiny_settings(run=run)).resume(tmp_path / "state.safetensors")

@@ -1,0 +1,42 @@
+"""A version is that of the distribution that is installed."""
+
+import importlib.metadata
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from common import versions as module
+from common.versions import versions
+from mtmc.report.run_folder import run_versions
+from reid.checkpoint import PACKAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_module_gives_the_version_of_what_provides_it() -> None:
+    found = versions(["cv2"])
+    name = next(name for name in found if name.startswith("opencv"))
+    assert found[name] == importlib.metadata.version(name)
+    assert found[name].startswith(cv2.__version__)
+
+
+def test_the_installed_one_of_several_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_providers", lambda: {"vision": ["numpy", "numpy"]})
+    assert "numpy" in versions(["vision"])
+
+
+def test_what_is_not_there_is_said() -> None:
+    assert versions(["no-such-package"])["no-such-package"] == "not installed"
+
+
+@pytest.mark.parametrize("found", [run_versions(), versions(PACKAGES)])
+def test_runs_and_checkpoints_know_the_version_of_opencv(found: dict[str, str]) -> None:
+    assert not {"unknown"} & set(found.values())
+    assert any(name.startswith("opencv") for name in found)
+
+
+@pytest.mark.parametrize("card", sorted((ROOT / "weights").glob("*.json")), ids=lambda path: path.stem)
+def test_no_card_holds_a_version_that_says_nothing(card: Path) -> None:
+    assert "unknown" not in json.loads(card.read_text())["versions"].values()
