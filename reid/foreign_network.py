@@ -116,10 +116,10 @@ class _Normalisation:
                 return cls(True, 255 if large else 1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
             return cls(True, 1, IMAGENET_MEAN, IMAGENET_STD, False)
         white = options.white
-        mean = options.mean or ((0.0, 0.0, 0.0) if options.std is None and options.range is not None else None)
-        if mean is None:
-            mean = tuple(white * value for value in IMAGENET_MEAN)
-        std = options.std or (tuple(white * v for v in IMAGENET_STD) if options.mean is not None else (1.0, 1.0, 1.0))
+        if options.mean is None and options.std is None:  # only the range was given
+            return cls(True, white, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), False)
+        mean = options.mean or tuple(white * value for value in IMAGENET_MEAN)
+        std = options.std or tuple(white * value for value in IMAGENET_STD)
         return cls(True, white, mean, std, False)
 
 
@@ -208,7 +208,8 @@ def _constant(node: Any) -> npt.NDArray[np.float64] | None:
 
 
 def _assumptions(options: NetworkOptions, given: frozenset[str], steps: _Normalisation, element: str) -> str:
-    told, assumed = [], []
+    told: list[str] = []
+    assumed: list[str] = []
     (told if "colour" in given else assumed).append((options.colour or "rgb").upper())
     if element == "u8":
         told.append("uint8 without normalisation")
