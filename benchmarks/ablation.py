@@ -1,14 +1,14 @@
-"""What each ingredient of the association is worth, and how far the whole is from a perfect association.
+"""What each ingredient of the association contributes, and how far the whole is from a perfect association.
 
-    python benchmarks/ablation.py               # simulated: 3 layouts x 5 seeds, rendered once, kept
-    python benchmarks/ablation.py --no-video    # the same from ground-truth tracks alone, in minutes
+    python benchmarks/ablation.py               # simulated: 3 layouts x 5 seeds, rendered once and cached
+    python benchmarks/ablation.py --no-video    # the same from ground-truth tracks only, in minutes
     python benchmarks/ablation.py --layouts crossing --uncalibrated --no-ingredients
     python benchmarks/ablation.py --layouts --data-root DIR --scenarios R01 R02 --detector yolo11n.pt
 
-Printed, for each layout (or scenario), source of tracks and extractor: the mean IDF1 with everything on, the ceiling
-(IDF1 of the same tracks under their true vehicles: what a perfect association would reach), the share of the ceiling
-that is reached, and the change of IDF1, in points, with each ingredient off. Simulated scenarios have seeds that no
-training used; docs/association.md says which were looked at.
+Prints for each layout (or scenario), source of tracks and extractor: the mean IDF1 with all ingredients, the ceiling
+(IDF1 of the same tracks if every track is assigned to its true vehicle, which a perfect association would reach), the
+share of the ceiling that is reached, and the change of IDF1, in points, without each ingredient. The seeds of the
+simulated scenarios were used in no training; docs/association.md says which were used during development.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from simulated import simulated_scenario
 
 from common.cache import Cache
 from common.command_line import run_command
+from common.errors import InputError
 from common.resources import resource
 from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
@@ -42,16 +44,12 @@ from mtmc.interface.running import choose_extractors
 from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source, observe_cameras
 from mtmc.pipeline import camera_tracks, cut_tracks, embed_observations
-from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.find import find_scenario
 from mtmc.scenarios.scenario import Camera, Scenario
-from mtmc.scenarios.simulated import render_scenario
-from mtmc.simulation.settings import SimulationSettings
 from mtmc.stage_log import StageLog
 from mtmc.tracking.tracks import Tracks
 
 OTHER_TRACKS = {"split": "embedding.split=false", "reliable_spans": "association.reliable_spans=false"}
-"""Switches that change the tracks that association is given."""
+"""Settings that change the input tracks of the association, by ingredient."""
 SWITCHES = tuple(
     name
     for name, field in AssociationSettings.model_fields.items()
@@ -64,14 +62,14 @@ QUIET = Console(stderr=True, quiet=True)
 
 @dataclass(frozen=True)
 class Problem:
-    """The tracks of a scenario as one extractor has them (it may cut some), and the vehicle of each.
+    """The tracks of a scenario for one extractor, which may split some, and the true vehicle of each.
 
     Attributes:
         scenario, truth, rois: for scoring.
-        settings: of the association.
-        tracks: (cameras) the boxes.
-        summaries: one row a track.
-        vehicle: (n,) int64, true vehicle of each row of the summaries, -1 where none.
+        settings: settings of the association.
+        tracks: the boxes, one table per camera.
+        summaries: one row per track.
+        vehicle: (n,) int64, true vehicle of each row of the summaries, -1 for none.
     """
 
     scenario: Scenario
@@ -83,27 +81,27 @@ class Problem:
     vehicle: npt.NDArray[np.int64]
 
     def idf1(self, identity: npt.NDArray[np.integer]) -> float:
-        """The official IDF1 in per cent, of identities (n,); -1 leaves a track out."""
+        """The official IDF1 of identities (n,), in percent; tracks with identity -1 are left out."""
         rows = self.summaries
         found = Identities(rows.camera, rows.track, np.zeros_like(rows.track), identity.astype(np.int32))
         boxes = boxes_of(self.scenario, self.tracks, found)
         return 100.0 * score(self.truth, boxes, self.rois).identity.idf1
 
     def ceiling(self) -> float:
-        """The same for the true vehicles; tracks of none stand alone."""
+        """IDF1 of the true vehicles; a track without a vehicle is an identity of its own."""
         alone = int(self.vehicle.max(initial=0)) + 1 + np.arange(len(self.vehicle))
         return self.idf1(np.where(self.vehicle >= 0, self.vehicle, alone))
 
     def solved(self, **settings: bool) -> float:
-        """The same for what association makes of it."""
+        """IDF1 of the association with these settings changed."""
         found = associate(self.summaries, None, self.settings.model_copy(update=settings))
         return self.idf1(np.where(found.dropped, -1, found.identity))
 
 
 def true_vehicles(camera: Camera, tracks: Tracks) -> npt.NDArray[np.int64]:
-    """For each track of a camera, by number: the vehicle that at least half of its boxes lie on (IoU 0.5), else -1.
+    """The vehicle that at least half of a track's boxes match (IoU 0.5), else -1; one entry per track, by track number.
 
-    Simulated scenarios tell of every vehicle that is seen (`gt/visible.txt`), others of the annotated ones.
+    Simulated scenarios list every visible vehicle (`gt/visible.txt`), others only the annotated ones.
     """
     everything = camera.ground_truth.parent / "visible.txt" if camera.ground_truth is not None else Path()
     if everything.is_file():
@@ -136,7 +134,7 @@ def load(
     calibrated: bool,
     overrides: list[str],
 ) -> Problem:
-    """Observe and embed; what is cached is reused. Calibrations are forgotten where that is wanted."""
+    """Observe and embed a scenario, from the cache where possible; drop its calibrations unless `calibrated`."""
     log, settings = StageLog(QUIET), load_config(None, overrides)
     scenario, observations = observe_cameras(
         scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=QUIET
@@ -151,60 +149,59 @@ def load(
         cameras = [replace(camera, ground=None) for camera in cameras]
     truth = ground_truth_of(scenario)
     if truth is None:
-        raise SystemExit(f"{scenario.name} has no ground truth to measure against")
+        raise InputError(f"{scenario.name}: no ground truth to measure against")
     tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
     vehicle = [true_vehicles(*parts) for parts in zip(scenario.cameras, tracks, strict=True)]
     rois = rois_of(scenario.cameras)
     return Problem(scenario, truth, rois, settings.association, tracks, summarise(cameras), np.concatenate(vehicle))
 
 
-def simulated(layout: str, seed: int, arguments: argparse.Namespace, cache: Cache) -> Scenario:
-    """A simulated scenario, rendered where it is not cached."""
-    simulation = SimulationSettings.model_validate(
-        {
-            "layout": layout,
-            "seed": seed,
-            "seconds": arguments.seconds,
-            "cameras": CAMERAS[layout],
-            "video": not arguments.no_video,
-        }
-    )
-    facts = ScenarioFacts(name=f"sim-{layout}-{seed}", split="validation", simulation=simulation)
-    root = render_scenario(facts, cache, arguments.workers, QUIET)
-    return find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
-
-
 def measure(problem: Problem, others: Mapping[str, Problem], switches: Sequence[str]) -> dict[str, float]:
-    """IDF1 of everything on, of the ceiling, of other tracks by name, and with each switch of the association off."""
+    """IDF1 with all ingredients, of the ceiling, of each of the other inputs, and without each switch."""
     figures = {"everything": problem.solved(), "ceiling": problem.ceiling()}
     figures |= {name: other.solved() for name, other in others.items()}
     return figures | {switch: problem.solved(**{switch: False}) for switch in switches}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all and print the tables."""
+    """Run all cases and print the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", nargs="*", default=list(CAMERAS), choices=list(CAMERAS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104, 105])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--no-video", action="store_true", help="ground-truth tracks only, without appearance")
-    parser.add_argument("--data-root", type=Path, help="of scenarios that are not simulated")
-    parser.add_argument("--scenarios", nargs="*", default=[], help="names under --data-root")
-    parser.add_argument("--detector", default="yolo11n.pt", help="for these scenarios")
+    parser.add_argument("--no-video", action="store_true", help="ground-truth tracks without appearance")
+    parser.add_argument("--data-root", type=Path, help="the folder that holds --scenarios")
+    parser.add_argument("--scenarios", nargs="*", default=[], help="scenarios that are not simulated")
+    parser.add_argument("--detector", default="yolo11n.pt", help="detector for --scenarios (default: yolo11n.pt)")
     parser.add_argument("--tracks", nargs="+", default=["gt", "detector"], choices=["gt", "detector"])
-    parser.add_argument("--reid", nargs="+", default=["ssbver", "none"], help="names in weights/, or none")
-    parser.add_argument("--uncalibrated", action="store_true", help="forget the cameras' calibrations")
-    parser.add_argument("--no-ingredients", action="store_true", help="only everything and the ceiling")
+    parser.add_argument(
+        "--reid", nargs="+", default=["ssbver", "none"], help="shipped extractors, weights files, or none"
+    )
+    parser.add_argument("--uncalibrated", action="store_true", help="ignore the calibrations of the cameras")
+    parser.add_argument("--no-ingredients", action="store_true", help="only the whole association and the ceiling")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args(argv)
     cache, console = Cache(arguments.cache), Console(width=max(Console().width, 120))
     extractors = ["none"] if arguments.no_video else arguments.reid
     origins = ["gt"] if arguments.no_video else arguments.tracks
     cases: list[tuple[str, Scenario, str]] = [
-        (f"simulated {layout}", simulated(layout, seed, arguments, cache), str(resource("weights", "detector.onnx")))
+        (
+            f"simulated {layout}",
+            simulated_scenario(
+                layout,
+                seed,
+                cache=cache,
+                workers=arguments.workers,
+                console=QUIET,
+                seconds=arguments.seconds,
+                cameras=CAMERAS[layout],
+                video=not arguments.no_video,
+            ),
+            str(resource("weights", "detector.onnx")),
+        )
         for layout in arguments.layouts
         for seed in arguments.seeds
     ]
@@ -245,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print(console: Console, figures: dict[tuple[str, str, str], list[dict[str, float]]]) -> None:
     table = Table(
-        title="IDF1 in per cent; below the line: change in points with one ingredient off", title_justify="left"
+        title="IDF1 in percent; below the line: change in points without one ingredient", title_justify="left"
     )
     table.add_column("")
     for (group, origin, extractor), runs in figures.items():

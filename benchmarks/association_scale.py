@@ -1,13 +1,13 @@
-"""How the association grows: time and memory at 1,000, 10,000 and 100,000 tracks of 200 cameras.
+"""How the association scales: time and memory with 1,000, 10,000 and 100,000 tracks in 200 cameras.
 
     python benchmarks/association_scale.py [--tracks 1000 10000 100000] [--no-appearance]
 
-Cameras stand on a grid of streets, 20 by 10; vehicles drive through it, a neighbouring camera every 15 to 25 seconds,
-and leave a track of four boxes in each camera that they pass, with a 256-number feature of which two thirds are noise.
-The more tracks, the longer the recording: traffic is equally dense at all sizes. Each size runs in a process of its
-own, on two threads; printed are seconds of wall and of CPU time, the process's peak memory with all of its libraries,
-candidate pairs, the share of joined pairs of tracks that are right and of right ones that are joined, and the growth
-from one size to the next (1.0: linear).
+The cameras stand on a grid of streets, 20 by 10. Simulated vehicles reach a neighbouring camera every 15 to 25 seconds
+and leave in each camera a track of four boxes, with a 256-dimensional feature of which two thirds of the energy is
+noise. More tracks mean a longer recording, so the density of traffic is the same for all sizes. Each size runs in a
+process of its own with two threads. Printed are wall and CPU seconds, the peak memory of the process including its
+libraries, the number of candidate pairs, precision and recall of the pairs of tracks that share an identity, and the
+exponent of growth from one size to the next (1.0: linear).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ COLUMNS, ROWS = 20, 10
 DIMENSIONS = 256
 TRACKS_PER_SECOND = 10.0
 WIDTH, HEIGHT = 1280, 720
-# Left, right, up, down in the grid, and where in the picture a vehicle that drives so enters and leaves.
+# Left, right, up and down in the grid, and where in the image a vehicle with that heading enters and leaves.
 WAYS = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
 ENTRY = np.array([[0.9, 0.5], [0.1, 0.6], [0.5, 0.9], [0.6, 0.2]])
 EXIT = np.array([[0.1, 0.45], [0.9, 0.65], [0.45, 0.2], [0.65, 0.9]])
 
 
 def scenario(tracks: int, seed: int) -> tuple[list[CameraTracks], npt.NDArray[np.int64]]:
-    """Cameras with about `tracks` tracks, and the vehicle of each row of their summaries."""
+    """Cameras with about `tracks` tracks in total, and the vehicle of each row of their summaries."""
     random = np.random.default_rng(seed)
     cameras = COLUMNS * ROWS
     legs = 6
@@ -92,7 +92,7 @@ def scenario(tracks: int, seed: int) -> tuple[list[CameraTracks], npt.NDArray[np
 
 
 def pair_quality(identity: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Share of pairs of one identity that are one vehicle, and of pairs of one vehicle that are one identity."""
+    """Precision and recall of the pairs of tracks with the same identity, against pairs of the same vehicle."""
 
     def pairs(*groups: npt.NDArray[np.int64]) -> float:
         _, count = np.unique(np.stack(groups), axis=1, return_counts=True)
@@ -103,7 +103,7 @@ def pair_quality(identity: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) 
 
 
 def measure(tracks: int, appearance: bool) -> dict[str, float]:
-    """One size, in this process."""
+    """Measure one size in this process."""
     associate(summarise(scenario(400, 1)[0]), None, AssociationSettings())  # compile first
     cameras, truth = scenario(tracks, 0)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -123,10 +123,10 @@ def measure(tracks: int, appearance: bool) -> dict[str, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all sizes and print the table."""
+    """Run all sizes and print the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracks", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--no-appearance", action="store_true")
+    parser.add_argument("--tracks", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="sizes to measure")
+    parser.add_argument("--no-appearance", action="store_true", help="without features")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.one is not None:

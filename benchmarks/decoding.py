@@ -1,10 +1,10 @@
-"""CPU time of reading a video as BGR frames: this project's reader, plain PyAV, OpenCV.
+"""CPU time of decoding a video to BGR frames: this project's reader, plain PyAV and OpenCV.
 
     python benchmarks/decoding.py --video VIDEO [--rounds 5]
 
-Rounds are interleaved; median and least over rounds, the first left out. One decoding thread everywhere, and everywhere
-a frame is held until the next one is there, as whoever uses it does: memory that is not reused at once costs a
-millisecond.
+Rounds are interleaved; median and minimum over the rounds without the first. All use one decoding thread, and all hold
+a frame until the next one is decoded, as real callers do: memory that cannot be reused at once costs about a
+millisecond per frame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from detection.video import open_video
 
 
 def main(argv: Sequence[str] | None) -> int:
-    """Measure and print."""
+    """Measure and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--video", required=True, type=Path)
     parser.add_argument("--rounds", type=int, default=5)
@@ -45,14 +45,14 @@ def main(argv: Sequence[str] | None) -> int:
             if turn:
                 used[name].append((time.process_time() - started) / frames * 1000)
     print(f"{options.video.name}, {video.info.width}x{video.info.height}, CPU ms per frame of the video")
-    print(f"{'':22}{'median':>8}{'least':>8}")
+    print(f"{'':22}{'median':>8}{'min':>8}")
     for name, times in used.items():
         print(f"{name:22}{statistics.median(times):8.2f}{min(times):8.2f}")
     return 0
 
 
 def by_pyav(path: Path, convert: bool) -> int:
-    """Frames decoded by PyAV as its manual shows it."""
+    """Number of frames decoded by PyAV as its manual shows."""
     count = 0
     with av.open(str(path)) as container:
         container.streams.video[0].codec_context.thread_count = 1
@@ -63,7 +63,7 @@ def by_pyav(path: Path, convert: bool) -> int:
 
 
 def by_opencv(path: Path) -> int:
-    """Frames decoded by OpenCV with one thread."""
+    """Number of frames decoded by OpenCV with one thread."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     count = 0
     found, latest = capture.read()

@@ -1,10 +1,10 @@
-"""CPU time and agreement of this project's YOLO runtime with `ultralytics` predict, same weights, same frames.
+"""CPU time of this project's YOLO runtime and agreement with `ultralytics` predict: same weights, same frames.
 
     python benchmarks/detectors.py --weights yolo11n.pt --video VIDEO [--int8] [--rounds 5]
 
-Rounds of all runtimes are interleaved, so that a busy machine hits them alike; medians of CPU time over rounds, the
-first round left out. Both sides get decoded frames: decoding is measured by `benchmarks/decoding.py`. For a `.pt`
-`predict` also fits frames into the smallest rectangle, so both sides run the same input size, which is printed.
+Rounds of all runtimes are interleaved, so that other load affects them equally; medians over the rounds without the
+first. Both sides get decoded frames: `benchmarks/decoding.py` measures decoding. With a `.pt`, `predict` also pads
+frames to the smallest rectangle, so both sides use the same input size, which is printed.
 """
 
 from __future__ import annotations
@@ -36,17 +36,21 @@ Frames = list[npt.NDArray[np.uint8]]
 
 
 def main(argv: Sequence[str] | None) -> int:
-    """Measure, compare and print."""
+    """Measure, compare and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--weights", required=True, type=Path, help="an ultralytics .pt")
+    parser.add_argument("--weights", required=True, type=Path, help="an ultralytics checkpoint (.pt)")
     parser.add_argument("--video", required=True, type=Path)
-    parser.add_argument("--frames", type=int, default=40, help="frames a round")
+    parser.add_argument("--frames", type=int, default=40, help="frames per round (default: 40)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--size", type=int, default=640, help="longer side of the input")
+    parser.add_argument(
+        "--size", type=int, default=640, help="longer side of the network's input in pixels (default: 640)"
+    )
     parser.add_argument("--score", type=float, default=0.25)
-    parser.add_argument("--threads", type=int, default=0, help="0: all")
-    parser.add_argument("--int8", action="store_true", help="also quantise, calibrated on this video (needs nncf)")
-    parser.add_argument("--cache-dir", type=Path, help="keep exports here instead of a temporary folder")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all (default: 0)")
+    parser.add_argument(
+        "--int8", action="store_true", help="also an int8 network, calibrated on this video (needs nncf)"
+    )
+    parser.add_argument("--cache-dir", type=Path, help="keep exports here (default: a temporary folder)")
     options = parser.parse_args(argv)
 
     video = open_video(options.video)
@@ -82,8 +86,8 @@ def main(argv: Sequence[str] | None) -> int:
                 if turn:
                     cpu[name].append((time.process_time() - used) / len(frames) * 1000)
                     wall[name].append((time.perf_counter() - started) / len(frames) * 1000)
-    print(f"{options.video.name}: {len(frames)} frames of {video.info.width}x{video.info.height} a round, both sides")
-    print(f"at {fit.network[1]}x{fit.network[0]}, score above {options.score:g}; medians of {options.rounds} rounds")
+    print(f"{options.video.name}: {len(frames)} frames of {video.info.width}x{video.info.height} per round; network")
+    print(f"input {fit.network[1]}x{fit.network[0]}, score above {options.score:g}; medians of {options.rounds} rounds")
     report(cpu, wall, found)
     return 0
 
@@ -91,7 +95,7 @@ def main(argv: Sequence[str] | None) -> int:
 def ultralytics_run(
     weights: Path, frames: Frames, size: int, score: float, cache: Path
 ) -> Callable[[], list[Detections]]:
-    """`predict` frame by frame, as it does on a video, with the classes and the suppression that we use."""
+    """`predict` frame by frame, as on a video, with our classes and our non-maximum suppression."""
     model = ultralytics_module("ultralytics", cache / "ultralytics").YOLO(weights)
 
     def run() -> list[Detections]:
@@ -110,7 +114,7 @@ def ultralytics_run(
 
 
 def report(cpu: dict[str, list[float]], wall: dict[str, list[float]], found: dict[str, list[Detections]]) -> None:
-    """Print one line a runtime; the first one is the reference."""
+    """Print one line per runtime; the first one is the reference."""
     reference = next(iter(cpu))
     base = statistics.median(cpu[reference])
     print(f"{'':22}{'CPU ms':>8}{'wall ms':>9}{'faster':>8}{'boxes':>7}  share of reference boxes at IoU .5 / .9 / .95")
@@ -121,15 +125,17 @@ def report(cpu: dict[str, list[float]], wall: dict[str, list[float]], found: dic
         if name != reference:
             best = best_overlaps(found[reference], found[name])
             back = best_overlaps(found[name], found[reference])
-            shares = " / ".join(f"{(best >= level).mean():.3f}" for level in (0.5, 0.9, 0.95))
-            line += (
-                f"  {shares}; of ours in reference at .5: {(back >= 0.5).mean():.3f}; median IoU {np.median(best):.4f}"
-            )
+            if len(best) and len(back):
+                shares = " / ".join(f"{(best >= level).mean():.3f}" for level in (0.5, 0.9, 0.95))
+                found_again = f"{(back >= 0.5).mean():.3f}"
+                line += f"  {shares}; of ours in reference at .5: {found_again}; median IoU {np.median(best):.4f}"
+            else:
+                line += "  nothing to compare: a side has no boxes"
         print(line)
 
 
 def best_overlaps(tables: list[Detections], others: list[Detections]) -> npt.NDArray[np.float32]:
-    """For each box its best IoU with a box of the same frame in the other table."""
+    """For each box, the highest IoU with a box of the same frame in the other table."""
     best = []
     for table, other in zip(tables, others, strict=True):
         if len(table):

@@ -1,12 +1,12 @@
-"""Time of turning crops into vectors: this project's extractor against the same network in plain PyTorch.
+"""Time from crops to vectors: this project's extractor against the same network in plain PyTorch.
 
     python benchmarks/extraction.py                         # ResNet-50 at 256 x 256, last stride 2
     python benchmarks/extraction.py --weights baseline      # a trained network
     python benchmarks/extraction.py --backbone resnet50_ibn --last-stride 1
 
-Every variant gets the same crops of mixed sizes, stretches them and runs the network. Variants are interleaved, the
-first round is thrown away, medians are printed; CPU time is that of the whole process. On a GPU the share of its
-bfloat16 peak (`--peak-tflops`) is printed as well; without one it says that it was not measured.
+Every variant resizes the same crops of mixed sizes and runs the network. Variants are interleaved; medians over the
+rounds without the first; CPU time is that of the whole process. With a GPU, its throughput and the share of its
+bfloat16 peak (`--peak-tflops`) are printed as well; without one, that it was not measured.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Vectors = npt.NDArray[np.float32]
 
 
 def make_crops(count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
-    """Noise of the sizes that vehicles have in traffic cameras."""
+    """Noise images with the sizes of vehicles in traffic cameras."""
     random = np.random.default_rng(seed)
     sizes = random.integers(60, 400, (count, 2))
     return [random.integers(0, 256, (h, w, 3), np.uint8) for h, w in sizes]
 
 
 def plain_torch(model: ReidModel, one_by_one: bool, autocast: bool) -> Callable[[Crops], Vectors]:
-    """What most people write: pictures stacked and the model as it was loaded; resized as the extractor does it."""
+    """The usual code: crops resized as the extractor does, stacked, and fed to the model as loaded."""
 
     def embed(crops: Crops) -> Vectors:
         batches = [[crop] for crop in crops] if one_by_one else [list(crops)]
@@ -59,7 +59,7 @@ def plain_torch(model: ReidModel, one_by_one: bool, autocast: bool) -> Callable[
 
 
 def train_norms(model: ReidModel, crops: Crops) -> None:
-    """Give untrained norms the statistics of the crops; otherwise all vectors point the same way."""
+    """Set the statistics of untrained batch norms from the crops; otherwise all vectors are nearly parallel."""
     pictures = np.stack([resize(crop, model.config.image_size) for crop in crops[:8]])
     images = normalise(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()), model.config)
     model.train()
@@ -72,7 +72,7 @@ def train_norms(model: ReidModel, crops: Crops) -> None:
 def measure(
     variants: dict[str, Callable[[Crops], Vectors]], crops: Crops, rounds: int
 ) -> dict[str, tuple[float, float, Vectors]]:
-    """Median wall and CPU milliseconds a crop, and the vectors, of each variant."""
+    """Median wall and CPU milliseconds per crop, and the vectors, of each variant."""
     walls: dict[str, list[float]] = {name: [] for name in variants}
     cpus: dict[str, list[float]] = {name: [] for name in variants}
     vectors: dict[str, Vectors] = {}
@@ -88,9 +88,9 @@ def measure(
 
 
 def measure_gpu(model: ReidModel, crops: Crops, rounds: int, peak_tflops: float, console: Console) -> None:
-    """Images a second on a GPU and the share of its peak."""
+    """Print images per second on a GPU and the share of its peak."""
     if not torch.cuda.is_available():
-        console.print("GPU: not measured, this machine has none")
+        console.print("GPU: not measured, none available")
         return
     extractor = Extractor.of_model(model, "cuda", batch=256)
     images = extractor.prepare((list(crops) * (256 // len(crops) + 1))[:256])
@@ -106,12 +106,12 @@ def measure_gpu(model: ReidModel, crops: Crops, rounds: int, peak_tflops: float,
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", help="a checkpoint or a name in weights/; else --backbone, untrained")
+    parser.add_argument("--weights", help="a checkpoint or a shipped extractor (default: --backbone, untrained)")
     parser.add_argument("--backbone", default="resnet50")
-    parser.add_argument("--last-stride", type=int, choices=(1, 2), default=2, help="of --backbone")
-    parser.add_argument("--image-size", type=int, nargs=2, default=(256, 256), help="of --backbone")
+    parser.add_argument("--last-stride", type=int, choices=(1, 2), default=2, help="for --backbone")
+    parser.add_argument("--image-size", type=int, nargs=2, default=(256, 256), help="for --backbone")
     parser.add_argument("--crops", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -137,20 +137,20 @@ def main() -> int:
         "torch float32, one batch": plain_torch(model, one_by_one=False, autocast=False),
         "torch bfloat16 autocast, one batch": plain_torch(model, one_by_one=False, autocast=True),
         "Extractor, float32": in_float32.embed,
-        f"Extractor, as it loads ({as_loaded.precision})": as_loaded.embed,
-        "  its resizing alone": lambda crops: as_loaded.prepare(crops)[:, 0, 0, :1].astype(np.float32),
+        f"Extractor, default precision ({as_loaded.precision})": as_loaded.embed,
+        "  resizing only": lambda crops: as_loaded.prepare(crops)[:, 0, 0, :1].astype(np.float32),
     }
     found = measure(variants, crops, arguments.rounds)
     gflop = forward_flop(model.config, model.config.image_size) / 1e9
     height, width = model.config.image_size
     console = Console(highlight=False, width=120)
     console.print(
-        f"{arguments.weights or arguments.backbone}, {height} x {width}, {gflop:.1f} GFLOP an image, "
+        f"{arguments.weights or arguments.backbone}, {height} x {width}, {gflop:.1f} GFLOP per image, "
         f"{len(crops)} crops, {arguments.threads} threads, medians of {arguments.rounds}",
         soft_wrap=True,
     )
     table = Table()
-    for head in ("", "wall ms a crop", "CPU ms a crop", "CPU ratio", "GFLOP/s of CPU time", "least cosine"):
+    for head in ("", "wall ms per crop", "CPU ms per crop", "CPU ratio", "GFLOP per CPU second", "min cosine"):
         table.add_column(head, justify="right" if head else "left")
     _, reference_cpu, reference = found["torch float32, one batch"]
     for name, (wall, cpu, vectors) in found.items():

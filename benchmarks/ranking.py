@@ -2,8 +2,8 @@
 
     python benchmarks/ranking.py --queries 10000 --gallery 138517 --dims 2048 [--rerank]
 
-The matrix product alone is timed beside it: ranking cannot be faster than that. Peak memory is that of the whole
-process, with the features. Figures at that size: docs/reid.md.
+The matrix product alone is timed as well, as a lower bound. Peak memory is that of the whole process, including the
+features. docs/reid.md has the figures for this size.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _ROWS = 256
 def simulate(
     images: int, dims: int, vehicles: int, noise: float, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Features scattered around a centre a vehicle, and the vehicles."""
+    """Features scattered around one centre per vehicle, and the vehicle of each."""
     centres = np.random.default_rng(0).standard_normal((vehicles, dims), np.float32)
     identity = generator.integers(0, vehicles, images)
     features = np.empty((images, dims), np.float32)
-    for start in range(0, images, 4096):  # whole-table temporaries would be the peak that is measured
+    for start in range(0, images, 4096):  # in blocks: temporaries of the whole table would dominate the peak
         part = slice(start, start + 4096)
         features[part] = centres[identity[part]]
         features[part] += noise * generator.standard_normal(features[part].shape, np.float32)
@@ -39,19 +39,19 @@ def simulate(
 
 
 def product_alone(query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32]) -> None:
-    """All similarities, in blocks that are thrown away."""
+    """Compute all similarities in blocks and discard them."""
     for start in range(0, len(query), _ROWS):
         _ = query[start : start + _ROWS] @ gallery.T
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=1_678)
     parser.add_argument("--gallery", type=int, default=11_579)
     parser.add_argument("--dims", type=int, default=2_048)
-    parser.add_argument("--noise", type=float, default=2.5, help="raising it makes matches rank later")
-    parser.add_argument("--rerank", action="store_true", help="sparse k-reciprocal re-ranking, too")
+    parser.add_argument("--noise", type=float, default=2.5, help="noise of the features; raising it lowers the scores")
+    parser.add_argument("--rerank", action="store_true", help="also sparse k-reciprocal re-ranking")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     generator = np.random.default_rng(arguments.seed)
@@ -61,7 +61,7 @@ def main() -> int:
     matches = find_matches(own, others)
 
     table = Table(title=f"{arguments.queries} queries, gallery of {arguments.gallery}, {arguments.dims} dimensions")
-    for head in ("", "wall s", "CPU s", "CPU ms a query", "mAP", "CMC@1", "peak GiB so far"):
+    for head in ("", "wall s", "CPU s", "CPU ms per query", "mAP", "CMC@1", "peak GiB so far"):
         table.add_column(head, justify="right" if head else "left")
 
     def measured(name: str, run: str) -> None:

@@ -1,11 +1,11 @@
-"""Baseline against SSBVER as re-id networks: several trainings of each, on several tests.
+"""Baseline against SSBVER as re-id networks: several trainings of each on several test sets.
 
     python benchmarks/reid_pairs.py --runs runs/pairs --seeds 1 2 3 --data-root data/sim-veri data/sim-veri-13
 
-reads runs/pairs/baseline-seed1/model.safetensors, runs/pairs/ssbver-seed1/model.safetensors, and so on (what
-`python -m reid.analyse sweep --point baseline ... --point ssbver ...` trains). Printed for each test (sets in VeRi's
-layout): mean and standard deviation over the seeds of mAP, CMC and the mean distance of positive and negative pairs
-(the paper's Figure 4), and the paired difference with its 95 % interval and p-value (t-test over the seeds).
+Reads runs/pairs/baseline-seed1/model.safetensors, runs/pairs/ssbver-seed1/model.safetensors and so on, which
+`python -m reid.analyse sweep --point baseline ... --point ssbver ...` trains. Prints for each test set (in VeRi's
+layout) mean and standard deviation over the seeds of mAP, CMC and the mean distance of positive and negative pairs
+(Figure 4 of the paper), and the paired difference with its 95 % interval and p-value (t-test over the seeds).
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ FIGURES = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mAP re-ranked", "positive distanc
 
 
 def main() -> None:
-    """Measure all trainings on all tests and print the tables."""
+    """Measure all trainings on all test sets and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the folders METHOD-seedN")
+    parser.add_argument("--runs", type=Path, required=True, help="the folder that holds METHOD-seedN/")
     parser.add_argument(
-        "--methods", nargs=2, default=["baseline", "ssbver"], help="the second is held against the first"
+        "--methods", nargs=2, default=["baseline", "ssbver"], help="the second is compared with the first"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--data-root", type=Path, nargs="+", required=True, help="tests, in VeRi-776's layout")
+    parser.add_argument("--data-root", type=Path, nargs="+", required=True, help="test sets in VeRi-776's layout")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     console = Console(highlight=False, width=150)
     kept = {}
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def measure(weights: Path, dataset: Dataset, threads: int) -> list[float]:
-    """`FIGURES` of one network on one test; shares in per cent, distances as they are."""
+    """`FIGURES` of one network on one test set; scores in percent, distances as they are."""
     paths = paths_of_tests(dataset)
     embedded = embed_files(Extractor.load(weights, "cpu", threads=threads), paths)
     evaluation = evaluate_vectors(
@@ -86,12 +86,12 @@ def measure(weights: Path, dataset: Dataset, threads: int) -> list[float]:
 
 
 def table_of(title: str, methods: list[str], figures: npt.NDArray[np.float64]) -> Table:
-    """Mean and deviation of each method, and the paired difference.
+    """A table of the mean and standard deviation of each method, and of the paired difference.
 
     Args:
-        title: of the table.
-        methods: their names.
-        figures: (2, seeds, figures).
+        title: title of the table.
+        methods: names of the two methods.
+        figures: (2, seeds, len(FIGURES)).
     """
     table = Table(title=f"{title}, {figures.shape[1]} trainings of each", title_justify="left")
     for head in ("", *FIGURES):
@@ -104,7 +104,7 @@ def table_of(title: str, methods: list[str], figures: npt.NDArray[np.float64]) -
     half, p_value = np.zeros(len(FIGURES)), np.full(len(FIGURES), np.nan)
     if several:
         half = stats.t.ppf(0.975, len(difference) - 1) * stats.sem(difference, axis=0)
-        varies = difference.std(axis=0) > 1e-9  # equal differences have no test
+        varies = difference.std(axis=0) > 1e-9  # no test if all differences are equal
         p_value[varies] = stats.ttest_1samp(difference[:, varies], 0.0, axis=0).pvalue
     mean = difference.mean(axis=0)
     table.add_section()

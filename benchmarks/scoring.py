@@ -1,11 +1,11 @@
-"""CPU time of scoring against motmetrics and trackeval, on simulated boxes.
+"""CPU time of scoring, compared with motmetrics and trackeval, on simulated boxes.
 
     python benchmarks/scoring.py [--boxes 54000] [--repeats 5]
 
-The three are run in turn, so that a busy machine slows all of them alike, and the medians of CPU time are compared.
-Their figures are compared, too. All start from the same two tables; motmetrics and trackeval want a matrix of
-overlaps a frame, which is made here by this project's IoU (their own is slower or, in motmetrics 1.4.0, broken on
-NumPy 2). What making those matrices costs is part of their time and also stands in a row of its own.
+The three run in turn, so that other load affects them equally; medians of CPU time. Their scores are printed as well.
+All start from the same two tables. motmetrics and trackeval need one IoU matrix per frame, computed here with this
+project's IoU (theirs is slower or, in motmetrics 1.4.0, broken on NumPy 2). The cost of these matrices is part of
+their time and also has a row of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Frames = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np
 
 
 def simulate(boxes: int, seed: int, cameras: int = 6, frames: int = 2000) -> tuple[Boxes, Boxes]:
-    """About `boxes` ground-truth boxes of vehicles that cross pictures, and predictions with noise, gaps and splits."""
+    """About `boxes` ground-truth boxes of crossing vehicles, and predictions with noise, gaps and identity switches."""
     generator = np.random.default_rng(seed)
     vehicles = max(1, round(boxes / (cameras * 60)))
     truth, predicted = [], []
@@ -55,7 +55,7 @@ def simulate(boxes: int, seed: int, cameras: int = 6, frames: int = 2000) -> tup
 
 
 def by_frame(comparison: Comparison) -> Frames:
-    """What the packages want: identities of both sides and IoU, a matrix a frame."""
+    """The input of the other packages: per frame, the identities of both sides and the matrix of IoU."""
     a, b = comparison.truth, comparison.predicted
     times = np.unique(np.concatenate((a.time, b.time)))
     rows = zip(*(np.searchsorted(side.time, times, side=s) for side in (a, b) for s in ("left", "right")), strict=True)
@@ -65,7 +65,7 @@ def by_frame(comparison: Comparison) -> Frames:
 
 
 def with_motmetrics(truth: Boxes, predictions: Boxes) -> dict[str, float]:
-    """IDF1 and MOTA by motmetrics."""
+    """IDF1 and MOTA of motmetrics."""
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
     for truth_identity, predicted_identity, overlap in by_frame(compare(truth, predictions)):
         accumulator.update(truth_identity, predicted_identity, np.where(1 - overlap > 0.5, np.nan, 1 - overlap))
@@ -94,9 +94,9 @@ def with_trackeval(truth: Boxes, predictions: Boxes, metric: type[trackeval.metr
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--boxes", type=int, default=54_000, help="ground-truth boxes, about")
+    parser.add_argument("--boxes", type=int, default=54_000, help="approximate number of ground-truth boxes")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -111,12 +111,12 @@ def main() -> int:
         return {}
 
     contestants: dict[str, Callable[[], dict[str, float]]] = {
-        "evaluation (all figures)": ours,
+        "evaluation (all metrics)": ours,
         "evaluation (IDF1)": lambda: {"idf1": identity_score(compare(truth, predictions)).idf1},
         "motmetrics (IDF1, CLEAR)": lambda: with_motmetrics(truth, predictions),
         "trackeval Identity (IDF1)": lambda: with_trackeval(truth, predictions, trackeval.metrics.Identity),
         "trackeval HOTA": lambda: with_trackeval(truth, predictions, trackeval.metrics.HOTA),
-        "a matrix a frame": matrices,
+        "IoU matrices only": matrices,
     }
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     figures: dict[str, dict[str, float]] = {}
@@ -132,7 +132,7 @@ def main() -> int:
     )
     for head in ("", "CPU s", "ms per 1,000 ground-truth boxes", "times ours", "IDF1", "MOTA", "HOTA"):
         table.add_column(head, justify="right" if head else "left")
-    first = statistics.median(seconds["evaluation (all figures)"])
+    first = statistics.median(seconds["evaluation (all metrics)"])
     for name, times in seconds.items():
         median = statistics.median(times)
         shown = [f"{figures[name][key]:.6f}" if key in figures[name] else "" for key in ("idf1", "mota", "hota")]

@@ -1,18 +1,19 @@
-"""Seconds per SSBVER training step, against the network's own work and against a naive step.
+"""Seconds per SSBVER training step, compared with the bare network and with a naive step.
 
     python benchmarks/ssbver_step.py --backbone resnet50_ibn --batch 8 --repeats 3
 
-Three ways take turns on the same views (2 global, L local a picture), so that a busy machine slows them alike:
+Three variants run in turn on the same views (2 global and L local views per image), so that other load affects them
+equally:
 
-    bare    forward and backward of backbone and heads, student and teacher, in plain PyTorch: no losses worth the
-            name, no averaging, no optimiser. The floor.
+    bare    forward and backward passes of backbone and heads, student and teacher, in plain PyTorch, with a trivial
+            loss and without averaging or optimiser: the lower bound.
     step    this project's whole step, from bytes in memory to the averaged teacher.
-    naive   the same mathematics the usual way: one forward per view, a loop over pairs of views, the average as a loop
-            over a state dict, one optimiser kernel per parameter.
+    naive   the same mathematics written directly: one forward pass per view, a loop over pairs of views, the average as
+            a loop over a state dict, one optimiser kernel per parameter.
 
-CPU time is printed beside wall time, medians without the first round. The overhead is (step - bare) / bare. Images per
-second are counted in pictures, not views; the share of the peak is of `--peak-tflops`, with the operations of
-`reid.analyse hours`. Nothing has been measured on a GPU so far: without one the last line says so.
+Wall and CPU time are medians over the rounds without the first. The overhead is (step - bare) / bare. Throughput counts
+images, not views; the share of the peak refers to `--peak-tflops` and to the operations that `reid.analyse hours`
+counts. Nothing has been measured on a GPU so far; without one, the last line says so.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def make_batch(settings: TrainSettings, pictures: int, device: torch.device) -> 
 
 
 class Ways:
-    """The three steps, each on a student and a teacher of its own."""
+    """The three variants of the step, on one student and one teacher."""
 
     def __init__(self, settings: TrainSettings, batch: Batch, device: torch.device, identities: int) -> None:
         self.settings, self.batch, self.device = settings, batch, device
@@ -137,16 +138,16 @@ def measure(work: Callable[[], None], device: torch.device) -> tuple[float, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="resnet50_ibn")
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step; a multiple of 4")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--local-size", type=int, default=112)
-    parser.add_argument("--local", type=int, default=4)
-    parser.add_argument("--outputs", type=int, default=1024, help="E")
+    parser.add_argument("--batch", type=int, default=8, help="images per step, a multiple of 4 (default: 8)")
+    parser.add_argument("--size", type=int, default=256, help="side of a global view in pixels (default: 256)")
+    parser.add_argument("--local-size", type=int, default=112, help="side of a local view in pixels (default: 112)")
+    parser.add_argument("--local", type=int, default=4, help="L, local views per image (default: 4)")
+    parser.add_argument("--outputs", type=int, default=1024, help="E, outputs of the head (default: 1024)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--peak-tflops", type=float, default=989.0, help="of the GPU in bfloat16 (H100: 989)")
+    parser.add_argument("--peak-tflops", type=float, default=989.0, help="the GPU's bfloat16 peak (H100: 989)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -171,7 +172,7 @@ def main() -> None:
     }
     floor = medians["bare"]
     print(
-        f"{arguments.backbone}, {arguments.batch} pictures, 2 x {arguments.size} + {arguments.local} x "
+        f"{arguments.backbone}, {arguments.batch} images, 2 x {arguments.size} + {arguments.local} x "
         f"{arguments.local_size}, {arguments.precision}, {device}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}"
     )
@@ -182,12 +183,12 @@ def main() -> None:
     rate = arguments.batch / medians["step"][index]
     tflops = rate * training_budget(settings, arguments.batch).image_gflop / 1e3
     unit = "second" if device.type == "cuda" else "CPU second"
-    print(f"training: {rate:.2f} images a {unit}, {tflops:.3f} TFLOP/s", end="")
+    print(f"training: {rate:.2f} images per {unit}, {tflops:.3f} TFLOP/s", end="")
     if device.type == "cuda":
         share = 100 * tflops / arguments.peak_tflops
         print(f", {share:.1f} % of {arguments.peak_tflops:g} TFLOP/s on {torch.cuda.get_device_name(device)}")
     else:
-        print("\non a GPU: not measured")
+        print("\nGPU: not measured, none available")
 
 
 if __name__ == "__main__":

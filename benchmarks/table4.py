@@ -1,10 +1,10 @@
-"""Table 4 of the SSBVER paper on simulated scenarios: the extractor is replaced, everything else stays.
+"""Table 4 of the SSBVER paper on simulated scenarios: two extractors, everything else equal.
 
     python benchmarks/table4.py --seeds 101 102 103 104 105
 
-Each seed is a corridor like S06 (other road, vehicles, traffic and cameras) that no training used. Detection and
-tracking run once a seed. Printed: IDF1, IDP, IDR of each seed and extractor, mean and standard deviation over the
-seeds, the paired difference with its 95 % interval and p-values (t-test, Wilcoxon), and the paper's figures.
+Each seed is a corridor like S06 with its own road, vehicles, traffic and cameras, used in no training. Detection and
+tracking run once per seed. Prints IDF1, IDP and IDR of each seed and extractor, mean and standard deviation over the
+seeds, the paired difference with its 95 % interval and p-values (t-test, Wilcoxon), and the figures of the paper.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
+from simulated import simulated_scenario
 
 from common.cache import Cache
 from common.resources import resource
@@ -25,10 +26,6 @@ from mtmc.config import load_config
 from mtmc.interface.running import choose_extractors
 from mtmc.observation.stage import Source
 from mtmc.pipeline import run
-from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.find import find_scenario
-from mtmc.scenarios.simulated import render_scenario
-from mtmc.simulation.settings import SimulationSettings
 
 FIGURES = ("idf1", "idp", "idr")
 PAPER = {"baseline": (0.6903, 0.6852, 0.6956), "ssbver": (0.7288, 0.7208, 0.7369)}
@@ -40,25 +37,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104, 105])
     parser.add_argument("--layout", default="corridor", choices=["corridor", "crossing", "network"])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--reid", nargs=2, default=["baseline", "ssbver"], help="names in weights/, or files")
+    parser.add_argument("--reid", nargs=2, default=["baseline", "ssbver"], help="shipped extractors or weights files")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     console, quiet = Console(highlight=False), Console(stderr=True)
     if not console.is_terminal:
-        console.width = 120  # a file or a pipe has room
+        console.width = 120  # files and pipes are not limited to 80 columns
     extractions = choose_extractors(arguments.reid)
     settings, cache = load_config(None, arguments.set), Cache(arguments.cache)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
     for row, seed in enumerate(arguments.seeds):
-        simulation = SimulationSettings.model_validate(
-            {"layout": arguments.layout, "seed": seed, "seconds": arguments.seconds}
+        scenario = simulated_scenario(
+            arguments.layout, seed, cache=cache, workers=arguments.workers, console=quiet, seconds=arguments.seconds
         )
-        facts = ScenarioFacts(name=f"sim-{arguments.layout}-{seed}", split="validation", simulation=simulation)
-        root = render_scenario(facts, cache, arguments.workers, quiet)
-        scenario = find_scenario(facts.name, facts, None, [root], resource("configs", "scenarios"))
         source = Source(str(resource("weights", "detector.onnx")))
         result = run(
             scenario,
@@ -86,7 +80,7 @@ def main() -> None:
 
 
 def _print(console: Console, seeds: list[int], layout: str, names: list[str], figures: np.ndarray) -> None:
-    table = Table(title=f"simulated, layout {layout}: IDF1 / IDP / IDR in per cent", title_justify="left")
+    table = Table(title=f"simulated, layout {layout}: IDF1 / IDP / IDR in percent", title_justify="left")
     for head in ("seed", *names, "difference of IDF1"):
         table.add_column(head, justify="right")
     for seed, pair in zip(seeds, figures, strict=True):

@@ -1,7 +1,7 @@
-"""CPU time and accuracy of tracking in one camera, against the `trackers` and `trackforge` packages.
+"""CPU time and accuracy of tracking in one camera, compared with the `trackers` and `trackforge` packages.
 
-All trackers get the same simulated detections: noisy, missed, hidden by others, with false ones among them. Their runs
-are interleaved and the median CPU time of a frame is printed, so that a busy machine harms none more than the others.
+All trackers get the same simulated detections, with noise, misses, occlusion and false positives. Their runs are
+interleaved, so that other load affects them equally; medians of the CPU time per frame.
 
     python benchmarks/tracking.py --objects 10 100 500
 """
@@ -34,14 +34,14 @@ LOST_FRAMES = 10
 
 @dataclass(frozen=True)
 class World:
-    """Simulated ground truth, and what a detector might make of it, one table a frame."""
+    """Simulated ground truth and simulated detections, one table per frame."""
 
     truth: Tracks
     detections: list[Detections]
 
 
 def simulate(objects: int, frames: int, seed: int) -> World:
-    """About `objects` vehicles in the picture at any time: some drive straight, some turn, some stop and go on."""
+    """About `objects` vehicles in the image at any time: some drive straight, some turn, some stop and start again."""
     rng = np.random.default_rng(seed)
     number = np.arange(objects)
     centre, speed, size = _enter(rng, objects)
@@ -71,7 +71,7 @@ def simulate(objects: int, frames: int, seed: int) -> World:
 
 
 def _enter(rng: np.random.Generator, n: int) -> tuple[npt.NDArray[np.float64], ...]:
-    """Centres on the left or right border, speeds in pixels per second, sizes."""
+    """Centres on the left or right border, speeds in pixels per second, and sizes of new vehicles."""
     width = rng.uniform(40, 110, n)
     size = np.column_stack((width, width * rng.uniform(0.6, 0.9, n)))
     leftwards = rng.random(n) < 0.5
@@ -82,7 +82,7 @@ def _enter(rng: np.random.Generator, n: int) -> tuple[npt.NDArray[np.float64], .
 
 
 def _hidden(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The largest share of each box that one box nearer to the camera covers."""
+    """The largest fraction of each box that a single box nearer to the camera covers."""
     right, bottom = box[:, 0] + box[:, 2], box[:, 1] + box[:, 3]
     wide = np.minimum(right[:, None], right) - np.maximum(box[:, None, 0], box[:, 0])
     high = np.minimum(bottom[:, None], bottom) - np.maximum(box[:, None, 1], box[:, 1])
@@ -93,7 +93,7 @@ def _hidden(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _detect(
     rng: np.random.Generator, frame: int, box: npt.NDArray[np.float64], hidden: npt.NDArray[np.float64]
 ) -> Detections:
-    """Noisy boxes with scores; hidden ones are missed or faint; false ones are faint mostly."""
+    """Noisy boxes with scores: occluded ones are missed or score low, false positives mostly score low."""
     n = len(box)
     found = (rng.random(n) > 0.06) & (hidden < rng.uniform(0.5, 0.9, n))
     noisy = box + rng.normal(0, 0.03, (n, 4)) * np.tile(box[:, 2:], 2)
@@ -127,7 +127,7 @@ def run_ours(settings: TrackingSettings) -> Runner:
 
 
 def run_trackers(detections: list[Detections]) -> tuple[list[float], Tracks]:
-    """`trackers.SORTTracker` with its defaults, the same patience with lost tracks, inputs ready in its own form."""
+    """`trackers.SORTTracker` with its defaults, the same lost-track buffer, and inputs already in its own format."""
     import supervision
     from trackers import SORTTracker
 
@@ -136,7 +136,7 @@ def run_trackers(detections: list[Detections]) -> tuple[list[float], Tracks]:
         corners = found.box.copy()
         corners[:, 2:] += corners[:, :2]
         inputs.append(supervision.Detections(xyxy=corners, confidence=found.score))
-    # Its buffer is given in frames at 30 per second.
+    # Its buffer is in frames at 30 frames per second.
     tracker = SORTTracker(lost_track_buffer=round(LOST_FRAMES * 30 / FPS), frame_rate=FPS)
     seconds, rows = [], []
     for found, given in zip(detections, inputs, strict=True):
@@ -149,7 +149,7 @@ def run_trackers(detections: list[Detections]) -> tuple[list[float], Tracks]:
 
 
 def run_trackforge(detections: list[Detections]) -> tuple[list[float], Tracks]:
-    """`trackforge.SORT` with its defaults, the same patience with lost tracks, and inputs ready in its own form."""
+    """`trackforge.SORT` with its defaults, the same lost-track buffer, and inputs already in its own format."""
     import trackforge
 
     inputs = [
@@ -176,7 +176,7 @@ def accuracy(truth: Tracks, tracks: Tracks) -> tuple[float, float, int]:
 
 
 def first_call_seconds() -> float:
-    """Seconds of the first update in a fresh process: compiled functions are loaded from the cache, or made."""
+    """CPU seconds of the first update in a new process, which loads or compiles the compiled functions."""
     code = (
         "import time; from mtmc.tracking.tracker import Tracker; from detection.detections import Detections\n"
         "start = time.process_time(); tracker = Tracker()\n"
@@ -187,19 +187,19 @@ def first_call_seconds() -> float:
 
 
 def main() -> int:
-    """Print the table."""
+    """Measure and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--objects", type=int, nargs="+", default=[10, 100, 500], help="vehicles in the picture at a time"
+        "--objects", type=int, nargs="+", default=[10, 100, 500], help="simultaneous vehicles in the image"
     )
-    parser.add_argument("--frames", type=int, default=150, help="frames of each run")
-    parser.add_argument("--rounds", type=int, default=5, help="simulated worlds, each run by every tracker")
-    parser.add_argument("--seed", type=int, default=1, help="of the first world")
-    parser.add_argument("--only-ours", action="store_true", help="leave the other packages out")
+    parser.add_argument("--frames", type=int, default=150, help="frames per run (default: 150)")
+    parser.add_argument("--rounds", type=int, default=5, help="simulated worlds for every tracker (default: 5)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first world (default: 1)")
+    parser.add_argument("--only-ours", action="store_true", help="without the other packages")
     arguments = parser.parse_args()
 
-    # The others wait a second for lost vehicles, ask for an overlap of 0.3 and suppress no boxes. A run waits less,
-    # because the repair of its tracks bridges the gaps.
+    # The other trackers keep lost tracks for a second, require an IoU of 0.3 and have no non-maximum suppression. A run
+    # keeps them for less, because track repair bridges the gaps.
     like = TrackingSettings(max_lost=LOST_FRAMES / FPS, min_iou=0.3, nms_iou=1.0, lost_handicap=0.1)
     recovering = {"recovery": True, "direction_weight": 0.2}
     plain = {"low_score": 0.2, "first_grow": 0.0, "lost_handicap": 0.0, "reupdate": False, "backfill": False}
@@ -212,8 +212,8 @@ def main() -> int:
     }
     if not arguments.only_ours:
         runners |= {"trackers.SORTTracker": run_trackers, "trackforge.SORT": run_trackforge}
-    print(f"first update in a fresh process: {first_call_seconds():.2f} s CPU")
-    print("simulated detections; CPU time per frame, median of interleaved runs; the rest is the mean over the worlds")
+    print(f"first update in a new process: {first_call_seconds():.2f} s CPU")
+    print("simulated detections; CPU time per frame, median of interleaved runs; scores averaged over the worlds")
     print(f"{'objects':>7}  {'tracker':<22}{'ms/frame':>9}{'ratio':>8}{'IDF1':>8}{'MOTA':>8}{'switches':>9}")
     for objects in arguments.objects:
         seconds: dict[str, list[float]] = {name: [] for name in runners}
@@ -222,7 +222,7 @@ def main() -> int:
             world = simulate(objects, arguments.frames, seed)
             for name, run in runners.items():
                 taken, tracks = run(world.detections)
-                seconds[name] += taken[10:]  # the first frames hold few tracks, and the first call loads code
+                seconds[name] += taken[10:]  # the first frames have few tracks, and the first call loads compiled code
                 figures[name].append(accuracy(world.truth, tracks))
         ours = float(np.median(seconds["this project"]))
         for name in runners:

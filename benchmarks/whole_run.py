@@ -1,11 +1,11 @@
-"""A whole run on one clip against the usual way: `ultralytics` track and a ResNet-50 on every box.
+"""A whole run on one clip, compared with the usual pipeline: `ultralytics` track and a ResNet-50 on every box.
 
     python benchmarks/whole_run.py --video CLIP.mp4 --detector yolo11n.pt
 
-Both sides get the same detector weights and a ResNet-50 with random weights at 256 x 256. Ours is
-`python -m mtmc.run` as a person runs it: decode, detect, track, crops, features of tracks, association, report. The
-other side is `ultralytics` `track` (ByteTrack) and torchvision's ResNet-50 over all boxes of a frame in one batch. CPU
-time of whole processes, in turn, medians. Exports are made before the clock starts, as on a second run.
+Both sides get the same detector weights and a ResNet-50 with random weights at 256 x 256. Ours is `python -m mtmc.run`
+as users call it: decoding, detection, tracking, crops, features of tracks, association, report. The other side is
+`ultralytics` `track` (ByteTrack) and torchvision's ResNet-50 on all boxes of a frame in one batch. CPU time of whole
+processes, run in turn, medians. Exports exist before the measurement starts, as on a second run.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ print(boxes)
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, required=True)
-    parser.add_argument("--detector", default="yolo11n.pt")
+    parser.add_argument("--video", type=Path, required=True, help="the clip")
+    parser.add_argument("--detector", default="yolo11n.pt", help="a YOLO name or checkpoint (default: yolo11n.pt)")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _cpu_seconds(command: list[str], folder: Path) -> float:
-    """User and system seconds of a process with all its children."""
+    """User and system seconds of a process and its children."""
     environment = {**os.environ, "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(folder)}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -94,7 +94,7 @@ def _cpu_seconds(command: list[str], folder: Path) -> float:
 def _print(times: dict[str, list[float]], run: dict[str, list[dict[str, Any]]], wall: float) -> None:
     ours, usual = (statistics.median(times[name]) for name in ("ours", "usual"))
     print(f"CPU seconds, medians of {len(times['ours'])}: mtmc.run {ours:.1f}, usual {usual:.1f}; {usual / ours:.2f}x")
-    print("wall seconds of the last run by part:")
+    print("wall seconds of the last run:")
     heavy = 0.0
     for camera in run["cameras"]:
         for part, seconds in camera["seconds"].items():

@@ -1,0 +1,190 @@
+"""Every script of benchmarks/ on the smallest problem that it accepts: that it still runs, not what it measures.
+
+`make benchmarks` runs these; `make test` leaves them out.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from detection.ultralytics_package import ultralytics_module
+
+pytestmark = pytest.mark.benchmark
+
+SCRIPTS = (
+    "ablation", "association_scale", "decoding", "detectors", "extraction", "ranking", "reid_pairs", "scoring",
+    "ssbver_step", "table4", "tracking", "whole_run",
+)  # fmt: skip
+LIBRARIES = ("simulated",)
+"""Modules of benchmarks/ without a command line."""
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Ten frames of a dark rectangle that moves."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for number in range(10):
+            image = np.full((96, 160, 3), 180, np.uint8)
+            image[40:64, 10 + 8 * number : 50 + 8 * number] = 40
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A YOLO11 with random weights, as ultralytics saves it."""
+    pytest.importorskip("ultralytics", reason="the extra yolo is not installed")
+    path = tmp_path / "random.pt"
+    network = ultralytics_module("ultralytics", tmp_path / "settings").YOLO("yolo11n.yaml")
+    network.model.names = {number: "car" if number == 2 else f"class {number}" for number in range(80)}
+    network.save(str(path))
+    return path
+
+
+def run(script: str, folder: Path, *arguments: str | Path) -> str:
+    """Run a script in an empty folder; gives its standard output."""
+    repository = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(repository / "benchmarks" / f"{script}.py"), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_benchmark_is_run_here(repository: Path) -> None:
+    found = {path.stem for path in (repository / "benchmarks").glob("*.py")}
+    assert found == {*SCRIPTS, *LIBRARIES}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_shows_how_to_call_it(script: str, tmp_path: Path) -> None:
+    assert f"usage: {script}.py" in run(script, tmp_path, "--help")
+
+
+def test_ablation(tmp_path: Path) -> None:
+    told = run(
+        "ablation",
+        tmp_path,
+        "--no-video",
+        "--layouts",
+        "corridor",
+        "--seeds",
+        "101",
+        "--seconds",
+        "20",
+        "--workers",
+        "1",
+    )
+    assert "share of ceiling" in told and "without travel_time" in told
+
+
+def test_association_scale(tmp_path: Path) -> None:
+    assert "growth" in run("association_scale", tmp_path, "--tracks", "200", "400")
+
+
+def test_decoding(tmp_path: Path, video: Path) -> None:
+    assert "OpenCV VideoCapture" in run("decoding", tmp_path, "--video", video, "--rounds", "1")
+
+
+def test_detectors(tmp_path: Path, video: Path, checkpoint: Path) -> None:
+    told = run(
+        "detectors",
+        tmp_path,
+        "--weights",
+        checkpoint,
+        "--video",
+        video,
+        "--frames",
+        "2",
+        "--rounds",
+        "1",
+        "--size",
+        "160",
+    )
+    assert "ultralytics predict" in told and "ours float32" in told
+
+
+def test_extraction(tmp_path: Path) -> None:
+    told = run("extraction", tmp_path, "--weights", "baseline", "--crops", "2", "--rounds", "1")
+    assert "Extractor, float32" in told
+
+
+def test_ranking(tmp_path: Path) -> None:
+    told = run("ranking", tmp_path, "--queries", "20", "--gallery", "200", "--dims", "16", "--rerank")
+    assert "re-ranking" in told
+
+
+def test_reid_pairs(tmp_path: Path, repository: Path) -> None:
+    for method in ("baseline", "ssbver"):
+        for seed in (1, 2):
+            folder = tmp_path / "pairs" / f"{method}-seed{seed}"
+            folder.mkdir(parents=True)
+            shutil.copy(repository / "weights" / f"{method}.safetensors", folder / "model.safetensors")
+    random = np.random.default_rng(0)
+    data = tmp_path / "veri"
+    write_veri(data, random)
+    told = run("reid_pairs", tmp_path, "--runs", "pairs", "--seeds", "1", "2", "--data-root", data, "--threads", "1")
+    assert "95 % interval" in told
+
+
+def test_scoring(tmp_path: Path) -> None:
+    for package in ("motmetrics", "trackeval"):
+        pytest.importorskip(package)
+    assert "motmetrics" in run("scoring", tmp_path, "--boxes", "600", "--repeats", "1")
+
+
+def test_ssbver_step(tmp_path: Path) -> None:
+    told = run(
+        "ssbver_step", tmp_path, "--backbone", "resnet18", "--batch", "4", "--size", "64", "--local-size", "32",
+        "--outputs", "16", "--repeats", "1", "--threads", "1", "--precision", "float32", "--device", "cpu",
+    )  # fmt: skip
+    assert "overhead of the step" in told
+
+
+def test_table4(tmp_path: Path) -> None:
+    told = run("table4", tmp_path, "--layout", "crossing", "--seeds", "101", "--seconds", "2", "--workers", "1")
+    assert "difference of IDF1" in told
+
+
+def test_tracking(tmp_path: Path) -> None:
+    arguments = ["--objects", "5", "--frames", "30", "--rounds", "1"]
+    installed = all(importlib.util.find_spec(name) for name in ("trackers", "trackforge"))
+    told = run("tracking", tmp_path, *arguments, *([] if installed else ["--only-ours"]))
+    assert "this project" in told
+    if not installed:
+        pytest.skip("run without the packages that it compares with: the extra benchmarks is not installed")
+
+
+def test_whole_run(tmp_path: Path, video: Path, checkpoint: Path) -> None:
+    pytest.importorskip("lap", reason="the extra benchmarks is not installed")
+    told = run("whole_run", tmp_path, "--video", video, "--detector", checkpoint, "--rounds", "1")
+    assert "mtmc.run" in told and "usual" in told
+
+
+def write_veri(root: Path, random: np.random.Generator) -> None:
+    """Noise in VeRi-776's layout: four vehicles in two cameras."""
+    import cv2
+
+    for part, cameras in (("query", (1,)), ("test", (1, 2)), ("train", (1, 2))):
+        names = [f"{vehicle:04d}_c{camera:03d}_00000000_0.jpg" for vehicle in range(1, 5) for camera in cameras]
+        folder = root / f"image_{part}"
+        folder.mkdir(parents=True)
+        for name in names:
+            cv2.imwrite(str(folder / name), random.integers(0, 256, (48, 64, 3), np.uint8))
+        (root / f"name_{part}.txt").write_text("".join(f"{name}\n" for name in names))
