@@ -31,6 +31,7 @@ from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.observation.stage import Observation, Source, observe_cameras
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
+from reid.network_options import related_files
 
 StoredCrops = Callable[[], CropVectors]
 """Reads the vectors of one camera's crops; those of all cameras together need not fit in memory."""
@@ -44,11 +45,15 @@ class Extraction:
         name: its name in tables and folders.
         weights: its weights; None and no `own` runs without appearance.
         own: the user's own class, `package.module:Class`, instead of weights.
+        options: how to feed a network of another project (see `reid.network_options`), "" for none.
+        notes: what was assumed about that network, one line each.
     """
 
     name: str
     weights: Path | None
     own: str | None = None
+    options: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +184,10 @@ def embed_observations(
         return [None] * len(observations), [""] * len(observations)
     parts = {
         "code": code_version("mtmc.appearance.embedding", "mtmc.appearance.own_extractor", "reid.extractor"),
-        "weights": cache.file_digest(extraction.weights)
+        "weights": [cache.file_digest(file) for file in related_files(extraction.weights)]
         if extraction.weights is not None
         else _checksum(extraction, settings),
+        "options": extraction.options,
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
     }
@@ -211,7 +217,8 @@ def _load_extractor(extraction: Extraction, settings: PipelineSettings, cache: C
     # Imported here: it imports torch, which workers that observe a camera do not need.
     from reid.extractor import Extractor
 
-    return Extractor.load(extraction.weights, device, cache_dir=cache.root / "extractors")
+    weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
+    return Extractor.load(weights, device, cache_dir=cache.root / "extractors")
 
 
 def _checksum(extraction: Extraction, settings: PipelineSettings) -> str:

@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
-    choose_extractors(arguments.reid)  # before anything is rendered: a typo must not cost a minute
+    for extraction in choose_extractors(arguments.reid):  # before anything is rendered: a typo must not cost a minute
+        for note in extraction.notes:
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
     data_root = arguments.data_root
     if data_root is None and not is_simulated(arguments.scenario):
         data_root = os.environ.get("CITYFLOW_ROOT")
@@ -131,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reid",
         nargs="+",
         metavar="NAME|PATH",
-        help="extractors to compare: baseline, ssbver, weights files, none for no appearance, or your own: "
-        "[NAME=]package.module:Class (default: all shipped)",
+        help="extractors to compare: baseline, ssbver, none for no appearance, files of networks, if need be with options "
+        "(net.onnx:bgr,mean=0.5/0.5/0.5), or your own: [NAME=]package.module:Class (default: all shipped)",
     )
     add(
         "--association",

@@ -1,5 +1,5 @@
-"""python -m mtmc.simulate: scenarios in CityFlow's layout, re-id sets in VeRi-776's, detection sets in YOLO's, all
-simulated."""
+"""python -m mtmc.simulate: render simulated scenarios (CityFlow's layout), re-id sets (VeRi-776's) and detection sets
+(YOLO's)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.identities,
                 arguments.workers,
                 advance,
-                least_side=arguments.least_side,
-                least_visible=arguments.least_visible,
-                least_inside=arguments.least_inside,
+                min_side=arguments.min_side,
+                min_visible=arguments.min_visible,
+                min_inside=arguments.min_inside,
             )
         elif arguments.detection:
             simulate_detection(arguments.output, seed, arguments.frames, arguments.workers, advance)
@@ -64,10 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, str]:
-    """The named scenario's settings, with what the command line sets in their place."""
+    """The settings of the named scenario with the overrides of the command line."""
     facts, source = known_facts(arguments.scenario, resource("configs", "scenarios"))
     if facts.simulation is None:
-        raise InputError(f"--scenario {arguments.scenario}: is not simulated; {_simulated()} are")
+        raise InputError(f"--scenario {arguments.scenario}: not a simulated scenario; available: {_simulated()}")
     content: dict[str, Any] = facts.simulation.model_dump()
     content |= {key: getattr(arguments, key) for key in _OVERRIDES if getattr(arguments, key) is not None}
     if arguments.no_video:
@@ -90,27 +90,33 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--scenario", metavar="NAME", help=f"a scenario in CityFlow's layout: {_simulated()}")
     what.add_argument("--reid", action="store_true", help="a re-id data set in VeRi-776's layout")
     what.add_argument("--detection", action="store_true", help="frames and boxes in YOLO's layout")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    parser.add_argument("--seed", type=int, help="decides everything random (default: the scenario's, else 0)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    scenario = parser.add_argument_group("scenario (defaults: what its YAML file says)")
-    scenario.add_argument("--layout", choices=("corridor", "crossing", "network"), help="how the roads lie")
-    scenario.add_argument("--cameras", type=int, help="number of cameras; roads grow with it")
-    scenario.add_argument("--seconds", type=float, help="length of each clip")
-    scenario.add_argument("--fps", type=float, help="frames a second")
-    scenario.add_argument("--width", type=int, help="picture width in pixels")
-    scenario.add_argument("--height", type=int, help="picture height in pixels")
-    scenario.add_argument("--vehicles", type=int, help="vehicles that drive in during the simulated time")
-    scenario.add_argument("--no-video", action="store_true", help="everything but the videos, many times faster")
-    reid = parser.add_argument_group("re-id set")
-    reid.add_argument("--identities", type=int, default=400, help="vehicles, a quarter for testing (default 400)")
-    reid.add_argument("--least-side", type=int, default=36, help="pixels of a box's shorter side (default 36)")
-    reid.add_argument(
-        "--least-visible", type=float, default=0.5, help="share of a vehicle that others leave visible (default 0.5)"
+    parser.add_argument("--output", type=Path, required=True, help="folder to create")
+    parser.add_argument("--seed", type=int, help="random seed (default: the scenario's, else 0)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="number of processes (default: one per core)"
     )
-    reid.add_argument("--least-inside", type=float, default=0.8, help="share inside the picture (default 0.8)")
+    scenario = parser.add_argument_group("scenario (defaults from its YAML file)")
+    scenario.add_argument("--layout", choices=("corridor", "crossing", "network"), help="layout of the roads")
+    scenario.add_argument("--cameras", type=int, help="number of cameras; the road network grows with it")
+    scenario.add_argument("--seconds", type=float, help="length of each clip in seconds")
+    scenario.add_argument("--fps", type=float, help="frames per second")
+    scenario.add_argument("--width", type=int, help="image width in pixels")
+    scenario.add_argument("--height", type=int, help="image height in pixels")
+    scenario.add_argument("--vehicles", type=int, help="number of vehicles that enter, including warm-up")
+    scenario.add_argument("--no-video", action="store_true", help="skip the videos, which is many times faster")
+    reid = parser.add_argument_group("re-id set")
+    reid.add_argument(
+        "--identities", type=int, default=400, help="number of vehicles, a quarter for testing (default: 400)"
+    )
+    reid.add_argument("--min-side", type=int, default=36, help="minimum shorter side of a box in pixels (default: 36)")
+    reid.add_argument(
+        "--min-visible", type=float, default=0.5, help="minimum unoccluded fraction of a vehicle (default: 0.5)"
+    )
+    reid.add_argument("--min-inside", type=float, default=0.8, help="minimum fraction inside the image (default: 0.8)")
     detection = parser.add_argument_group("detection set")
-    detection.add_argument("--frames", type=int, default=900, help="pictures, a tenth for validation (default 900)")
+    detection.add_argument(
+        "--frames", type=int, default=900, help="number of images, a tenth for validation (default: 900)"
+    )
     return parser
 
 

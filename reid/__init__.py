@@ -1,6 +1,6 @@
-"""Crops to vectors: data sets, views, backbones, losses, SSBVER training, extraction, export, analysis.
+"""Vehicle re-identification: data sets, views, backbones, losses, SSBVER training, extraction, export, analysis.
 
-A person who only wants vectors: `reid.Extractor.load("ssbver").embed(list_of_images)`.
+If you only need feature vectors: `reid.Extractor.load("ssbver").embed(list_of_images)`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Extractor"]
 
 
 def __getattr__(name: str) -> object:
-    # Networks are imported when first asked for: reading a data set must not cost the seconds that they take.
+    # Imported lazily: reading a data set must not pay the seconds that importing the networks takes.
     if name == "Extractor":
         from reid.extractor import Extractor
 

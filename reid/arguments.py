@@ -1,4 +1,4 @@
-"""Arguments that several of this package's command lines share."""
+"""Command-line arguments shared by several of this package's commands."""
 
 from __future__ import annotations
 
@@ -17,27 +17,31 @@ _FIGURES = ("mAP", "cmc1", "cmc5", "cmc10")
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The arguments that choose a data set."""
+    """Add the arguments that select a data set."""
     parser.add_argument("--dataset", required=required, help=", ".join(DATASETS))
     parser.add_argument("--data-root", required=required, type=Path, help="the data set's folder (csv: the file)")
     parser.add_argument("--size", help="vehicleid, veriwild: small, medium or large")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set's reader, e.g. holdout=0.2"
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="option of the data set's reader, e.g. holdout=0.2",
     )
-    parser.add_argument("--strict", action="store_true", help="refuse data that is not as published")
+    parser.add_argument("--strict", action="store_true", help="refuse data that differs from the published data set")
 
 
 def add_extractor_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that choose where and how a network runs."""
+    """Add the arguments that select where and how a network runs."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    parser.add_argument("--precision", default="auto", help=f"of the network: {', '.join(PRECISIONS)}")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--cache-dir", type=Path, help="keep converted networks here")
+    parser.add_argument("--precision", default="auto", help=f"arithmetic of the network: {', '.join(PRECISIONS)}")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
+    parser.add_argument("--batch", type=int, default=32, help="crops per forward pass (default: 32)")
+    parser.add_argument("--cache-dir", type=Path, help="cache converted networks in this folder")
 
 
 def dataset_of(arguments: argparse.Namespace) -> Dataset:
-    """The data set that the arguments of `add_data_arguments` choose."""
+    """Load the data set selected by the arguments of `add_data_arguments`."""
     options: dict[str, object] = {}
     for text in arguments.option:
         key, equals, value = text.partition("=")
@@ -46,14 +50,14 @@ def dataset_of(arguments: argparse.Namespace) -> Dataset:
         try:
             options[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise InputError(f"--option {text}: the value is no YAML ({error})") from error
+            raise InputError(f"--option {text}: the value is not valid YAML ({error})") from error
     if arguments.size:
         options["size"] = arguments.size
     return load_dataset(arguments.dataset, arguments.data_root, strict=arguments.strict, **options)
 
 
 def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extractor:
-    """The extractor that the arguments of `add_extractor_arguments` choose."""
+    """Load the extractor selected by the arguments of `add_extractor_arguments`."""
     return Extractor.load(
         weights,
         arguments.device,
@@ -65,10 +69,10 @@ def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extracto
 
 
 def read_figures(path: Path) -> tuple[str, dict[str, float]]:
-    """The data set's name and the plain figures (`mAP`, `cmc1`, ..., fractions) that `reid.evaluate --output` wrote.
+    """Read the data set's name and the plain metrics (`mAP`, `cmc1`, ..., as fractions) from a `reid.evaluate` JSON.
 
     Raises:
-        InputError: no such file, or another kind of file.
+        InputError: the file does not exist or is not such a JSON.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -77,7 +81,7 @@ def read_figures(path: Path) -> tuple[str, dict[str, float]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; write it with python -m reid.evaluate --output") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: no result of python -m reid.evaluate --output") from None
+        raise InputError(f"{path}: not a result of python -m reid.evaluate --output") from None
     missing = [name for name in _FIGURES if name not in figures]
     if missing:
         raise InputError(f"{path}: key 'plain' lacks {', '.join(missing)}; write it again with reid.evaluate --output")

@@ -1,4 +1,4 @@
-"""What runs the deployed network: OpenVINO on the CPU, PyTorch on a GPU (or on the CPU, to compare)."""
+"""Inference backends: OpenVINO on the CPU, PyTorch on a GPU (or on the CPU, for comparison)."""
 
 from __future__ import annotations
 
@@ -13,84 +13,120 @@ import torch
 from common.devices import Precision, fastest_cpu_precision, openvino_core
 from common.errors import InputError
 from reid.deploy import DeployedModel
+from reid.foreign_network import AdaptedNetwork, adapt_network
 from reid.models import ReidModel
+from reid.network_options import NetworkOptions
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
 """What the backends compute in, of `common.devices.PRECISIONS`."""
 
 
 class Backend(Protocol):
-    """Runs one network.
+    """Runs one network on batches of images.
 
     Attributes:
         name: `openvino` or `torch`.
-        precision: `float32` or `bfloat16`, what the layers are computed in.
-        image_size: height and width of its pictures.
-        dims: length of its vectors.
+        precision: `float32` or `bfloat16`, the arithmetic of the layers.
+        image_size: height and width of the network's input in pixels.
+        dims: length of a feature vector.
+        notes: what was assumed about the network, one line each.
     """
 
     name: str
     precision: str
     image_size: tuple[int, int]
     dims: int
+    notes: tuple[str, ...]
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
 
 
 class OpenVinoBackend:
-    """A deployed network on the CPU through OpenVINO.
+    """Runs a network on the CPU with OpenVINO.
 
     Args:
-        model: an `openvino.Model` made by `reid.deploy`, or a file (.xml, .onnx) of one.
-        precision: `auto` is bfloat16 where the CPU computes in it, float32 elsewhere.
-        threads: 0 for all cores.
+        model: an `openvino.Model`, or a file (.xml, .onnx) of one; of this project or another.
+        precision: `auto` is bfloat16 where the CPU supports it natively, float32 elsewhere.
+        threads: CPU threads; 0 for all cores.
+        options: input and output of a network of another project.
+        given: names of the options that the user gave.
+
+    Raises:
+        InputError: the file is not a network that OpenVINO reads, or not a re-id network.
     """
 
     name = "openvino"
 
-    def __init__(self, model: Any | Path, precision: str = "auto", threads: int = 0) -> None:
-        core = openvino_core()
-        source = str(model) if isinstance(model, Path) else "the model"
-        if isinstance(model, Path):
-            try:
-                model = core.read_model(str(model))
-            except RuntimeError as error:
-                raise InputError(f"{source}: not a network that OpenVINO reads ({str(error)[:120]})") from error
-        shape = model.inputs[0].get_partial_shape()
-        element = model.inputs[0].get_element_type().get_type_name()
-        if len(shape) != 4 or element != "u8" or not (shape[1].is_static and shape[2].is_static and shape[3].is_static):
-            raise InputError(
-                f"{source}: input {shape} {element}, but (n, 3, height, width) u8 is needed; "
-                f"export it with python -m reid.export"
-            )
-        output = model.outputs[0].get_partial_shape()
-        if len(output) != 2 or not output[1].is_static:
-            raise InputError(f"{source}: output {output}, but (n, d) is needed; export it with python -m reid.export")
+    def __init__(
+        self,
+        model: Any | Path,
+        precision: str = "auto",
+        threads: int = 0,
+        options: NetworkOptions | None = None,
+        given: frozenset[str] = frozenset(),
+    ) -> None:
+        network = read_network(model, options, given)
         self.precision = _cpu_precision(precision)
-        self.image_size = (shape[2].get_length(), shape[3].get_length())
-        self.dims = output[1].get_length()
+        self.image_size, self.dims, self.notes = network.image_size, network.dims, network.notes
+        self._output, self._batch = network.output, network.batch
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
         }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        try:
+            self._request = openvino_core().compile_model(network.model, "CPU", settings).create_infer_request()
+        except RuntimeError as error:
+            raise InputError(f"{_name(model)}: OpenVINO cannot run this network ({_last_line(error)})") from error
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 images, n >= 1, to (n, dims) float32 features."""
+        if not self._batch:
+            return self._run(images)
+        # A fixed batch size: fill up the last batch with zeros.
+        missing = -len(images) % self._batch
+        padded = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)]) if missing else images
+        parts = [self._run(padded[i : i + self._batch]) for i in range(0, len(padded), self._batch)]
+        return np.concatenate(parts)[: len(images)]
+
+    def _run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         result = self._request.infer({0: images}, share_inputs=True)
-        return np.array(result[0], np.float32)
+        return np.array(result[self._output], np.float32).reshape(len(images), self.dims)
+
+
+def read_network(
+    model: Any | Path, options: NetworkOptions | None = None, given: frozenset[str] = frozenset()
+) -> AdaptedNetwork:
+    """Read a network and adapt it to uint8 input, without compiling it. Arguments as in `OpenVinoBackend`."""
+    name = _name(model)
+    if isinstance(model, Path):
+        try:
+            model = openvino_core().read_model(str(model))
+        except RuntimeError as error:
+            raise InputError(f"{name}: not a network that OpenVINO reads ({_last_line(error)})") from error
+    return adapt_network(model, name, options or NetworkOptions(), given)
+
+
+def _name(model: Any | Path) -> str:
+    return str(model) if isinstance(model, Path) else "the model"
+
+
+def _last_line(error: Exception) -> str:
+    """The end of OpenVINO's message: it begins with its own source files."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[-1]:.160}" if lines else type(error).__name__
 
 
 class TorchBackend:
-    """A network through PyTorch, on a GPU or the CPU.
+    """Runs a network with PyTorch, on a GPU or the CPU.
 
     Args:
         model: the network; it is moved to the device and put into evaluation mode.
         device: `cpu`, `cuda`, `cuda:1`, ...
-        precision: `auto` is bfloat16 on a GPU and float32 on the CPU. bfloat16 is autocast: norms stay in float32.
+        precision: `auto` is bfloat16 on a GPU and float32 on the CPU. bfloat16 means autocast: normalisation layers
+            stay in float32.
     """
 
     name = "torch"
@@ -102,10 +138,11 @@ class TorchBackend:
         self.precision = precision
         self.image_size: tuple[int, int] = model.config.image_size
         self.dims: int = model.dims
+        self.notes: tuple[str, ...] = ()
         self._model = DeployedModel(model).to(self._device).to(memory_format=torch.channels_last).eval()
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(n, 3, h, w) uint8 RGB, n >= 1, to (n, dims) float32."""
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
         autocast = torch.autocast(self._device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
         with torch.inference_mode(), autocast:
             batch = torch.from_numpy(images).to(self._device).contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,7 @@
-"""Weights on disk: safetensors with their description inside, and the same description as JSON beside them.
+"""Checkpoints: safetensors with a description in the header, and the same description as JSON next to the file.
 
-The description travels in the file's header, so that weights and description cannot come apart when a process is
-killed between two writes; the JSON is for people. Loading runs no code from either.
+The description is stored in the header so that weights and description cannot get out of sync when a process is
+killed between two writes; the JSON is for humans. Loading executes no code from either.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _HEADER = "description"
 def save_model(
     path: Path, model: ReidModel, description: Mapping[str, Any], storage: Literal["float32", "float16"] = "float32"
 ) -> None:
-    """Store a network with all that is needed to build it again.
+    """Save a network together with everything needed to rebuild it.
 
     Args:
-        path: `<name>.safetensors`; `<name>.json` is written beside it. Both appear only when complete.
+        path: `<name>.safetensors`; `<name>.json` is written next to it. Both are written atomically.
         model: its tensors and configuration are stored.
-        description: further entries of the JSON (data, seed, steps, metrics ...).
-        storage: `float16` halves the file: convolutions and matrices are rounded, vectors (norms, shifts) stay float32.
+        description: additional entries of the JSON (data, seed, steps, metrics, ...).
+        storage: `float16` halves the file: matrices and convolutions are rounded, vectors (norms, biases) stay float32.
     """
     tensors = {
         name: value.half() if storage == "float16" and value.is_floating_point() and value.ndim > 1 else value
@@ -48,16 +48,16 @@ def save_model(
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[ReidModel, ModelConfig]:
-    """Build the stored network and fill it, float32, in evaluation mode.
+    """Rebuild a saved network with its weights, in float32 and evaluation mode.
 
     Raises:
-        InputError: no such file, a damaged one, or one whose tensors are not those of the network that its description
-            names; the line names the tensors.
+        InputError: the file is missing or damaged, or its tensors do not match the network that its description names;
+            the message names the tensors.
     """
     path = Path(path)
     tensors, description = read_tensors(path)
     if description.get("format") != FORMAT or not isinstance(description.get("model"), dict):
-        raise InputError(f"{path}: no re-id model (format {description.get('format')!r}, expected {FORMAT!r})")
+        raise InputError(f"{path}: not a re-id model (format {description.get('format')!r}, expected {FORMAT!r})")
     config = validate(ModelConfig, description["model"], f"{path}: model")
     model = ReidModel(config)
     require_same_tensors(model.state_dict(), tensors, path)
@@ -66,10 +66,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[Re
 
 
 def require_same_tensors(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Refuse tensors that a network cannot take.
+    """Check that tensors match those of a network by name and shape.
 
     Raises:
-        InputError: tensors are missing, left over or of another shape; the line says how many and names the first.
+        InputError: tensors are missing, unexpected or of a different shape; the message counts them and names the
+            first.
     """
     missing = [name for name in expected if name not in found]
     left_over = [name for name in found if name not in expected]
@@ -80,15 +81,15 @@ def require_same_tensors(expected: Mapping[str, torch.Tensor], found: Mapping[st
     ]
     problems = [
         f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-        for what, names in (("missing", missing), ("left over", left_over), ("of another shape", reshaped))
+        for what, names in (("missing", missing), ("unexpected", left_over), ("of a different shape", reshaped))
         if names
     ]
     if problems:
-        raise InputError(f"{path}: the tensors are those of another network: {'; '.join(problems)}")
+        raise InputError(f"{path}: the tensors belong to a different network: {'; '.join(problems)}")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Store tensors and a JSON description, aside first, then renamed into place."""
+    """Write tensors and a JSON description atomically."""
     text = json.dumps(description, indent=2, sort_keys=True)
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_bytes(path, safetensors.torch.save(stored, metadata={_HEADER: text}))
@@ -96,10 +97,10 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], description: 
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and description of a file that `write_tensors` made.
+    """Read tensors and description from a file written by `write_tensors`.
 
     Raises:
-        InputError: no such file, a damaged one, or one without a description.
+        InputError: the file is missing, damaged or has no description.
     """
     if not path.is_file():
         raise path_not_found(path, "weights file")
@@ -109,11 +110,20 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: damaged, or no checkpoint (.safetensors, of reid.train): {reason:.120}") from error
+        raise InputError(f"{path}: damaged, or not a checkpoint (.safetensors) of reid.train: {reason:.120}") from error
     try:
         description = json.loads(header[_HEADER])
     except (KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: weights without a description; they were not stored by this project") from error
+        raise InputError(f"{path}: the weights have no description; they were not saved by this project") from error
     if not isinstance(description, dict):
-        raise InputError(f"{path}: its description is no mapping")
+        raise InputError(f"{path}: its description is not a mapping")
     return tensors, description
+
+
+def is_own_checkpoint(path: Path) -> bool:
+    """Whether a .safetensors file was written by this project, or is too damaged to tell."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _HEADER in (file.metadata() or {})
+    except (SafetensorError, OSError, RuntimeError, ValueError):
+        return True

@@ -1,7 +1,8 @@
-"""The network as it is deployed: pictures as bytes in, unit vectors out, in PyTorch, ONNX or OpenVINO.
+"""The deployed network: uint8 images in, unit vectors out, in PyTorch, ONNX or OpenVINO.
 
-Normalisation and L2 norm are inside the graph, so that no two users of one file can differ in them. Every form has one
-input `images`, (n, 3, h, w) uint8, RGB, any n, and one output `embedding`, (n, d) float32 rows of length 1.
+Normalisation of the input and L2 normalisation of the output are part of the graph, so that every user of a file
+applies the same ones. Each format has one input `images`, (n, 3, h, w) uint8 RGB with any n, and one output
+`embedding`, (n, d) float32, whose rows have unit length.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _OPSET = 17
 
 
 class DeployedModel(nn.Module):
-    """`images` (n, 3, h, w) uint8 RGB to `embedding` (n, d) float32 rows of length 1 (a row of zeros stays one)."""
+    """Map (n, 3, h, w) uint8 RGB images to (n, d) float32 unit vectors (a zero vector stays zero)."""
 
     def __init__(self, model: ReidModel) -> None:
         super().__init__()
@@ -37,8 +38,8 @@ class DeployedModel(nn.Module):
 
 
 def to_openvino(model: ReidModel) -> Any:
-    """The deployed network as an `openvino.Model`, dynamic batch. The model moves to the CPU, in evaluation mode."""
-    # By way of ONNX: that costs a tenth of the time that OpenVINO's own reader of PyTorch models takes.
+    """Convert to an `openvino.Model` with dynamic batch. Moves `model` to the CPU and puts it into evaluation mode."""
+    # Via ONNX, which takes a tenth of the time of OpenVINO's own PyTorch frontend.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         _write_onnx(model, path)
@@ -46,9 +47,9 @@ def to_openvino(model: ReidModel) -> Any:
 
 
 def save_openvino(model: Any, path: Path) -> None:
-    """Write an `openvino.Model` as `path` (.xml) and its weights beside it (.bin), in float32, each complete or absent.
+    """Write an `openvino.Model` as `path` (.xml) with its weights (.bin) next to it, in float32, atomically.
 
-    The .bin is put in place before the .xml, which is what a reader opens.
+    The .bin is put in place before the .xml, because readers open the .xml.
     """
     with atomic(path) as aside:
         ov.save_model(model, str(aside), compress_to_fp16=False)
@@ -56,19 +57,19 @@ def save_openvino(model: Any, path: Path) -> None:
 
 
 def save_onnx(model: ReidModel, path: Path) -> None:
-    """Write the deployed network as ONNX, opset 17, dynamic batch, complete or not at all. Moves it to the CPU."""
+    """Write the deployed network as ONNX, opset 17, dynamic batch, atomically. Moves `model` to the CPU."""
     with atomic(path) as aside:
         _write_onnx(model, aside)
 
 
 def _write_onnx(model: ReidModel, path: Path) -> None:
     height, width = model.config.image_size
-    # Two pictures: with one, the tracer takes the batch for a constant.
+    # Two images: with one, the tracer treats the batch size as a constant.
     example = torch.zeros(2, 3, height, width, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
-        # The tracer warns of every size that it fixes; the picture's size is meant to be fixed.
+        # The tracer warns about every size that it fixes; the image size is meant to be fixed.
         warnings.simplefilter("ignore")
-        # The tracing exporter: the newer one needs a further package.
+        # The tracing exporter: the newer one needs an extra package.
         torch.onnx.export(
             DeployedModel(model.cpu().eval()),
             (example,),

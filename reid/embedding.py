@@ -1,4 +1,4 @@
-"""Vectors of image files, in batches, decoded ahead of the network; what cannot be read is named and left out."""
+"""Features of image files, decoded ahead of the network in batches; unreadable files are reported and skipped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FILES_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFiles:
-    """Vectors of the files that could be read.
+    """Features of image files.
 
     Attributes:
-        vectors: (n, d) float32, one row a file in the order given; rows of unreadable files are zeros.
-        readable: (n,) bool.
-        unreadable: what was wrong with the others, one line each, naming the file.
+        vectors: (n, d) float32, one row per file in the given order; rows of unreadable files are zeros.
+        readable: (n,) bool, which files could be read.
+        unreadable: one line per unreadable file, naming the file and the reason.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -43,10 +43,10 @@ def embed_files(
     """Embed image files.
 
     Args:
-        extractor: makes the vectors.
-        paths: (n,) files.
-        threads: that decode and resize while the network computes; raising it helps where decoding is the slower part.
-        progress: told after each batch how many files it held.
+        extractor: computes the features.
+        paths: n image files.
+        threads: threads that decode and resize while the network computes; more helps where decoding is the bottleneck.
+        progress: called after each batch with its number of files.
     """
     vectors = np.zeros((len(paths), extractor.dims), np.float32)
     readable = np.zeros(len(paths), np.bool_)
@@ -60,7 +60,7 @@ def embed_files(
         if progress is not None:
             progress(len(good))
     for problem in unreadable:
-        log.warning("%s; left out", problem)
+        log.warning("%s; skipped", problem)
     return EmbeddedFiles(vectors, readable, tuple(unreadable))
 
 
@@ -70,21 +70,21 @@ _Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]
 def _prepared(
     extractor: Extractor, paths: Sequence[str], threads: int
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.bool_], list[str]]]:
-    """Batches in order: first row, pictures that could be read, which those are, what was wrong with the others."""
+    """Yield batches in order: first row, decoded images, mask of the readable files, problems of the others."""
 
     def prepare(start: int) -> _Prepared:
-        pictures, good, problems = [], [], []
+        decoded, good, problems = [], [], []
         for path in paths[start : start + _FILES_AT_ONCE]:
             try:
-                pictures.append(read_image(path))
+                decoded.append(read_image(path))
                 good.append(True)
             except UnreadableImage as error:
                 good.append(False)
                 problems.append(str(error))
-        return extractor.prepare(pictures, "rgb"), np.array(good, np.bool_), problems
+        return extractor.prepare(decoded, "rgb"), np.array(good, np.bool_), problems
 
     starts = deque(range(0, len(paths), _FILES_AT_ONCE))
-    # Only a few batches are kept ahead: a large gallery's pictures do not fit into memory.
+    # Only a few batches are decoded ahead: the images of a large gallery do not fit into memory.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         ahead: deque[tuple[int, Future[_Prepared]]] = deque()
         while starts or ahead:

@@ -1,4 +1,4 @@
-"""How well a network finds vehicles again: `python -m reid.evaluate --weights FILE --dataset veri --data-root DIR`."""
+"""Evaluate re-identification: `python -m reid.evaluate --weights FILE --dataset veri --data-root DIR`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from reid.ranking_figures import CMC, Figures, rank_split
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one network reaches on one data set.
+    """Retrieval metrics of one network on one data set.
 
     Attributes:
         dataset: the data set's name.
-        splits: how many divisions into queries and gallery the figures are means over.
-        queries: that count, in the first split.
+        splits: number of query/gallery splits that the metrics are averaged over.
+        queries: queries of the first split that have a match in the gallery.
         gallery: images in the first split's gallery.
-        without_match: queries left out of the first split because its gallery holds no match for them.
-        unreadable: image files that could not be read and were left out, one line each.
-        notes: what deviates from the data set as published.
-        plain: figures of the ranking by cosine.
-        reranked: figures after k-reciprocal re-ranking, None where not asked for.
+        without_match: queries of the first split without a match in its gallery; they are excluded.
+        unreadable: image files that could not be read and were skipped, one line each.
+        notes: deviations from the published data set.
+        plain: metrics of the ranking by cosine similarity.
+        reranked: metrics after k-reciprocal re-ranking, None if not requested.
     """
 
     dataset: str
@@ -55,7 +55,7 @@ class Evaluation:
     reranked: Figures | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; figures are fractions."""
+        """A JSON-serialisable dictionary; metrics are fractions."""
         return {
             "dataset": self.dataset,
             "splits": self.splits,
@@ -69,7 +69,7 @@ class Evaluation:
         }
 
     def to_rich(self) -> Table:
-        """For a terminal, in per cent: one row a figure, plain and re-ranked side by side."""
+        """A table in per cent for the terminal: one row per metric, plain and re-ranked side by side."""
         table = Table()
         table.add_column("%")
         columns = [self.plain] + ([self.reranked] if self.reranked else [])
@@ -98,12 +98,12 @@ def evaluate_extractor(
     Args:
         extractor: makes the vectors.
         dataset: whose `splits` are ranked.
-        rerank: also re-rank.
-        threads: that decode images.
+        rerank: also evaluate with re-ranking.
+        threads: threads that decode images.
         progress: told after each batch how many files it held.
 
     Raises:
-        InputError: the data set has no test, or no test image can be read.
+        InputError: the data set has no test images, none can be read, or no query has a match in its gallery.
     """
     paths = paths_of_tests(dataset)
     embedded = embed_files(extractor, paths, threads, progress)
@@ -113,7 +113,7 @@ def evaluate_extractor(
 def evaluate_model(
     model: ReidModel, dataset: Dataset, device: str = "cpu", *, precision: str = "auto", threads: int = 2
 ) -> Evaluation:
-    """Evaluate a network that is in memory, for example while it trains; it is left as it was."""
+    """Evaluate a network in memory, for example during training; the network is left unchanged."""
     return evaluate_extractor(Extractor.of_model(model, device, precision=precision), dataset, threads=threads)
 
 
@@ -125,19 +125,19 @@ def evaluate_vectors(
     rerank: bool = False,
     unreadable: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Rank every split of a data set by vectors that are there already.
+    """Rank every split of a data set by precomputed vectors.
 
     Args:
         dataset: whose `splits` are ranked.
         vectors: (n, d), one row for each of `paths_of_tests(dataset)`.
-        readable: (n,) rows that count; None: all.
-        rerank: also re-rank.
-        unreadable: handed on.
+        readable: (n,) mask of the rows to use; None uses all.
+        rerank: also evaluate with re-ranking.
+        unreadable: passed through to the result.
     """
     row_of = {path: row for row, path in enumerate(paths_of_tests(dataset))}
     kept = np.ones(len(vectors), np.bool_) if readable is None else readable
     if not kept.any():
-        raise InputError(f"{dataset.name}: not one of its {len(kept)} test images can be read")
+        raise InputError(f"{dataset.name}: none of its {len(kept)} test images can be read")
     plain, reranked = [], []
     first: Split | None = None
     for split in dataset.splits:
@@ -150,6 +150,11 @@ def evaluate_vectors(
             reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))
         first = first or seen
     assert first is not None
+    if not all(ranking.queries for ranking in plain):
+        raise InputError(
+            f"{dataset.name}: none of its {len(first.query)} queries has a match in the gallery: no image of the same "
+            "identity from another camera; check how identities and cameras are read from the file names"
+        )
     return Evaluation(
         dataset.name,
         len(plain),
@@ -164,10 +169,10 @@ def evaluate_vectors(
 
 
 def paths_of_tests(dataset: Dataset) -> list[str]:
-    """Every file of the data set's splits once, in the order in which they first appear.
+    """All image files of the data set's splits without duplicates, in order of first appearance.
 
     Raises:
-        InputError: the data set has no test.
+        InputError: the data set has no test images.
     """
     if not any(len(split.query) and len(split.gallery) for split in dataset.splits):
         raise InputError(f"{dataset.name}: no test images; raise holdout or give query and gallery images")
@@ -187,7 +192,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", required=True, help="a file (.safetensors, .onnx, .xml) or a name in weights/")
     add_data_arguments(parser)
     add_extractor_arguments(parser)
-    parser.add_argument("--rerank", action="store_true", help="also k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)")
+    parser.add_argument(
+        "--rerank", action="store_true", help="also evaluate with k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--output", type=Path, help="also write the JSON to this file")
     arguments = parser.parse_args(argv)
@@ -203,9 +210,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             extractor, dataset, rerank=arguments.rerank, progress=lambda files: bar.advance(task, files)
         )
     if result.without_match:
-        messages.print(f"note: {result.without_match} queries have no match in the gallery and are left out")
+        messages.print(f"note: {result.without_match} queries have no match in the gallery and are excluded")
     if result.unreadable:
-        messages.print(f"note: {len(result.unreadable)} images could not be read and are left out")
+        messages.print(f"note: {len(result.unreadable)} images could not be read and were skipped")
     content = {"weights": str(arguments.weights), "extractor": extractor.key, **result.as_dict()}
     if arguments.output:
         write_json(arguments.output, content)

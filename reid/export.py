@@ -22,40 +22,42 @@ from reid.models import ReidModel
 
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
 PARITY = 0.9999
-"""Least cosine between the exported network's vectors and PyTorch's, both in float32."""
+"""Minimum cosine similarity between the vectors of the exported network and PyTorch's, both in float32."""
 
 
-def export_model(model: ReidModel, path: Path, form: str) -> float:
-    """Write a network with normalisation and L2 norm inside the graph, and compare it with PyTorch.
+def export_model(model: ReidModel, path: Path, format_name: str) -> float:
+    """Export a network, including normalisation and L2 norm, and compare it with PyTorch.
 
     The file has one input `images`, (n, 3, h, w) uint8 RGB, any n, and one output `embedding`, (n, d) float32.
 
     Args:
-        model: the network; moved to the CPU.
-        path: where to (.onnx, or .xml with its .bin beside it).
-        form: `onnx` or `openvino`.
+        model: the network; it is moved to the CPU.
+        path: output file (.onnx, or .xml with its .bin next to it).
+        format_name: `onnx` or `openvino`.
 
     Returns:
-        The least cosine over the pictures of the comparison, at least `PARITY`.
+        The minimum cosine similarity over the test images, at least `PARITY`.
 
     Raises:
-        InputError: an unknown form, or the exported network differs; the file is then removed.
+        InputError: unknown format, or the exported network gives different vectors; the file is then removed.
     """
-    if form not in FORMATS:
-        raise InputError(f"format {form!r} is unknown; there are {', '.join(FORMATS)}")
-    if form == "onnx":
+    if format_name not in FORMATS:
+        raise InputError(f"format {format_name!r} is unknown; there are {', '.join(FORMATS)}")
+    if format_name == "onnx":
         save_onnx(model, path)
     else:
         save_openvino(to_openvino(model), path)
-    cosine = _least_cosine(model, path, form)
+    cosine = _min_cosine(model, path, format_name)
     if not cosine >= PARITY:
         path.unlink()
         path.with_suffix(".bin").unlink(missing_ok=True)
-        raise InputError(f"{path}: the exported network differs (cosine {cosine:.6f}, {PARITY} is needed); removed")
+        raise InputError(
+            f"{path}: the exported network gives different vectors (cosine {cosine:.6f} < {PARITY}); file removed"
+        )
     return cosine
 
 
-def _least_cosine(model: ReidModel, path: Path, form: str) -> float:
+def _min_cosine(model: ReidModel, path: Path, format_name: str) -> float:
     """Compare on noise, a ramp, black and white, in batches of one and of several."""
     height, width = model.config.image_size
     noise = np.random.default_rng(0).integers(0, 256, (4, 3, height, width), np.uint8)
@@ -64,14 +66,14 @@ def _least_cosine(model: ReidModel, path: Path, form: str) -> float:
     images = np.concatenate([noise, ramp, flat])
     with torch.inference_mode():
         expected = DeployedModel(model.cpu().eval())(torch.from_numpy(images)).numpy()
-    found = np.concatenate([_run(path, form, images[:1]), _run(path, form, images[1:])])
+    found = np.concatenate([_run(path, format_name, images[:1]), _run(path, format_name, images[1:])])
     lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
     cosines: npt.NDArray[np.float64] = (expected.astype(np.float64) * found).sum(axis=1) / np.maximum(lengths, 1e-12)
     return float(cosines.min())
 
 
-def _run(path: Path, form: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    if form == "openvino":
+def _run(path: Path, format_name: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    if format_name == "openvino":
         return OpenVinoBackend(path, "float32").infer(images)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     result: npt.NDArray[np.float32] = session.run(None, {INPUT: images})[0]
@@ -83,18 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m reid.export", description=__doc__)
     parser.add_argument("--weights", required=True, help="a checkpoint (.safetensors) or a name in weights/")
     parser.add_argument("--format", required=True, choices=sorted(FORMATS))
-    parser.add_argument("--output", type=Path, help="default: the checkpoint's name with the format's ending, here")
+    parser.add_argument(
+        "--output", type=Path, help="default: the checkpoint's name with the format's suffix, in the current folder"
+    )
     arguments = parser.parse_args(argv)
     weights = find_weights(arguments.weights)
     output = arguments.output or Path(weights.with_suffix(FORMATS[arguments.format]).name)
     if output.suffix != FORMATS[arguments.format]:
-        raise InputError(f"--output {output}: the name must end in {FORMATS[arguments.format]}")
+        raise InputError(f"--output {output}: the file name must end in {FORMATS[arguments.format]}")
     model, config = load_model(weights)
     cosine = export_model(model, output, arguments.format)
     height, width = config.image_size
     sys.stdout.write(
         f"{output}: images (n, 3, {height}, {width}) uint8 RGB to embedding (n, {model.dims}) float32; "
-        f"least cosine to PyTorch {cosine:.7f}\n"
+        f"minimum cosine to PyTorch {cosine:.7f}\n"
     )
     return 0
 

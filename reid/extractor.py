@@ -1,4 +1,4 @@
-"""Crops of vehicles to vectors: the one class that most users of this package need."""
+"""The feature extractor: vehicle crops to vectors. The one class that most users of this package need."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from PIL import Image
 from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
-from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend
-from reid.checkpoint import load_model
+from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
+from reid.checkpoint import is_own_checkpoint, load_model
+from reid.checkpoint_import import import_checkpoint
 from reid.deploy import save_openvino, to_openvino
 from reid.models import ReidModel
+from reid.network_options import NetworkOptions, read_options, related_files, split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
 from reid.views import resize
 
 Crop = npt.NDArray[np.uint8] | Image.Image
 
-# Part of every key: raise it when the same weights would give other vectors (resizing, conversion).
+# Part of every cache key: increase it when the same weights give different vectors (resizing, conversion).
 _VERSION = "1"
 
 
 class Extractor:
-    """Turns crops into float32 vectors of length 1; their dot product is the similarity of two vehicles' looks.
+    """Maps vehicle crops to float32 unit vectors whose dot product is the visual similarity of two vehicles.
 
     Example:
         >>> import numpy as np
@@ -40,19 +42,31 @@ class Extractor:
         (1, 256)
     """
 
-    def __init__(self, backend: Backend, content: str, batch: int = 32) -> None:
-        """Wrap a backend; `load` and `of_model` are the usual ways in.
+    def __init__(
+        self,
+        backend: Backend,
+        content: str,
+        batch: int = 32,
+        *,
+        options: NetworkOptions | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Wrap a backend; most callers use `load` or `of_model`.
 
         Args:
-            backend: what runs the network.
+            backend: runs the network.
             content: a hash of the weights and the configuration.
-            batch: crops that go through the network at once; raising it costs memory and, on a GPU, saves time.
+            batch: crops per forward pass; raising it costs memory and, on a GPU, saves time.
+            options: colour order and resizing of a network from another project.
+            notes: what was assumed about the network.
         """
         if batch < 1:
             raise InputError(f"batch must be at least 1, not {batch}")
         self._backend = backend
         self._content = content
         self._batch = batch
+        self._options = options or NetworkOptions()
+        self.notes = (*notes, *backend.notes)
 
     @classmethod
     def load(
@@ -70,20 +84,22 @@ class Extractor:
 
         Args:
             weights: a name in the project's `weights/` (`baseline`, `ssbver`) or a file: a checkpoint (.safetensors),
-                or an export of `reid.export` (.onnx, .xml).
-            device: `auto` is the first GPU where there is one, else the CPU; `cpu`, `cuda`, `cuda:1`.
-            precision: `float32`, `bfloat16`, or `auto`: bfloat16 on a GPU and where the CPU computes in it, else
-                float32. bfloat16 is about twice as fast and moves a vector by a cosine of about 1e-4.
+                an ONNX or OpenVINO network (.onnx, .xml), or a checkpoint of another project (.pth, ...). Options for
+                networks of other projects may follow the file name: `net.onnx:bgr,mean=0.5/0.5/0.5`.
+            device: `auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda`, `cuda:1`.
+            precision: `float32`, `bfloat16`, or `auto`: bfloat16 on a GPU and on CPUs with native support, else
+                float32. bfloat16 is about twice as fast and changes a vector by a cosine distance of about 1e-4.
             threads: CPU threads; 0 for all cores.
-            batch: crops that go through the network at once.
-            cache_dir: where a checkpoint's OpenVINO form is kept, under a hash of its content; None converts it
-                anew (seconds).
+            batch: crops per forward pass.
+            cache_dir: folder that caches a checkpoint's OpenVINO conversion under a hash of its content; None
+                converts it each time (seconds).
             backend: `auto` is OpenVINO on the CPU and PyTorch on a GPU.
 
         Raises:
-            InputError: no such file or name, a damaged file, a device or precision that does not exist.
+            InputError: unknown file, name, device or precision, or a damaged file.
         """
-        path = find_weights(weights)
+        name, text = split_options(weights)
+        path = find_weights(name)
         if threads < 0:
             raise InputError(f"threads must be at least 0 (all cores), not {threads}")
         precision = normalise_precision(precision)
@@ -93,17 +109,38 @@ class Extractor:
         if path.suffix in (".onnx", ".xml"):
             if device != "cpu":
                 raise InputError(
-                    f"{path}: exported networks run on the CPU; on {device} give the .safetensors checkpoint"
+                    f"{path}: exported networks run on the CPU; to run on {device}, give the .safetensors checkpoint"
                 )
-            content = _hash_files(path, path.with_suffix(".bin"))
-            return cls(OpenVinoBackend(path, precision, threads), content, batch)
-        content = _hash_files(path)
+            options, given = read_options(path, text)
+            runner = OpenVinoBackend(path, precision, threads, options, given)
+            return cls(runner, _content(path, options, given), batch, options=options)
+        model, options, given, notes = _load_checkpoint(path, text)
+        content = _content(path, options, given)
         if backend == "torch" or (backend == "auto" and device != "cpu"):
-            model, _ = load_model(path, device)
-            return cls(TorchBackend(model, device, precision), content, batch)
+            return cls(TorchBackend(model.to(device), device, precision), content, batch, options=options, notes=notes)
         if device != "cpu":
             raise InputError(f"backend openvino runs on the CPU, not on {device}")
-        return cls(OpenVinoBackend(_converted(path, content, cache_dir), precision, threads), content, batch)
+        converted = _converted(model, content, cache_dir)
+        return cls(OpenVinoBackend(converted, precision, threads), content, batch, options=options, notes=notes)
+
+    @classmethod
+    def check(cls, weights: str | Path) -> tuple[str, ...]:
+        """Check quickly that a network can be used: read it without compiling or converting it.
+
+        Args:
+            weights: as in `load`.
+
+        Returns:
+            Notes about what was assumed, one line each; empty for networks of this project.
+
+        Raises:
+            InputError: the file is missing, damaged or not a supported network; the options are invalid.
+        """
+        name, text = split_options(weights)
+        path = find_weights(name)
+        if path.suffix in (".onnx", ".xml"):
+            return read_network(path, *read_options(path, text)).notes
+        return _load_checkpoint(path, text)[3]
 
     @classmethod
     def of_model(
@@ -116,7 +153,7 @@ class Extractor:
         batch: int = 32,
         backend: Literal["auto", "openvino", "torch"] = "auto",
     ) -> Extractor:
-        """Use a copy of a network that is in memory, as it is now. Arguments as `load`."""
+        """Wrap a copy of a network that is in memory. Arguments as in `load`."""
         digest = hashlib.sha256(model.config.model_dump_json().encode())
         for name, value in sorted(model.state_dict().items()):
             digest.update(name.encode())
@@ -128,35 +165,35 @@ class Extractor:
 
     @property
     def dims(self) -> int:
-        """Length of a vector."""
+        """Length of a feature vector."""
         return self._backend.dims
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width that every crop is resized to."""
+        """Height and width in pixels that every crop is resized to."""
         return self._backend.image_size
 
     @property
     def precision(self) -> str:
-        """What the network computes in: `float32` or `bfloat16`."""
+        """Arithmetic of the network: `float32` or `bfloat16`."""
         return self._backend.precision
 
     @property
     def key(self) -> str:
-        """What decides the vectors: content hash of the weights, backend, precision. Part of cache keys."""
+        """Identifies what determines the vectors (weights, backend, precision), for use in cache keys."""
         return f"reid-{_VERSION}-{self._content[:32]}-{self._backend.name}-{self._backend.precision}"
 
     def embed(self, crops: Sequence[Crop], colour: Literal["bgr", "rgb"] = "bgr") -> npt.NDArray[np.float32]:
-        """Vectors of crops of any sizes.
+        """Compute the features of crops of any sizes.
 
         Args:
-            crops: uint8 arrays (h, w, 3), also grey (h, w) or (h, w, 1), also with a fourth (alpha) channel that is
-                dropped; or PIL images of any mode. Each is stretched to `image_size`.
-            colour: the channels' order in the arrays: `bgr` (OpenCV, this project's videos) or `rgb`. PIL images know
-                theirs.
+            crops: uint8 arrays (h, w, 3), greyscale (h, w) or (h, w, 1), or (h, w, 4) whose alpha channel is dropped;
+                or PIL images of any mode. Each is resized to `image_size`.
+            colour: channel order of the arrays: `bgr` (OpenCV, this project's videos) or `rgb`. Ignored for PIL
+                images.
 
         Returns:
-            (n, dims) float32, rows of length 1. A crop without pixels gets a row of zeros: similar to nothing.
+            (n, dims) float32 unit vectors. An empty crop gets a zero vector, which is similar to nothing.
         """
         vectors = np.zeros((len(crops), self.dims), np.float32)
         filled = [row for row, crop in enumerate(crops) if 0 not in _size(crop)]
@@ -166,19 +203,19 @@ class Extractor:
         return vectors
 
     def prepare(self, crops: Sequence[Crop], colour: Literal["bgr", "rgb"] = "bgr") -> npt.NDArray[np.uint8]:
-        """Crops (none empty) as the network takes them: (n, 3, h, w) uint8 RGB. Arguments as `embed`."""
+        """Resize non-empty crops to network input, (n, 3, h, w) uint8. Arguments as in `embed`."""
         height, width = self.image_size
         prepared = np.empty((len(crops), 3, height, width), np.uint8)
         for target, crop in zip(prepared, crops, strict=True):
-            _fill(target, crop, colour)
+            _fill(target, crop, colour, self._options)
         return prepared
 
     def embed_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Vectors of pictures that `prepare` made: (n, 3, h, w) uint8 RGB to (n, dims) float32."""
+        """Compute the features of images made by `prepare`: (n, 3, h, w) uint8 to (n, dims) float32."""
         vectors = np.zeros((len(images), self.dims), np.float32)
         for start in range(0, len(images), self._batch):
             vectors[start : start + self._batch] = self._backend.infer(images[start : start + self._batch])
-        # Lower precisions leave the length a little beside 1; broken weights give what is no number.
+        # In lower precision the norm is slightly off 1; broken weights produce NaN.
         vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         result: npt.NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
@@ -186,10 +223,10 @@ class Extractor:
 
 
 def find_weights(weights: str | Path) -> Path:
-    """The file of a shipped checkpoint's name, or the file itself.
+    """Resolve the name of a shipped checkpoint, or a path, to a file.
 
     Raises:
-        InputError: neither; the line gives the nearest names.
+        InputError: neither exists; the message gives the closest names.
     """
     path = Path(weights).expanduser()
     if path.is_file():
@@ -204,22 +241,35 @@ def find_weights(weights: str | Path) -> Path:
     )
 
 
-def _converted(path: Path, content: str, cache_dir: str | Path | None) -> object:
-    """The checkpoint's OpenVINO form, from the cache or made now."""
+def _load_checkpoint(path: Path, text: str) -> tuple[ReidModel, NetworkOptions, frozenset[str], tuple[str, ...]]:
+    """A checkpoint of this project (which stores its own settings) or of another one, with options and notes."""
+    if path.suffix == ".safetensors" and is_own_checkpoint(path):
+        if text:
+            raise InputError(f"{path}: stores its own settings; remove the options {text!r}")
+        return load_model(path)[0], NetworkOptions(), frozenset(), ()
+    options, given = read_options(path, text)
+    model, notes = import_checkpoint(path, options, given)
+    return model, options, given, notes
+
+
+def _converted(model: ReidModel, content: str, cache_dir: str | Path | None) -> object:
+    """The model converted to OpenVINO, from the cache if possible."""
     if cache_dir is None:
-        return to_openvino(load_model(path)[0])
+        return to_openvino(model)
     cached = Path(cache_dir).expanduser() / f"reid-{_VERSION}-{content[:32]}.xml"
     if not (cached.is_file() and cached.with_suffix(".bin").is_file()):
-        save_openvino(to_openvino(load_model(path)[0]), cached)
+        save_openvino(to_openvino(model), cached)
     return cached
 
 
-def _hash_files(*paths: Path) -> str:
+def _content(path: Path, options: NetworkOptions, given: frozenset[str]) -> str:
+    """A hash of a network's files and options."""
     digest = hashlib.sha256()
-    for path in paths:
-        if path.is_file():
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+    for file in related_files(path, with_options=False):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    if given:
+        digest.update(options.model_dump_json().encode())
     return digest.hexdigest()
 
 
@@ -231,16 +281,25 @@ def _size(crop: Crop) -> tuple[int, ...]:
     raise TypeError(f"crops must be arrays or PIL images, not {type(crop).__name__}; PIL.Image.open reads a file")
 
 
-def _fill(target: npt.NDArray[np.uint8], crop: Crop, colour: Literal["bgr", "rgb"]) -> None:
-    """Write a crop, stretched, into `target` (3, h, w), RGB."""
+def _fill(target: npt.NDArray[np.uint8], crop: Crop, colour: Literal["bgr", "rgb"], options: NetworkOptions) -> None:
+    """Resize a crop into `target`, (3, h, w) in the colour order of the network."""
     pixels: npt.NDArray[np.uint8] = np.asarray(crop.convert("RGB")) if isinstance(crop, Image.Image) else crop
-    reverse = colour == "bgr" and not isinstance(crop, Image.Image)
+    order = "rgb" if isinstance(crop, Image.Image) else colour
+    reverse = order != (options.colour or "rgb")
     if pixels.dtype != np.uint8:
         raise ValueError(f"crops must be uint8, not {pixels.dtype}")
     channels = 1 if pixels.ndim == 2 else pixels.shape[2] if pixels.ndim == 3 else 0
     if channels not in (1, 3, 4):
         raise ValueError(f"crops must be (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), not {pixels.shape}")
-    resized = resize(np.ascontiguousarray(pixels), target.shape[1:])
+    height, width = target.shape[1:]
+    top = left = 0
+    if options.resize == "letterbox":
+        scale = min(height / pixels.shape[0], width / pixels.shape[1])
+        inner = (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        target[:] = 0
+        target = target[:, top : top + inner[0], left : left + inner[1]]
+    resized = resize(np.ascontiguousarray(pixels), target.shape[1:], options.interpolation)
     if channels == 1:
         target[:] = resized.reshape(target.shape[1:])
     else:

@@ -1,4 +1,4 @@
-"""Reading one picture."""
+"""Reading image files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from PIL import Image
 
 from common.errors import InputError
 
-Picture = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 
 
 class UnreadableImage(InputError):
-    """A file that is no whole picture; the text names it."""
+    """An image file that is missing, truncated or in an unknown format; the message names it."""
 
 
-def read_image(path: str | Path) -> Picture:
-    """A picture as RGB.
+def read_image(path: str | Path) -> RgbImage:
+    """Read an image file as RGB.
 
-    Grey, palette, transparent and 16-bit pictures become RGB; a picture of one pixel is a picture.
+    Greyscale, palette, transparent and 16-bit images are converted to 8-bit RGB.
 
     Returns:
         (h, w, 3) uint8, h and w at least 1.
@@ -29,12 +29,12 @@ def read_image(path: str | Path) -> Picture:
         UnreadableImage: missing, truncated, or of no known format.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode.startswith("I"):
-                levels = np.asarray(picture, np.int64)
+        with Image.open(path) as opened:
+            if opened.mode.startswith("I"):
+                levels = np.asarray(opened, np.int64)
                 deep = levels.max(initial=0) > 255
                 grey = (levels // 257 if deep else levels).clip(0, 255).astype(np.uint8)
                 return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
-            return np.array(picture.convert("RGB"))
+            return np.array(opened.convert("RGB"))
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"{path}: unreadable image ({error})") from error

@@ -1,4 +1,4 @@
-"""The re-id network: backbone, pooling and the bottleneck norm. One forward pass of it is the whole inference."""
+"""The re-id network: backbone, pooling and batch-norm neck. Inference is one forward pass."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reid.settings import ModelConfig
 
 
 class ReidModel(nn.Module):
-    """Images to features x (`forward`) and to their bottleneck version x_bar (`embed`).
+    """Maps images to features x (`forward`) and to features x_bar after the batch-norm neck (`embed`).
 
-    The bottleneck is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
-    Re-Identification" (2019): triplets are taken on x, classes and test distances on x_bar.
+    The neck (`bottleneck`) is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
+    Re-Identification" (2019): the triplet loss uses x, the classifier and the test distances use x_bar.
 
     Attributes:
-        config: what it was built from.
-        dims: length of a feature.
+        config: the configuration that it was built from.
+        dims: length of a feature vector.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -34,7 +34,7 @@ class ReidModel(nn.Module):
         self.bottleneck.bias.requires_grad_(config.bottleneck_bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features before the bottleneck.
+        """Compute the features before the batch-norm neck.
 
         Args:
             images: (n, 3, h, w), RGB, normalised (`normalise`); h and w may differ from the configured size.
@@ -48,16 +48,16 @@ class ReidModel(nn.Module):
         return features.float()
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Features for ranking, (n, dims) float32, not L2-normalised; arguments as `forward`."""
+        """Compute the features for ranking, (n, dims) float32, not L2-normalised; arguments as in `forward`."""
         result: torch.Tensor = self.bottleneck(self(images))
         return result
 
 
 def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
-    """The network of `config`, started from `pretrained` (`none`, `imagenet` or a file).
+    """Build the network of `config`, initialised from `pretrained` (`none`, `imagenet` or a file).
 
     Raises:
-        InputError: an unknown backbone; weights that cannot be had or do not fit.
+        InputError: unknown backbone, or weights that cannot be obtained or do not fit.
     """
     model = ReidModel(config)
     load_pretrained(model.backbone, config.backbone, pretrained)
@@ -65,11 +65,11 @@ def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
 
 
 def normalise(images: torch.Tensor, config: ModelConfig) -> torch.Tensor:
-    """Bytes to network input: `(images / 255 - mean) / std` per channel.
+    """Normalise images to network input: `(images / 255 - mean) / std` per channel.
 
     Args:
         images: (n, 3, h, w), RGB in 0..255, uint8 or float.
-        config: holds mean and standard deviation.
+        config: provides mean and standard deviation.
 
     Returns:
         (n, 3, h, w) float32 in the memory layout of `images`.

@@ -1,4 +1,4 @@
-"""From a feature map to a vector."""
+"""Pooling of a feature map to a vector."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import nn
 
 
 class AveragePooling(nn.Module):
-    """(n, c, h, w) to (n, c): the mean over all places."""
+    """Global average pooling, (n, c, h, w) to (n, c)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.mean(dim=(2, 3))
 
 
 class GeneralisedMeanPooling(nn.Module):
-    """(n, c, h, w) to (n, c) float32: `mean(x^p)^(1/p)` with one learned power p.
+    """Generalised-mean (GeM) pooling, (n, c, h, w) to (n, c) float32: `mean(x^p)^(1/p)` with one learned exponent p.
 
-    F. Radenovic et al., "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2019. Raising p moves from
-    the average (p = 1) towards the maximum. Powers are taken in float32 whatever the autocast.
+    F. Radenovic et al., "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2019. p = 1 is
+    average pooling; a larger p approaches max pooling. Computed in float32 even under autocast.
     """
 
     def __init__(self, power: float = 3.0, floor: float = 1e-6) -> None:

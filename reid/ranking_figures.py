@@ -1,4 +1,4 @@
-"""A data set's protocol applied to vectors: mAP and CMC, plain and re-ranked, over all of its splits."""
+"""A data set's evaluation protocol: mAP and CMC, plain and re-ranked, over all of its splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.ranking import Ranking, RepeatedRanking, find_matches, rank, rank_blocks
+from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
 from reid.datasets import Split
 
@@ -17,11 +17,11 @@ CMC = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Fractions; the mean over the splits and the standard deviation over them (0 with one split).
+    """mAP and CMC as fractions: mean and standard deviation over the splits (0 with one split).
 
     Attributes:
-        mean_average_precision: mAP, mean and deviation.
-        cmc: CMC@k, mean and deviation, for each k of `CMC`.
+        mean_average_precision: mAP, mean and standard deviation.
+        cmc: CMC@k, mean and standard deviation, for each k in `CMC`.
     """
 
     mean_average_precision: tuple[float, float]
@@ -29,12 +29,12 @@ class Figures:
 
     @classmethod
     def of(cls, rankings: Sequence[Ranking]) -> Figures:
-        """The figures of one ranking a split."""
+        """Aggregate one ranking per split."""
         repeated = RepeatedRanking(tuple(rankings))
         return cls(repeated.mean_average_precision, {k: repeated.cmc(k) for k in CMC})
 
     def as_dict(self) -> dict[str, float]:
-        """`mAP`, `mAP_std`, `cmc1`, `cmc1_std`, ..."""
+        """Keys `mAP`, `mAP_std`, `cmc1`, `cmc1_std`, ..."""
         figures = {"mAP": self.mean_average_precision, **{f"cmc{k}": value for k, value in self.cmc.items()}}
         result: dict[str, float] = {}
         for name, (mean, deviation) in figures.items():
@@ -42,27 +42,32 @@ class Figures:
         return result
 
 
-def rank_split(
-    query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
-) -> Ranking:
-    """Rank one split's gallery for its queries, exactly and in chunks, by cosine or re-ranked distance.
-
-    Junk is a gallery image with the query's identity and camera, and the query's own file.
-
-    Args:
-        query: (q, d) vectors of `split.query`.
-        gallery: (g, d) vectors of `split.gallery`.
-        split: identities and cameras.
-        rerank: k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
-    """
+def split_matches(split: Split) -> Matches:
+    """The gallery images of each query's identity; the query's own file and images of its camera are junk."""
     row_of = {path: row for row, path in enumerate(split.gallery.path)}
-    matches = find_matches(
+    return find_matches(
         split.query.identity,
         split.gallery.identity,
         split.query.camera,
         split.gallery.camera,
         itself=np.array([row_of.get(path, -1) for path in split.query.path], np.int64),
     )
+
+
+def rank_split(
+    query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
+) -> Ranking:
+    """Rank one split's gallery for its queries, exactly and in chunks, by cosine similarity or re-ranked distance.
+
+    Gallery images with the query's identity and camera, and the query's own file, are junk (ignored).
+
+    Args:
+        query: (q, d) vectors of `split.query`.
+        gallery: (g, d) vectors of `split.gallery`.
+        split: identities and cameras.
+        rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
+    """
+    matches = split_matches(split)
     if rerank:
         return rank_blocks(reranked_distances(query, gallery), matches)
     return rank(query, gallery, matches)

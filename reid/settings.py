@@ -1,4 +1,4 @@
-"""What a training run can be told: one model of settings a part, paper values as defaults.
+"""Settings of a training run, one model per section, with the values of the paper as defaults.
 
 Source of the defaults: P. Khorramshahi et al., "Robust and Scalable Vehicle Re-Identification via Self-Supervision"
 (SSBVER), CVPR Workshops 2023; where the paper gives no value, the authors' published script.
@@ -21,70 +21,81 @@ Range = tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]]
 
 
 class ModelConfig(Settings):
-    """What is needed to build the network again; stored beside its weights."""
+    """Everything needed to rebuild the network; stored with its weights."""
 
     backbone: str = Field(
-        "resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., any timm name"
+        "resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., or any timm model"
     )
-    pooling: Literal["avg", "gem"] = Field("avg", description="how a feature map becomes a vector")
-    gem_power: float = Field(
-        3.0, gt=0, description="GeM's learned power at the start; above 1 favours strong responses"
+    pooling: Literal["avg", "gem"] = Field(
+        "avg", description="pooling of the feature map: average or generalised mean (GeM)"
     )
-    last_stride: Literal[1, 2] = Field(1, description="of a ResNet's last stage; 1 keeps the map twice as fine")
-    image_size: Size = Field((256, 256), description="height and width of the pictures that the network is given")
-    mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="of RGB in [0, 1], subtracted")
-    std: tuple[float, float, float] = Field(IMAGENET_STD, description="of RGB in [0, 1], divided by")
-    bottleneck_bias: bool = Field(True, description="false freezes the shift of the bottleneck norm at 0 (script)")
+    gem_power: float = Field(3.0, gt=0, description="initial exponent of GeM pooling; above 1 favours strong responses")
+    last_stride: Literal[1, 2] = Field(
+        1, description="stride of a ResNet's last stage; 1 doubles the resolution of the feature map"
+    )
+    image_size: Size = Field((256, 256), description="height and width of the network's input in pixels")
+    mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="RGB mean in [0, 1], subtracted from the input")
+    std: tuple[float, float, float] = Field(
+        IMAGENET_STD, description="RGB standard deviation in [0, 1]; the input is divided by it"
+    )
+    bottleneck_bias: bool = Field(True, description="false fixes the bias of the batch-norm neck at 0 (script)")
 
 
 class DataSettings(Settings):
-    """Which pictures to train on."""
+    """The training data."""
 
     name: str = Field("veri", description="veri, vehicleid, veriwild, cityflow, vric, folder or csv")
     root: str = Field("data", description="the data set's folder")
     options: dict[str, bool | int | float | str] = Field(
-        {}, description="of the data set's own reader, e.g. size: large"
+        {}, description="options of the data set's reader, e.g. size: large"
     )
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.0, description="share of the training identities held out; 0: validate on the first split"
+        0.0,
+        description="fraction of the training identities held out for validation; 0: validate on the first test split",
     )
-    validation_queries: int = Field(0, ge=0, description="at most so many query images in a validation; 0: all")
+    validation_queries: int = Field(0, ge=0, description="maximum number of query images in a validation; 0: all")
     cache_gigabytes: float = Field(
         4.0,
         ge=0,
-        description="keep decoded pictures in memory while they fit: those of validations, and those that are "
-        "trained on where workers is 0; 0: never",
+        description="memory for decoded images in GB: validation images, and training images if workers is 0; "
+        "images are cached only if all of them fit; 0: no cache",
     )
-    workers: int = Field(4, ge=0, description="processes that make batches; 0: the training process itself")
+    workers: int = Field(4, ge=0, description="processes that prepare batches; 0: the training process itself")
 
 
 class SamplerSettings(Settings):
-    """A batch is `identities` vehicles with `images` pictures each."""
+    """A batch has `identities` vehicles with `images` images each."""
 
-    identities: int = Field(32, ge=2, description="P; over all processes together")
-    images: int = Field(4, ge=2, description="K; an identity with fewer repeats some")
+    identities: int = Field(32, ge=2, description="P, summed over all processes")
+    images: int = Field(4, ge=2, description="K; identities with fewer images repeat some")
 
 
 class ViewSettings(Settings):
-    """The views of a picture. Sizes of global views are the model's `image_size`."""
+    """The views of an image. Global views have the model's `image_size`."""
 
     recipe: Literal["paper", "script"] = Field(
         "paper",
-        description="paper: both global views alike; script: view 1 uncropped, view 2 neither padded nor erased",
+        description="paper: both global views alike; script: view 1 is not cropped, view 2 neither padded nor erased",
     )
-    local: int = Field(4, ge=0, description="L, local views a picture; the paper's best is 4")
-    local_size: Size = Field((112, 112), description="height and width of a local view")
-    global_area: Range = Field((0.8, 1.0), description="share of the picture in a global view")
-    local_area: Range = Field((0.1, 0.4), description="share of the picture in a local view")
-    aspect: Range = Field((0.75, 4 / 3), description="a crop's width to height, relative to the picture's own")
-    pad: int = Field(10, ge=0, description="black pixels round a global view before it is cropped back to its size")
-    flip: Fraction = Field(0.5, description="probability of a mirrored view")
+    local: int = Field(4, ge=0, description="L, local views per image; 4 is best in the paper")
+    local_size: Size = Field((112, 112), description="height and width of a local view in pixels")
+    global_area: Range = Field(
+        (0.8, 1.0), description="range of the fraction of the image area covered by a global view"
+    )
+    local_area: Range = Field((0.1, 0.4), description="range of the fraction of the image area covered by a local view")
+    aspect: Range = Field(
+        (0.75, 4 / 3), description="range of a crop's aspect ratio (width to height) relative to the image's"
+    )
+    pad: int = Field(
+        10, ge=0, description="black pixels padded around a global view before a random crop back to its size"
+    )
+    flip: Fraction = Field(0.5, description="probability of a horizontal flip")
     jitter: tuple[float, float, float, float] = Field(
-        (0.2, 0.2, 0.1, 0.02), description="largest change of brightness, contrast, saturation, hue (turns)"
+        (0.2, 0.2, 0.1, 0.02), description="maximum change of brightness, contrast, saturation and hue (in turns)"
     )
-    erase: Fraction = Field(0.5, description="probability that a rectangle of a global view is erased")
-    erase_area: Range = Field((0.02, 0.4), description="the rectangle's share of the view")
-    erase_aspect: Range = Field((0.3, 3.3), description="the rectangle's height to width")
+    erase: Fraction = Field(0.5, description="probability of erasing a rectangle of a global view")
+    erase_area: Range = Field((0.02, 0.4), description="range of the rectangle's fraction of the view area")
+    erase_aspect: Range = Field((0.3, 3.3), description="range of the rectangle's aspect ratio (height to width)")
 
     @model_validator(mode="after")
     def _ordered(self) -> ViewSettings:
@@ -93,7 +104,7 @@ class ViewSettings(Settings):
             if low > high:
                 raise ValueError(f"{name} must be [smaller, larger], not [{low}, {high}]")
         if self.global_area[1] > 1 or self.local_area[1] > 1 or self.erase_area[1] > 1:
-            raise ValueError("global_area, local_area and erase_area are shares: at most 1")
+            raise ValueError("global_area, local_area and erase_area are fractions: at most 1")
         return self
 
 
@@ -102,82 +113,96 @@ class LossSettings(Settings):
 
     classification: float = Field(1.0, ge=0, description="lambda_c")
     triplet: float = Field(1.0, ge=0, description="lambda_t")
-    self_supervision: float = Field(0.005, ge=0, description="lambda_s; 0 is the baseline")
-    label_smoothing: float = Field(0.2, ge=0, lt=1, description="epsilon; mass taken from the true class")
-    classifier_bias: bool = Field(True, description="B in z = W x + B; the script has none")
+    self_supervision: float = Field(0.005, ge=0, description="lambda_s; 0 trains the baseline")
+    label_smoothing: float = Field(
+        0.2, ge=0, lt=1, description="epsilon, the probability mass taken from the true class"
+    )
+    classifier_bias: bool = Field(True, description="whether z = W x + B has the bias B; the script has none")
 
 
 class SelfSupervisionSettings(Settings):
-    """The self-distillation of student and teacher. Used where `loss.self_supervision` is above 0."""
+    """Self-distillation of student and teacher; used if `loss.self_supervision` is above 0."""
 
-    objective: Literal["cross_entropy", "rmse"] = Field("cross_entropy", description="rmse: the variant of Table 6")
+    objective: Literal["cross_entropy", "rmse"] = Field(
+        "cross_entropy", description="rmse: L2 norm of the difference of student and teacher outputs (Table 6)"
+    )
     pairs: Literal["sum", "mean"] = Field(
         "sum",
-        description="over the 2 (1 + L) pairs of views: equation 4 sums; the script, whose lambda_s is 0.005, averages "
-        "(the same as a sum with 0.0005 and four local views)",
+        description="reduction over the 2 (1 + L) pairs of views: equation 4 sums; the script, with lambda_s = 0.005, "
+        "averages (with four local views the same as a sum with 0.0005)",
     )
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (2048, 2048, 2048, 256),
         min_length=1,
-        description="widths of the head's hidden layers (script: 2048, 2048, 256); the last is L2-normalised",
+        description="widths of the head's hidden layers (script: 2048, 2048, 256); the last one is L2-normalised",
     )
-    batch_norm: bool = Field(False, description="batch norm in the head (script: for VeRi-Wild)")
-    outputs: int = Field(65536, ge=2, description="E; the script has 1024 for VeRi, 16384 for VeRi-Wild")
-    student_temperature: float = Field(0.1, gt=0, description="tau_s; lower: sharper predictions")
+    batch_norm: bool = Field(False, description="batch norm in the head (script: only for VeRi-Wild)")
+    outputs: int = Field(
+        65536, ge=2, description="E, outputs of the head; the script uses 1024 for VeRi and 16384 for VeRi-Wild"
+    )
+    student_temperature: float = Field(0.1, gt=0, description="tau_s; lower makes predictions sharper")
     teacher_temperature: tuple[float, float] = Field(
-        (0.0005, 0.001), description="tau_t at the start and after the warm-up; lower: nearer to one-hot targets"
+        (0.0005, 0.001), description="tau_t at the start and after the warm-up; lower brings targets closer to one-hot"
     )
-    teacher_warmup_epochs: float = Field(10.0, ge=0, description="epochs from the first to the second temperature")
-    center_momentum: float = Field(0.9, ge=0, lt=1, description="of the moving average that centres the teacher")
+    teacher_warmup_epochs: float = Field(
+        10.0, ge=0, description="epochs of the linear change from the first to the second temperature"
+    )
+    center_momentum: float = Field(
+        0.9, ge=0, lt=1, description="momentum of the moving average that centres the teacher's outputs"
+    )
 
 
 class TeacherSettings(Settings):
-    """The averaged network, which is what is evaluated and shipped."""
+    """The teacher: the moving average of the student, which is evaluated and shipped."""
 
     momentum: float = Field(
-        0.9995, ge=0, lt=1, description="lambda; it averages about 1/(1-lambda) steps: lower it for short runs"
+        0.9995, ge=0, lt=1, description="lambda; averages over about 1/(1-lambda) steps, so lower it for short runs"
     )
 
 
 class OptimiserSettings(Settings):
-    """Paper: Adam with steps for ResNets, AdamW with a cosine for transformers and ConvNeXt."""
+    """Paper: Adam with a step schedule for ResNets, AdamW with a cosine schedule for transformers and ConvNeXt."""
 
     name: Literal["adam", "adamw"] = "adam"
-    learning_rate: float = Field(5e-4, gt=0, description="after the warm-up (script: 1e-3)")
-    weight_decay: float = Field(1e-3, ge=0, description="Adam: added to the gradient; AdamW: decoupled")
+    learning_rate: float = Field(5e-4, gt=0, description="learning rate after the warm-up (script: 1e-3)")
+    weight_decay: float = Field(1e-3, ge=0, description="L2 penalty in the gradient for Adam, decoupled for AdamW")
     schedule: Literal["step", "cosine"] = "step"
-    milestones: tuple[float, ...] = Field((40, 70, 100), description="epochs after which `gamma` multiplies (step)")
-    gamma: float = Field(0.1, gt=0, le=1, description="factor at each milestone (step)")
-    final_learning_rate: float = Field(1.6e-5, ge=0, description="at the last epoch (cosine)")
-    warmup_epochs: float = Field(10.0, ge=0, description="linear from 1 %; 0: none")
-    every: Literal["epoch", "step"] = Field("epoch", description="how often the rate changes")
-    clip_gradient: float = Field(0.0, ge=0, description="largest L2 norm of all gradients together; 0: no limit")
+    milestones: tuple[float, ...] = Field(
+        (40, 70, 100), description="epochs at which the rate is multiplied by `gamma` (step schedule)"
+    )
+    gamma: float = Field(0.1, gt=0, le=1, description="factor at each milestone (step schedule)")
+    final_learning_rate: float = Field(1.6e-5, ge=0, description="learning rate at the last epoch (cosine schedule)")
+    warmup_epochs: float = Field(10.0, ge=0, description="epochs of linear warm-up from 1 % of the rate; 0: no warm-up")
+    every: Literal["epoch", "step"] = Field("epoch", description="how often the rate is updated")
+    clip_gradient: float = Field(0.0, ge=0, description="maximum global L2 norm of the gradients; 0: no clipping")
 
 
 class RunSettings(Settings):
-    """How long, on what, and what is kept."""
+    """Length, device and outputs of the run."""
 
     epochs: int = Field(120, ge=1)
-    steps_per_epoch: int = Field(0, ge=0, description="0: training images / batch size")
+    steps_per_epoch: int = Field(0, ge=0, description="steps per epoch; 0: training images / batch size")
     seed: int = Field(0, ge=0)
-    output: str = Field("runs/reid", description="folder of the run: log.csv, checkpoints, TensorBoard")
+    output: str = Field("runs/reid", description="output folder: log.csv, checkpoints, TensorBoard events")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1")
-    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="of the network's forward and backward")
-    channels_last: bool = Field(True, description="memory layout of pictures and convolutions")
-    compile: bool = Field(False, description="torch.compile on the backbones: slow start, faster steps on GPUs")
-    sync_batch_norm: bool = Field(False, description="batch norm statistics over all processes (GPUs only)")
-    threads: int = Field(0, ge=0, description="CPU threads a process; 0: torch's choice")
-    log_every: int = Field(10, ge=1, description="steps between two rows of log.csv")
-    save_every: int = Field(500, ge=1, description="steps between two training states (resume)")
-    validate_every: int = Field(5, ge=0, description="epochs between two validations; 0: only at the end")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the forward and backward passes; auto: by device and network"
+    )
+    channels_last: bool = Field(True, description="use the channels-last memory layout")
+    compile: bool = Field(False, description="torch.compile the backbones: slower start, faster steps on GPUs")
+    sync_batch_norm: bool = Field(False, description="synchronise batch norm statistics over all processes (GPUs only)")
+    threads: int = Field(0, ge=0, description="CPU threads per process; 0: torch's default")
+    log_every: int = Field(10, ge=1, description="steps between rows of log.csv")
+    save_every: int = Field(500, ge=1, description="steps between checkpoints that a run can resume from")
+    validate_every: int = Field(5, ge=0, description="epochs between validations; 0: only at the end")
     tensorboard: bool = True
-    storage: Literal["float32", "float16"] = Field("float32", description="of the shipped weights")
+    storage: Literal["float32", "float16"] = Field("float32", description="data type of the exported weights")
 
 
 class TrainSettings(Settings):
-    """A whole training run: the content of a file in `configs/reid/`."""
+    """All settings of a training run: the content of a file in `configs/reid/`."""
 
-    pretrained: str = Field("imagenet", description="imagenet, none, or the path of a backbone's weights")
+    pretrained: str = Field("imagenet", description="imagenet, none, or a file with the backbone's weights")
     model: ModelConfig = ModelConfig()
     data: DataSettings = DataSettings()
     sampler: SamplerSettings = SamplerSettings()
@@ -190,5 +215,5 @@ class TrainSettings(Settings):
 
     @property
     def self_supervised(self) -> bool:
-        """SSBVER; false is the baseline."""
+        """Whether this run trains SSBVER rather than the baseline."""
         return self.loss.self_supervision > 0

@@ -1,7 +1,7 @@
 """`python -m reid.train`: train a baseline or SSBVER extractor.
 
 One process: `python -m reid.train --config configs/reid/veri_resnet50_ibn_ssbver.yaml --set data.root=VERI`.
-Several GPUs: `torchrun --nproc-per-node 4 -m reid.train --config ...`. A run that was stopped goes on where it was when
+Several GPUs: `torchrun --nproc-per-node 4 -m reid.train --config ...`. A stopped run resumes when
 the same command is given again.
 """
 
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 
 
 def read_settings(paths: Path | Sequence[Path], overrides: Sequence[str] = ()) -> TrainSettings:
-    """The settings of YAML files, later ones over earlier ones, and `key=value` overrides over all.
+    """Merge YAML files, later ones taking precedence, and apply `key=value` overrides.
 
-    A key `extends: other.yaml` (beside the file) names one that gives what the file leaves out.
+    A file may inherit from another in the same folder with the key `extends: other.yaml`.
 
     Raises:
-        InputError: a missing file, an unknown key, a wrong value, files that extend each other in a circle.
+        InputError: missing file, unknown key, invalid value, or files that extend each other in a circle.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     content: dict[str, Any] = {}
@@ -68,15 +68,15 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def train(settings: TrainSettings, processes: Processes | None = None, until: int | None = None) -> dict[str, float]:
-    """Train as the settings say.
+    """Train a network.
 
     Args:
-        settings: of the run; files go to `settings.run.output`.
-        processes: this process among those that `torchrun` started.
+        settings: settings of the run; files are written to `settings.run.output`.
+        processes: this process's place among those started by `torchrun`.
         until: stop after this many steps (the run can be resumed).
 
     Returns:
-        The last validation: `mAP` and `cmc1`, fractions; empty where there is nothing to validate on.
+        The metrics of the last validation, `mAP` and `cmc1` as fractions; empty without validation data.
     """
     processes = processes or Processes()
     run, data = settings.run, settings.data
@@ -87,7 +87,7 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     except InputError as error:
         raise InputError(f"run.device: {error}") from error
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # what is not told a device, such as the random state, means the current one
+        torch.cuda.set_device(device)  # for code that uses the current device, such as the random state
     dataset = load_dataset(data.name, data.root, **cast(dict[str, Any], data.options))
     for note in dataset.notes:
         log.warning("%s", note)
@@ -96,21 +96,23 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
         table, split = hold_out(table, data.validation, run.seed)
     trainer = Trainer(settings, table, device, processes)
     log.info(
-        "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s",
+        "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s on %s",
         "SSBVER" if settings.self_supervised else "baseline",
         len(table),
         table.identities,
         trainer.steps,
         trainer.maker.share * processes.size,
         sum(p.numel() for p in trainer.teacher.model.parameters()) / 1e6,
+        trainer.settings.run.precision,
         device,
     )
-    if split is None or not len(split.query) or not processes.first:
+    if split is None or not len(split.query):
         return trainer.run(Path(run.output), None, until)
-    check = Validation(split, data.validation_queries, data.cache_gigabytes)
+    # Every process checks the split, so that all of them stop if it is unusable; only the first one reads images.
+    check = Validation(split, data.validation_queries, data.cache_gigabytes if processes.first else 0.0)
 
     def validate_model(model: ReidModel) -> dict[str, float]:
-        return check(model, device, run.precision == "bfloat16")
+        return check(model, device, trainer.settings.run.precision == "bfloat16")
 
     return trainer.run(Path(run.output), validate_model, until)
 
@@ -119,14 +121,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reid.train", description="Train a re-identification extractor.")
     parser.add_argument(
-        "--config", type=Path, required=True, nargs="+", help="YAML files of configs/reid/, later over earlier"
+        "--config",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="YAML files, e.g. of configs/reid/; later files take precedence",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, data.root=DIR"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, e.g. data.root=DIR"
     )
-    parser.add_argument("--output", help="folder of the run (run.output)")
-    parser.add_argument("--pretrained", help="imagenet, none, or a file with the backbone's weights")
-    parser.add_argument("--until", type=int, help="stop after this many steps; the same command goes on from there")
+    parser.add_argument("--output", help="output folder (overrides run.output)")
+    parser.add_argument("--pretrained", help="initial weights: imagenet, none, or a file")
+    parser.add_argument("--until", type=int, help="stop after this many steps; repeat the command to continue")
     arguments = parser.parse_args(argv)
     if arguments.until is not None and arguments.until < 1:
         raise InputError(f"--until {arguments.until}: must be at least 1")
@@ -138,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     processes = join_processes()
     level = logging.INFO if processes.first else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    # Each process reads its own share of a batch, and names what it cannot read.
+    # Each process reads its own share of a batch and reports the files that it cannot read.
     logging.getLogger(batches.__name__).setLevel(logging.INFO)
     try:
         metrics = train(settings, processes, arguments.until)

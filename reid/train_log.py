@@ -1,4 +1,4 @@
-"""What a training run leaves for people: a CSV of every loss, and TensorBoard."""
+"""The log of a training run: a CSV file with every loss, and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ COLUMNS = (
     "mAP",
     "cmc1",
 )
-"""Columns of log.csv. `mAP` and `cmc1` are filled in rows of validations only, the losses in the others."""
+"""Columns of log.csv. Validation rows hold `mAP` and `cmc1`, all other rows the losses."""
 
 
 class TrainLog:
-    """Writes `log.csv` and, if wanted, TensorBoard events into a run's folder.
+    """Writes `log.csv` and, optionally, TensorBoard events into a run's folder.
 
     Args:
-        folder: of the run.
-        step: the step that the run starts from; rows of a stopped run beyond it are dropped.
-        tensorboard: write events too.
+        folder: output folder of the run.
+        step: step that the run (re)starts from; later rows of a stopped run are dropped.
+        tensorboard: also write TensorBoard events.
 
     Raises:
         InputError: TensorBoard, an optional dependency, is not installed.
@@ -53,7 +53,7 @@ class TrainLog:
         self._events = None
         if tensorboard:
             try:
-                from torch.utils.tensorboard import SummaryWriter  # imports slowly: only where it is wanted
+                from torch.utils.tensorboard import SummaryWriter  # slow to import
             except ModuleNotFoundError as error:
                 raise InputError(
                     "TensorBoard is not installed; install mtmc[train], or train with --set run.tensorboard=false"
@@ -62,7 +62,7 @@ class TrainLog:
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a row. `values` are columns by name; what is missing stays empty."""
+        """Append a row of `values` by column name; missing columns stay empty."""
         self._rows.writerow({"step": step, **{key: f"{value:.6g}" for key, value in values.items()}})
         self._file.flush()
         if self._events is not None:
@@ -70,7 +70,7 @@ class TrainLog:
                 self._events.add_scalar(key, value, step)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         self._file.close()
         if self._events is not None:
             self._events.close()
@@ -85,6 +85,6 @@ class TrainLog:
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
-    """The rows of a `log.csv`, one mapping a row; empty fields are empty strings."""
+    """Read the rows of a `log.csv` as dictionaries; empty fields are empty strings."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Views of a picture: two global ones for student and teacher, small local ones for the student alone."""
+"""Augmented views of an image: two global ones for student and teacher, small local ones for the student only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reid.images import Picture
+from reid.images import RgbImage
 from reid.settings import IMAGENET_MEAN, ViewSettings
 
 GLOBAL_VIEWS = 2
@@ -16,70 +16,86 @@ GLOBAL_VIEWS = 2
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
-# What erasing leaves: the pixel that the network's normalisation maps to about zero.
+# Fill colour of erased rectangles: normalisation maps it to about zero.
 _ERASED = np.round(255 * np.array(IMAGENET_MEAN)).astype(np.uint8)
 
 
 class Views(NamedTuple):
-    """The views of one picture: `global_views` (2, h, w, 3) and `local_views` (L, h', w', 3), RGB uint8."""
+    """The views of one image: `global_views` (2, h, w, 3) and `local_views` (L, h', w', 3), uint8 RGB."""
 
-    global_views: Picture
-    local_views: Picture
+    global_views: RgbImage
+    local_views: RgbImage
 
 
-def make_views(image: Picture, settings: ViewSettings, size: tuple[int, int], random: np.random.Generator) -> Views:
-    """Draw the views of one picture.
+def make_views(image: RgbImage, settings: ViewSettings, size: tuple[int, int], random: np.random.Generator) -> Views:
+    """Generate random views of one image.
 
     Args:
-        image: (h, w, 3) uint8 RGB of any size from 1 x 1.
-        settings: how many local views, and how much each change may do.
+        image: (h, w, 3) uint8 RGB of any size.
+        settings: number of local views and strength of each augmentation.
         size: height and width of the global views.
-        random: decides everything; the same generator state gives the same views.
+        random: source of randomness; the same generator state gives the same views.
     """
-    whole = np.empty((GLOBAL_VIEWS, *size, 3), np.uint8)
+    global_views = np.empty((GLOBAL_VIEWS, *size, 3), np.uint8)
     for view in range(GLOBAL_VIEWS):
         paper = settings.recipe == "paper"
-        crops = paper or view == 1  # the script's first view keeps the whole picture ...
-        pads = paper or view == 0  # ... and its second is neither padded nor erased
+        crops = paper or view == 1  # the script does not crop its first view ...
+        pads = paper or view == 0  # ... and neither pads nor erases its second
         area = settings.global_area if crops else (1.0, 1.0)
-        picture = _resized_crop(image, area, settings.aspect if crops else (1.0, 1.0), size, random)
-        picture = _flip(picture, settings.flip, random)
+        result = _resized_crop(image, area, settings.aspect if crops else (1.0, 1.0), size, random)
+        result = _flip(result, settings.flip, random)
         if pads:
-            picture = _pad_and_crop(picture, settings.pad, random)
+            result = _pad_and_crop(result, settings.pad, random)
         if crops:
-            picture = _jitter(picture, settings.jitter, random)
+            result = _jitter(result, settings.jitter, random)
         if pads:
-            picture = _erase(picture, settings, random)
-        whole[view] = picture
-    part = np.empty((settings.local, *settings.local_size, 3), np.uint8)
+            result = _erase(result, settings, random)
+        global_views[view] = result
+    local_views = np.empty((settings.local, *settings.local_size, 3), np.uint8)
     for view in range(settings.local):
-        picture = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random)
-        part[view] = _jitter(_flip(picture, settings.flip, random), settings.jitter, random)
-    return Views(whole, part)
+        result = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random)
+        local_views[view] = _jitter(_flip(result, settings.flip, random), settings.jitter, random)
+    return Views(global_views, local_views)
 
 
-def resize(image: Picture, size: tuple[int, int]) -> Picture:
-    """(h, w, 3) to `size` (height, width): bilinear, averaging where it shrinks by more than half."""
+_INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+}
+
+
+def resize(image: RgbImage, size: tuple[int, int], interpolation: str | None = None) -> RgbImage:
+    """Resize (h, w, 3) to `size` (height, width).
+
+    Args:
+        image: uint8.
+        size: height and width in pixels.
+        interpolation: `nearest`, `bilinear`, `bicubic` or `area`; None is bilinear, or area when shrinking by more than
+            half.
+    """
     height, width = size
-    shrinks = image.shape[0] > 2 * height or image.shape[1] > 2 * width
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+    if interpolation is None:
+        interpolation = "area" if image.shape[0] > 2 * height or image.shape[1] > 2 * width else "bilinear"
+    return cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])  # type: ignore[return-value]
 
 
 def draw_box(
     height: int, width: int, area: tuple[float, float], aspect: tuple[float, float], random: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """A random box of a share of a picture.
+    """Draw a random box that covers a given fraction of an image.
 
     Args:
-        height: the picture's.
-        width: the picture's.
-        area: least and greatest share.
-        aspect: least and greatest width to height, relative to the picture's own; drawn evenly in its logarithm, and
-            narrowed where such a box would not fit, so that the share is always met.
-        random: decides.
+        height: height of the image.
+        width: width of the image.
+        area: minimum and maximum fraction of the image area.
+        aspect: minimum and maximum aspect ratio (width to height) relative to the image's; log-uniform, and narrowed
+            where such a box would not fit, so that the area is always met.
+        random: source of randomness.
 
     Returns:
-        Top, left, height and width in pixels, not rounded, inside the picture.
+        Top, left, height and width in pixels (not rounded); the box lies inside the image.
     """
     share = random.uniform(*area)
     low, high = (float(np.clip(a, share, 1.0 / share)) for a in aspect)
@@ -89,27 +105,27 @@ def draw_box(
 
 
 def _resized_crop(
-    image: Picture,
+    image: RgbImage,
     area: tuple[float, float],
     aspect: tuple[float, float],
     size: tuple[int, int],
     random: np.random.Generator,
-) -> Picture:
+) -> RgbImage:
     top, left, height, width = draw_box(image.shape[0], image.shape[1], area, aspect, random)
     first_row, first_column = round(top), round(left)
     last_row = max(first_row + 1, min(image.shape[0], round(top + height)))
     last_column = max(first_column + 1, min(image.shape[1], round(left + width)))
-    # A box that rounds to nothing still takes one pixel of the picture.
+    # A box that rounds to zero size still takes one pixel.
     crop = image[min(first_row, image.shape[0] - 1) : last_row, min(first_column, image.shape[1] - 1) : last_column]
     return resize(crop, size)
 
 
-def _flip(image: Picture, probability: float, random: np.random.Generator) -> Picture:
+def _flip(image: RgbImage, probability: float, random: np.random.Generator) -> RgbImage:
     return image[:, ::-1] if random.random() < probability else image
 
 
-def _pad_and_crop(image: Picture, pad: int, random: np.random.Generator) -> Picture:
-    """A crop of the picture's own size from the picture with `pad` black pixels on each side."""
+def _pad_and_crop(image: RgbImage, pad: int, random: np.random.Generator) -> RgbImage:
+    """Pad with `pad` black pixels on each side, then crop randomly to the original size."""
     if pad == 0:
         return image
     height, width = image.shape[:2]
@@ -122,11 +138,11 @@ def _pad_and_crop(image: Picture, pad: int, random: np.random.Generator) -> Pict
     return result
 
 
-def _jitter(image: Picture, amounts: tuple[float, float, float, float], random: np.random.Generator) -> Picture:
-    """Brightness, contrast, saturation and hue in random order.
+def _jitter(image: RgbImage, amounts: tuple[float, float, float, float], random: np.random.Generator) -> RgbImage:
+    """Jitter brightness, contrast, saturation and hue in random order.
 
-    Each is an affine map of RGB (hue a rotation in YIQ), so all four are one 3 x 4 matrix and one pass over the pixels;
-    values are clipped once, at the end.
+    Each is an affine map of RGB (hue is a rotation in YIQ), so all four combine into one 3 x 4 matrix and one pass over
+    the pixels; values are clipped once, at the end.
     """
     if not any(amounts):
         return np.ascontiguousarray(image)
@@ -160,11 +176,11 @@ def _hue(angle: float) -> npt.NDArray[np.float64]:
     return result
 
 
-def _erase(image: Picture, settings: ViewSettings, random: np.random.Generator) -> Picture:
+def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator) -> RgbImage:
     if random.random() >= settings.erase:
         return image
     height, width = image.shape[:2]
-    # `draw_box` measures width to height relative to the picture's own, the setting height to width.
+    # `draw_box` takes width to height relative to the image's, the setting is height to width.
     relative = height / width
     low, high = settings.erase_aspect
     aspect = (relative / high, relative / low)

@@ -23,6 +23,7 @@ from mtmc.observation.stage import Source
 from mtmc.pipeline import Extraction, run
 from mtmc.scenarios.scenario import Scenario
 from mtmc.tracking.choice import DEFAULT_TRACKER
+from reid.network_options import split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
 
 REAL_DETECTOR = "yolo11n.pt"
@@ -110,7 +111,8 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     """The extractors of these names and files, all that ship for None; names that occur twice get a number.
 
     Raises:
-        InputError: a name is neither a shipped extractor nor a file, or the file of a shipped one is missing.
+        InputError: a name is neither a shipped extractor nor a file, the file of a shipped one is missing, or a file is
+            not a supported network.
     """
     wanted = list(EXTRACTORS) if names is None else [names] if isinstance(names, str | Path) else list(names)
     if not wanted:
@@ -128,21 +130,25 @@ def default_detector(scenario: Scenario) -> str:
 
 
 def _extraction(name: str) -> Extraction:
+    """The extractor of one name or file. The file is read, so that a damaged one is found before any camera is read."""
     if name == NO_APPEARANCE:
         return Extraction(name, None)
+    from reid.extractor import Extractor  # imports torch, which --help and wrong arguments need not wait for
+
     shipped = shipped_extractor(name)
     if shipped is not None:
-        return Extraction(name, shipped)
+        return Extraction(name, shipped, notes=Extractor.check(shipped))
+    file, options = split_options(name)
     label, _, reference = name.rpartition("=")
-    if is_reference(reference):
+    if not options and is_reference(reference):
         load_class(reference, {}, "--reid")  # a slip shows before the long work
         return Extraction(label or reference.rpartition(":")[2], None, reference)
-    path = Path(name)
+    path = Path(file)
     if not path.exists():
         raise InputError(
             f"reid {name}: neither a weights file nor a shipped extractor{nearest(name, [*EXTRACTORS, NO_APPEARANCE])}"
         )
-    return Extraction(path.stem, path)
+    return Extraction(path.stem, path, options=options, notes=Extractor.check(name))
 
 
 def _text(path: str | Path | None) -> str | None:

@@ -1,1 +1,1 @@
-"""A simulated city road seen by several cameras."""
+"""A simulated city with traffic, filmed by several cameras."""

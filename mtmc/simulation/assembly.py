@@ -1,4 +1,4 @@
-"""Putting a vehicle together: its mesh and its texture."""
+"""Assembling a vehicle: its mesh and its texture."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What the renderer draws of a vehicle.
+    """Renderable geometry and textures of a vehicle.
 
     Attributes:
         mesh: x forward, y left, z up, metres; the origin is on the ground below the middle.
-        textures: (h, w, 4) uint8 pictures, each half the size of the one before.
-        texels_per_metre: of the first picture.
-        outline: (k, 3) float64: few points whose hull is about that of the mesh, for shadows and quick boxes.
+        textures: (h, w, 4) uint8 mipmap levels, each half the size of the previous one.
+        texels_per_metre: resolution of the first level.
+        outline: (k, 3) float64, a few points that approximate the convex hull of the mesh, for shadows and quick boxes.
         length, width, height: metres.
     """
 
@@ -42,7 +42,7 @@ def assemble(vehicle: Vehicle) -> Body:
     """Build the mesh and paint the texture of one vehicle."""
     model = vehicle.model
     scale = 34.0 if model.kind in ("bus", "truck") else 54.0
-    sheet = _Sheet()
+    sheet = _TextureAtlas()
     left, right = sheet.add(livery.side(vehicle, True, scale)), sheet.add(livery.side(vehicle, False, scale))
     strip = sheet.add(livery.strip(vehicle, scale))
     disc = sheet.add(livery.rim(vehicle, int(2.4 * model.wheel_radius * scale)))
@@ -59,7 +59,7 @@ def assemble(vehicle: Vehicle) -> Body:
     }
     meshes = [shell(model, left[:2], right[:2], strip[:2], scale)]
     meshes += _wheels(model, disc, swatch["rubber"])
-    meshes += _under(model, swatch["black"])
+    meshes += _underbody(model, swatch["black"])
     if model.kind not in ("bus",):
         meshes += _mirrors(model, swatch["paint" if vehicle.details.rim % 2 else "black"])
     meshes += _roof_load(vehicle, swatch)
@@ -77,27 +77,27 @@ def assemble(vehicle: Vehicle) -> Body:
     )
 
 
-class _Sheet:
-    """Pictures stacked in one texture."""
+class _TextureAtlas:
+    """Stacks images in one texture."""
 
     def __init__(self) -> None:
-        self._pictures: list[npt.NDArray[np.uint8]] = []
+        self._images: list[npt.NDArray[np.uint8]] = []
         self._rows = 0
 
-    def add(self, picture: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-        region = (0, self._rows, picture.shape[1], self._rows + picture.shape[0])
-        self._pictures.append(picture)
-        self._rows += picture.shape[0]
+    def add(self, image: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
+        region = (0, self._rows, image.shape[1], self._rows + image.shape[0])
+        self._images.append(image)
+        self._rows += image.shape[0]
         return region
 
     def swatch(self, rgb: tuple[int, int, int], gloss: int) -> tuple[int, int, int, int]:
-        """A spot of one colour; the region is its middle, so that smaller levels do not mix in its neighbours."""
+        """Add a patch of one colour; the region is its centre, so that mipmaps do not blend in neighbours."""
         left, top, _, _ = self.add(np.full((24, 24, 4), (*rgb, gloss), np.uint8))
         return (left + 12, top + 12, left + 12, top + 12)
 
     def levels(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        width = max(p.shape[1] for p in self._pictures)
-        sheet = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), "edge") for p in self._pictures])
+        width = max(p.shape[1] for p in self._images)
+        sheet = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), "edge") for p in self._images])
         result = [sheet]
         for _ in range(LEVELS - 1):
             h, w = result[-1].shape[:2]
@@ -114,8 +114,8 @@ def _wheels(model: Model, disc: tuple[int, ...], rubber: tuple[int, ...]) -> lis
     ]
 
 
-def _under(model: Model, black: tuple[int, ...]) -> list[Mesh]:
-    """A dark block that closes the body's underside between the wheels."""
+def _underbody(model: Model, black: tuple[int, ...]) -> list[Mesh]:
+    """A dark box that closes the underside of the body between the wheels."""
     half, width = model.length / 2 - 0.15, model.width / 2 - 0.12
     top = model.cargo[2] if model.cargo[3] else 0.45
     return [box((-half, -width, 0.2), (half, width, top), black)]
@@ -165,7 +165,9 @@ def _roof_load(vehicle: Vehicle, swatch: dict[str, tuple[int, int, int, int]]) -
     return meshes
 
 
-def _cargo(vehicle: Vehicle, sheet: _Sheet, scale: float, swatch: dict[str, tuple[int, int, int, int]]) -> list[Mesh]:
+def _cargo(
+    vehicle: Vehicle, sheet: _TextureAtlas, scale: float, swatch: dict[str, tuple[int, int, int, int]]
+) -> list[Mesh]:
     rear, front, low, high = vehicle.model.cargo
     half = vehicle.model.width / 2 + 0.05
     left = sheet.add(livery.cargo_box(vehicle, scale, True))

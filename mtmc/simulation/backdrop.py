@@ -1,4 +1,4 @@
-"""Sky and ground as one camera sees them: what is behind everything that stands or drives."""
+"""Sky and ground as seen by one camera, the background of all objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtmc.simulation.light import Light
 from mtmc.simulation.network import Network
 
 _SIZE, _TEXELS, _AHEAD = 150.0, 16.0, 62.0
-"""Metres of the painted square, its pixels a metre, and how far before the camera its middle lies."""
+"""Side of the painted square in metres, its pixels per metre, and the distance of its centre ahead of the camera."""
 
 
 def backdrop(
@@ -22,9 +22,9 @@ def backdrop(
     """Render sky and ground, (h * scale, w * scale, 3) uint8 RGB.
 
     Args:
-        shadows: polygons (n, 2) on the ground in metres.
-        seed: the city's.
-        scale: pixels of the result per pixel of the picture, each way.
+        shadows: shadow polygons (n, 2) on the ground in metres.
+        seed: seed of the city.
+        scale: supersampling factor in each direction.
     """
     random = np.random.default_rng([seed, 3, abs(int(lens.centre[0] * 10)), abs(int(lens.centre[1] * 10))])
     forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
@@ -52,7 +52,7 @@ def backdrop(
 
 
 def _rays(lens: Lens, scale: int) -> npt.NDArray[np.float32]:
-    """World directions (h * scale, w * scale, 3), computed on every fourth pixel and interpolated."""
+    """Viewing directions in world axes (h * scale, w * scale, 3), computed at every fourth pixel and interpolated."""
     width, height = lens.width * scale, lens.height * scale
     columns, rows = np.meshgrid((np.arange(width // 4) + 0.5) * 4 / scale, (np.arange(height // 4) + 0.5) * 4 / scale)
     pixels = np.column_stack([columns.ravel(), rows.ravel()])

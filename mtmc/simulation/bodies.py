@@ -1,4 +1,4 @@
-"""Body shapes: the models of vehicles that drive in the simulated city, as parameters and as smooth shells."""
+"""Body shapes: the vehicle models of the simulated city, as parameters and as smooth shells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtmc.simulation.mesh import Mesh, grid_mesh, grid_normals
 Kind = Literal["sedan", "hatchback", "suv", "pickup", "van", "truck", "bus"]
 KINDS: tuple[Kind, ...] = ("sedan", "hatchback", "suv", "pickup", "van", "truck", "bus")
 COCO_LABEL: dict[Kind, int] = {"sedan": 2, "hatchback": 2, "suv": 2, "pickup": 7, "van": 2, "truck": 7, "bus": 5}
-"""What COCO calls them: 2 car, 5 bus, 7 truck."""
+"""COCO class of each kind: 2 car, 5 bus, 7 truck."""
 
 _MODELS_OF_KIND: dict[Kind, int] = {"sedan": 7, "hatchback": 5, "suv": 7, "pickup": 3, "van": 4, "truck": 3, "bus": 2}
 _SILL = 0.24
@@ -24,24 +24,24 @@ _Between = Callable[[float, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of vehicle: what two vehicles of the same make share. Lengths in metres; x is 0 in the middle,
-    positive in front.
+    """A vehicle model, shared by all vehicles of the same make. Lengths are in metres; x is 0 at the centre and
+    positive towards the front.
 
     Attributes:
-        kind: its class.
-        number: its place in the catalogue.
-        length, width, height: overall size without mirrors.
-        belt: height of the lower edge of the side windows.
-        lean: how much narrower the roof is than the belt, as a fraction of the width.
-        profile: (k, 2) float64, x and z along the middle from the front bumper over the roof to the rear bumper; x
-            falls strictly.
-        glass: x of the windscreen's foot and head, of the rear window's head and foot.
-        cabin: x of the front and the rear end of the side windows.
-        wheel_radius, axle_front, axle_rear: wheels and the x of their axles.
-        cargo: x of rear and front, height of floor and roof of a separate box behind the cab; zeros where there is
+        kind: vehicle class.
+        number: index in the catalogue.
+        length, width, height: overall dimensions without mirrors.
+        belt: height of the beltline (lower edge of the side windows).
+        lean: tumblehome: how much narrower the roof is than the beltline, as a fraction of the width.
+        profile: (k, 2) float64, x and z along the centre line from the front bumper over the roof to the rear bumper;
+            x is strictly decreasing.
+        glass: x of the bottom and top of the windscreen, then of the top and bottom of the rear window.
+        cabin: x of the front and rear ends of the side windows.
+        wheel_radius, axle_front, axle_rear: wheel radius, and x of the axles.
+        cargo: x of rear and front, and height of floor and roof, of a separate box behind the cab; zeros if there is
             none.
-        bed: x of front and rear of a pickup's open bed; zeros where there is none.
-        lamp, grille, pillars: which of the drawn styles it has.
+        bed: x of front and rear of a pickup's open bed; zeros if there is none.
+        lamp, grille, pillars: index of the style.
     """
 
     kind: Kind
@@ -69,26 +69,26 @@ class Model:
 
     @property
     def arc(self) -> npt.NDArray[np.float64]:
-        """(k,) float64, length along the profile at each of its points."""
+        """(k,) float64, arc length along the profile at each of its points."""
         return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.profile, axis=0), axis=1))])
 
     def arc_at(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Length along the profile at each x."""
+        """Arc length along the profile at each x."""
         return np.asarray(np.interp(np.asarray(x, np.float64), self.profile[::-1, 0], self.arc[::-1]))
 
     def arc_front(self, z: float) -> float:
-        """Length along the profile where its front reaches height z."""
+        """Arc length at which the front of the profile reaches height z."""
         highest = int(np.argmax(self.profile[:, 1]))
         return float(np.interp(z, self.profile[: highest + 1, 1], self.arc[: highest + 1]))
 
     def arc_rear(self, z: float) -> float:
-        """Length along the profile where its rear has come down to height z."""
+        """Arc length at which the rear of the profile descends to height z."""
         highest = int(np.argmax(self.profile[:, 1]))
         return float(np.interp(z, self.profile[highest:, 1][::-1], self.arc[highest:][::-1]))
 
 
 def catalogue() -> tuple[Model, ...]:
-    """All models, always the same ones."""
+    """Return all vehicle models; always the same."""
     random = np.random.default_rng(20_190_613)
     models: list[Model] = []
     for kind in KINDS:
@@ -98,11 +98,11 @@ def catalogue() -> tuple[Model, ...]:
 
 
 def shell(model: Model, side: tuple[int, int], other: tuple[int, int], strip: tuple[int, int], scale: float) -> Mesh:
-    """The body of `model`: a loft of its profile.
+    """Build the body of `model` as a loft of its profile.
 
     Args:
-        side, other, strip: left and top texel of the pictures of its left side (x to the right, seen from the left),
-            right side and middle strip (front at the left).
+        side, other, strip: left and top texel of the textures of the left side (x to the right, seen from the left),
+            right side and centre strip (front at the left).
         scale: texels per metre.
     """
     x, z = model.profile[:, 0], model.profile[:, 1]
@@ -153,7 +153,7 @@ def shell(model: Model, side: tuple[int, int], other: tuple[int, int], strip: tu
 
 
 def _smooth(corners: list[tuple[float, float, float]]) -> npt.NDArray[np.float64]:
-    """Round each corner (x, z, radius) of a polyline and divide it into pieces of at most 0.16 m."""
+    """Round each corner (x, z, radius) of a polyline and subdivide it into segments of at most 0.16 m."""
     points = np.array([(x, z) for x, z, _ in corners])
     result = [points[0]]
     for i in range(1, len(points) - 1):

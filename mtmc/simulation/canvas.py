@@ -1,4 +1,4 @@
-"""A picture that is painted in metres."""
+"""An image that is painted in metric coordinates."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SHIFT = 4
 Rgb = Sequence[float] | npt.NDArray[np.float64]
 
 MATTE, PAINT, CHROME, GLASS = 8, 120, 190, 255
-"""Gloss: the fourth channel of every texture."""
+"""Gloss values, stored in the fourth channel of every texture."""
 
 
 class Canvas:
-    """An (h, w, 4) uint8 picture of red, green, blue, gloss, whose shapes are given in metres.
+    """An (h, w, 4) uint8 image of red, green, blue and gloss on which shapes are drawn in metres.
 
     Args:
-        left, top: metres at the picture's left and upper edge.
-        right, bottom: metres at its right and lower edge; `top` may be above or below `bottom`.
+        left, top: coordinates of the left and upper edge in metres.
+        right, bottom: coordinates of the right and lower edge; `top` may be greater or less than `bottom`.
         scale: pixels per metre.
-        rgb, gloss: what it is filled with.
+        rgb, gloss: fill colour and gloss.
     """
 
     def __init__(
@@ -43,29 +43,28 @@ class Canvas:
         self.pixels[:] = np.clip([*rgb, gloss], 0, 255)
 
     def polygon(self, points: npt.ArrayLike, rgb: Rgb, gloss: float = PAINT) -> None:
-        """Fill the polygon through (n, 2) points in metres."""
+        """Fill a polygon with (n, 2) vertices in metres."""
         cv2.fillPoly(self.pixels, [self._to_pixels(points)], self._colour(rgb, gloss), cv2.LINE_AA, _SHIFT)
 
     def rectangle(self, x: float, y: float, width: float, height: float, rgb: Rgb, gloss: float = PAINT) -> None:
-        """Fill a rectangle around its middle (x, y)."""
+        """Fill a rectangle centred at (x, y)."""
         a, b = width / 2, height / 2
         self.polygon([(x - a, y - b), (x + a, y - b), (x + a, y + b), (x - a, y + b)], rgb, gloss)
 
     def ellipse(self, x: float, y: float, width: float, height: float, rgb: Rgb, gloss: float = PAINT) -> None:
-        """Fill an ellipse around its middle (x, y)."""
+        """Fill an ellipse centred at (x, y)."""
         angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         self.polygon(np.column_stack([x + np.cos(angle) * width / 2, y + np.sin(angle) * height / 2]), rgb, gloss)
 
     def line(self, points: npt.ArrayLike, width: float, rgb: Rgb, gloss: float = PAINT) -> None:
-        """Draw a line of `width` metres, at least one pixel, through (n, 2) points."""
+        """Draw a polyline of `width` metres, at least one pixel wide, through (n, 2) points."""
         thickness = max(1, round(width * self.scale))
         cv2.polylines(
             self.pixels, [self._to_pixels(points)], False, self._colour(rgb, gloss), thickness, cv2.LINE_AA, _SHIFT
         )
 
     def text(self, x: float, y: float, height: float, text: str, rgb: Rgb, mirrored: bool = False) -> None:
-        """Write `text` around the middle (x, y); `mirrored` for the side of a vehicle whose picture is shown
-        mirrored."""
+        """Write `text` centred at (x, y); `mirrored` for vehicle sides whose texture is mirrored."""
         scale = height * self.scale / 22
         thickness = max(1, round(scale * 2.2))
         (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thickness)
@@ -91,13 +90,13 @@ class Canvas:
         return (*(min(255.0, max(0.0, float(c))) for c in rgb), float(gloss))
 
 
-def as_pixels(picture: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """What OpenCV returned, as the uint8 array that it is."""
-    return np.asarray(picture, np.uint8)
+def as_pixels(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Return OpenCV's result typed as a uint8 array."""
+    return np.asarray(image, np.uint8)
 
 
 def smooth_noise(height: int, width: int, cell: float, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(height, width) float32 in [0, 1]: random values on a grid of `cell` pixels, interpolated."""
+    """(height, width) float32 in [0, 1]: random values on a grid with `cell` pixel spacing, interpolated."""
     coarse = random.random((max(2, int(height / cell) + 2), max(2, int(width / cell) + 2)), np.float32)
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(np.asarray(fine, np.float32), 0, 1)

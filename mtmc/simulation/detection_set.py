@@ -1,4 +1,4 @@
-"""Frames of simulated cameras with boxes, in YOLO's layout, to train a detector."""
+"""A detection data set of simulated frames in YOLO's layout, to train a detector."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 
 from common.errors import InputError
 from mtmc.simulation.assembly import Body, assemble
-from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_text
+from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.scenario import Plan, plan_scenario
 from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.settings import SimulationSettings
-from mtmc.simulation.stage import Stage
 
-LEAST_VISIBLE = 0.25
-LEAST_INSIDE = 0.12
-SMALLEST = 9
-"""Pixels: smaller boxes are not labelled."""
-_CITY = 3
-"""Cameras that share roads, vehicles and sun."""
-_SEEDS = 5_000_000
-"""Seeds of detection cities start here: no scenario that a person asks for is among them."""
+MIN_VISIBLE = 0.25
+MIN_INSIDE = 0.12
+MIN_SIDE = 9
+"""Minimum side of a labelled box in pixels."""
+_CAMERAS_PER_CITY = 3
+"""Cameras that share roads, vehicles and light."""
+_FIRST_SEED = 5_000_000
+"""Seeds of detection cities start here, beyond those of any scenario that a user would request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +47,41 @@ def simulate_detection(
     *,
     width: int = 960,
     height: int = 540,
-    frames_of_camera: int = 12,
+    frames_per_camera: int = 12,
 ) -> None:
     """Write `images/{train,val}`, `labels/{train,val}` and `data.yaml`, one class "car" for all vehicles.
 
-    Every `frames_of_camera` frames come from another camera, every three cameras from another city with other
-    vehicles, light and roads, none of which any scenario has. The last tenth of the cities is for validation.
+    Each camera contributes `frames_per_camera` frames. Every three cameras belong to a new city with different
+    vehicles, light and roads, none of which occur in any scenario. The last tenth of the cities is the validation set.
 
     Args:
-        output: folder to make.
-        seed: decides everything.
-        frames: pictures in all, rounded up to whole cities; at least two cities.
-        workers: processes.
-        progress: called with cities done and cities in all.
-        width, height: of the pictures, in pixels.
-        frames_of_camera: pictures of each camera.
+        output: folder to create.
+        seed: seed of all random choices.
+        frames: total number of images, rounded up to whole cities; at least two cities.
+        workers: number of processes.
+        progress: called with the number of finished cities and of all cities.
+        width, height: image size in pixels.
+        frames_per_camera: images per camera.
 
     Raises:
-        InputError: `output` is not empty, or too few frames.
+        InputError: `output` is not empty, or `frames` is too small.
     """
-    of_city = _CITY * frames_of_camera
-    if frames < 2 * of_city:
-        raise InputError(f"--frames: must be at least {2 * of_city}, not {frames}")
-    cities = -(-frames // of_city)
+    frames_per_city = _CAMERAS_PER_CITY * frames_per_camera
+    if frames < 2 * frames_per_city:
+        raise InputError(f"--frames: must be at least {2 * frames_per_city}, not {frames}")
+    cities = -(-frames // frames_per_city)
     held_out = max(1, cities // 10)
-    with published(output) as folder:
+    with new_folder(output) as folder:
         for subset in ("train", "val"):
             (folder / "images" / subset).mkdir(parents=True)
             (folder / "labels" / subset).mkdir(parents=True)
         tasks = [
             _CityTask(
-                folder, seed, city, width, height, frames_of_camera, "val" if city >= cities - held_out else "train"
+                folder, seed, city, width, height, frames_per_camera, "val" if city >= cities - held_out else "train"
             )
             for city in range(cities)
         ]
-        for done, _ in enumerate(in_parallel(_film, tasks, workers), start=1):
+        for done, _ in enumerate(parallel_map(_film, tasks, workers), start=1):
             if progress:
                 progress(done, cities)
         write_text(
@@ -91,30 +91,30 @@ def simulate_detection(
 
 
 def _film(task: _CityTask) -> int:
-    """Write one city's frames; returns their number."""
+    """Write the frames of one city; returns their number."""
     random = np.random.default_rng([task.seed, 30, task.city])
     settings = SimulationSettings(
         layout=("corridor", "crossing", "network")[task.city % 3],
-        seed=_SEEDS + task.seed * 10_000 + task.city,
+        seed=_FIRST_SEED + task.seed * 10_000 + task.city,
         seconds=40.0,
-        cameras=_CITY,
+        cameras=_CAMERAS_PER_CITY,
         width=task.width,
         height=task.height,
     )
     plan = plan_scenario(settings)
     bodies: dict[int, Body] = {}
-    for camera in range(_CITY):
-        stage = Stage(plan.lenses[camera], plan.network, plan.light, plan.city)
+    for camera in range(_CAMERAS_PER_CITY):
+        renderer = CameraRenderer(plan.lenses[camera], plan.network, plan.light, plan.city)
         for frame in range(task.frames):
             name = f"{task.city:03d}_{camera}_{frame:02d}"
-            _shoot(task, plan, stage, bodies, frame * 40.0 / task.frames, name, random)
-    return _CITY * task.frames
+            _write_frame(task, plan, renderer, bodies, frame * 40.0 / task.frames, name, random)
+    return _CAMERAS_PER_CITY * task.frames
 
 
-def _shoot(
+def _write_frame(
     task: _CityTask,
     plan: Plan,
-    stage: Stage,
+    renderer: CameraRenderer,
     bodies: dict[int, Body],
     seconds: float,
     name: str,
@@ -124,18 +124,20 @@ def _shoot(
     moving = len(plan.vehicles) - len(plan.parked)
     seen = [*numbers.tolist(), *range(moving, len(plan.vehicles))]
     placed = np.concatenate([poses, plan.parked])
-    close = [i for i in range(len(seen)) if stage.within(placed[i])]
+    close = [i for i in range(len(seen)) if renderer.within(placed[i])]
     for i in close:
         if seen[i] not in bodies:
             bodies[seen[i]] = assemble(plan.vehicles[seen[i]])
-    shot = stage.shoot([bodies[seen[i]] for i in close], placed[close])
+    rendered = renderer.render([bodies[seen[i]] for i in close], placed[close])
     sensor = Sensor.draw(random)
-    height, width = shot.picture.shape[:2]
-    picture = Exposure(sensor, height, width, int(random.integers(1 << 30))).shoot(shot.picture, 0)
+    height, width = rendered.image.shape[:2]
+    image = Exposure(sensor, height, width, int(random.integers(1 << 30))).apply(rendered.image, 0)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * sensor.quality]
-    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), picture[..., ::-1], quality)
-    keep = (shot.visible >= LEAST_VISIBLE) & (shot.inside >= LEAST_INSIDE) & (shot.box[:, 2:] >= SMALLEST).all(1)
-    left, top, wide, high = (shot.box[keep] / np.array([width, height, width, height])).T
+    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), image[..., ::-1], quality)
+    keep = (
+        (rendered.visible >= MIN_VISIBLE) & (rendered.inside >= MIN_INSIDE) & (rendered.box[:, 2:] >= MIN_SIDE).all(1)
+    )
+    left, top, wide, high = (rendered.box[keep] / np.array([width, height, width, height])).T
     rows = np.column_stack([left + wide / 2, top + high / 2, wide, high])
     lines = ["0 " + " ".join(f"{value:.6f}" for value in row) for row in rows]
     write_text(task.folder / "labels" / task.subset / f"{name}.txt", lines)

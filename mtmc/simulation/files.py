@@ -1,4 +1,4 @@
-"""Writing data sets: whole or not at all, with several processes."""
+"""Writing data sets atomically, with several processes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _Result = TypeVar("_Result")
 
 
 @contextmanager
-def published(output: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `output` when the block ends well, and vanishes when it does not.
+def new_folder(output: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `output` if the block succeeds and is deleted otherwise.
 
     Raises:
         InputError: `output` exists and is not an empty folder.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"--output: {output} exists already and is not empty; name another folder or remove it")
+        raise InputError(f"--output: {output} exists and is not empty; choose another folder or remove it")
     with atomic(output) as folder:
         folder.mkdir()
         yield folder
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:
-    """Write `lines`, each ended by a newline."""
+    """Write `lines`, each terminated by a newline."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
 
-def in_parallel(function: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
-    """The results of `function` on each task, in their order, by `workers` processes (1: in this one)."""
+def parallel_map(function: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
+    """Yield the results of `function` for each task in order, computed by `workers` processes (1: in this process)."""
     if workers <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return

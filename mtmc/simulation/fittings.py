@@ -1,4 +1,4 @@
-"""Painting what a vehicle has in front, at its rear and on its bed: grille, lamps, bumpers, plates, loads."""
+"""Painting a vehicle's front, rear and bed: grille, lamps, bumpers, plates, loads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _BLACK = (16, 16, 17)
 
 
 def paint_front(canvas: Canvas, vehicle: Vehicle, half: float) -> None:
+    """Paint grille, lamps, bumper and plate; `half` is half the width of the strip in metres."""
     model, details = vehicle.model, vehicle.details
     at = model.arc_front
     tall = model.kind in ("suv", "pickup", "van")
@@ -61,6 +62,7 @@ def paint_front(canvas: Canvas, vehicle: Vehicle, half: float) -> None:
 
 
 def paint_rear(canvas: Canvas, vehicle: Vehicle, half: float, total: float) -> None:
+    """Paint rear lamps, bumper and plate; `total` is the arc length of the strip in metres."""
     model, details = vehicle.model, vehicle.details
     if model.kind == "truck":
         return
@@ -111,6 +113,7 @@ def _plate(canvas: Canvas, at: float, number: int) -> None:
 
 
 def paint_bed(canvas: Canvas, vehicle: Vehicle, half: float) -> None:
+    """Paint a pickup's bed with its load."""
     model, kind = vehicle.model, vehicle.details.cargo
     front, rear = float(model.arc_at(model.bed[0])), float(model.arc_at(model.bed[1]))
     middle, length = (front + rear) / 2, rear - front

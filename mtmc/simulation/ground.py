@@ -1,4 +1,4 @@
-"""The ground as seen from above: asphalt, lane marks, pavements, grass, shadows of buildings and trees."""
+"""Top view of the ground: asphalt, lane markings, pavements, grass, and shadows of buildings and trees."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def aerial_view(
     shadows: Sequence[Floats],
     random: np.random.Generator,
 ) -> npt.NDArray[np.uint8]:
-    """Paint the ground around `middle` (2,) in metres.
+    """Paint the ground around the point `middle` (2,) in metres.
 
     Args:
-        size: the square's side in metres.
+        size: side of the square in metres.
         scale: pixels per metre.
-        shadows: polygons (n, 2) in metres that lie in the shade.
-        random: decides wear, patches and stains.
+        shadows: shadow polygons (n, 2) in metres.
+        random: source of wear, patches and stains.
 
     Returns:
         (size * scale, size * scale, 3) uint8 RGB; row 0 is the north edge, column 0 the west edge.
@@ -56,19 +56,19 @@ def aerial_view(
         _wear(canvas, network, r, asphalt, random)
     for r in near:
         _marks(canvas, network, r)
-    picture: npt.NDArray[np.float32] = canvas.pixels[..., :3].astype(np.float32)
+    image: npt.NDArray[np.float32] = canvas.pixels[..., :3].astype(np.float32)
     rough = smooth_noise(n, n, 1.3, random) - 0.5
     blotches = smooth_noise(n, n, 2.5 * scale, random) - 0.5
     tufts = smooth_noise(n, n, 0.4 * scale, random) - 0.5
     road = asphalt_mask.pixels[..., 0].astype(np.float32) / 255
-    picture += (rough * (20 + 14 * (1 - road)) + blotches * (16 + 20 * (1 - road)) + tufts * 26 * (1 - road))[..., None]
+    image += (rough * (20 + 14 * (1 - road)) + blotches * (16 + 20 * (1 - road)) + tufts * 26 * (1 - road))[..., None]
     shade = np.full((n, n), 255, np.uint8)
     for polygon in shadows:
         pixels = np.round((polygon - [x - size / 2, y + size / 2]) * [scale, -scale]).astype(np.int32)
         cv2.fillPoly(shade, [pixels], 140)
     blurred = as_pixels(cv2.GaussianBlur(shade, (0, 0), 0.25 * scale))
-    picture *= blurred[..., None] / np.float32(255)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image *= blurred[..., None] / np.float32(255)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _distance(network: Network, road: int, point: tuple[float, float]) -> float:
@@ -78,7 +78,7 @@ def _distance(network: Network, road: int, point: tuple[float, float]) -> float:
 
 
 def _strip(network: Network, road: int, half: float) -> Floats:
-    """The road's rectangle, reaching beyond its nodes so that roads join at bends and junctions."""
+    """The rectangle of a road, extended beyond its nodes so that roads join at bends and junctions."""
     item = network.roads[road]
     a, b = network.nodes[item.start], network.nodes[item.end]
     way = network.direction(road, item.start)
@@ -125,8 +125,8 @@ def _marks(canvas: Canvas, network: Network, road: int) -> None:
     item = network.roads[road]
     way = network.direction(road, item.start)
     side = np.array([-way[1], way[0]])
-    a = network.nodes[item.start] + way * network.reach(item.start)
-    b = network.nodes[item.end] - way * network.reach(item.end)
+    a = network.nodes[item.start] + way * network.stop_line_distance(item.start)
+    b = network.nodes[item.end] - way * network.stop_line_distance(item.end)
     length = float(np.linalg.norm(b - a))
     for offset in (-0.14, 0.14):
         canvas.line([a + side * offset, b + side * offset], 0.12, yellow)
@@ -140,7 +140,7 @@ def _marks(canvas: Canvas, network: Network, road: int) -> None:
     for node, point, sign in ((item.start, a, 1), (item.end, b, -1)):
         if len(network.roads_at[node]) < 3:
             continue
-        incoming = side * sign  # traffic towards the node keeps right
+        incoming = side * sign  # lanes towards the node
         canvas.line([point, point + incoming * (item.half_width - 0.3)], 0.5, white)
         for y in np.arange(-item.half_width + 0.6, item.half_width - 0.3, 1.1):
             foot = point - way * sign * 1.2 + side * y

@@ -1,4 +1,4 @@
-"""A camera's place and lens: world metres to pixels, and CityFlow's GPS homography."""
+"""Camera model: projection of world coordinates to pixels, and CityFlow's GPS homography."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Lens:
     World axes: x east, y north, z up, in metres. Camera axes: x right, y down, z forward.
 
     Attributes:
-        centre: (3,) float64, the camera's place in metres.
-        yaw: direction of view in radians, counter-clockwise from east.
-        pitch: radians below the horizon.
-        roll: radians, clockwise in the picture.
+        centre: (3,) float64, position of the camera in metres.
+        yaw: viewing direction in radians, counter-clockwise from east.
+        pitch: downward tilt in radians.
+        roll: rotation in radians, clockwise in the image.
         focal: focal length in pixels.
-        width, height: picture size in pixels; the principal point is its middle.
-        k1, k2: radial distortion.
-        rotation: (3, 3) float64, world to camera axes; follows from the others.
+        width, height: image size in pixels; the principal point is the centre.
+        k1, k2: radial distortion coefficients.
+        rotation: (3, 3) float64, world to camera axes; derived from the angles.
     """
 
     centre: npt.NDArray[np.float64]
@@ -55,8 +55,7 @@ class Lens:
         return np.array([[self.focal, 0, self.width / 2], [0, self.focal, self.height / 2], [0, 0, 1.0]])
 
     def project(self, points: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """World points (n, 3) to distorted pixels (n, 2) and depths (n,) in metres; pixels are NaN at depths below
-        0.1."""
+        """Project world points (n, 3) to distorted pixels (n, 2) and depths (n,) in metres; NaN at depths below 0.1."""
         camera = (np.asarray(points, np.float64) - self.centre) @ self.rotation.T
         depth = camera[:, 2]
         plane = np.full((len(camera), 2), np.nan)
@@ -66,16 +65,16 @@ class Lens:
         return plane * self.focal + [self.width / 2, self.height / 2], depth
 
     def rays(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """World directions (n, 3), not normalised (camera z is 1), of distorted pixels (n, 2)."""
+        """Viewing directions (n, 3) in world axes, with camera z = 1, of distorted pixels (n, 2)."""
         distorted = (np.asarray(pixels, np.float64) - [self.width / 2, self.height / 2]) / self.focal
         plane = distorted.copy()
-        for _ in range(8):  # fixed-point inversion, converges quickly for the mild lenses used here
+        for _ in range(8):  # fixed-point iteration, converges quickly for mild distortion
             r2 = (plane**2).sum(1, keepdims=True)
             plane = distorted / (1 + self.k1 * r2 + self.k2 * r2**2)
         return np.column_stack([plane, np.ones(len(plane))]) @ self.rotation
 
     def ground(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """World (n, 2) metres on the plane z = 0 of distorted pixels (n, 2); NaN at and above the horizon."""
+        """Intersect the rays of distorted pixels (n, 2) with the plane z = 0: (n, 2) metres, NaN above the horizon."""
         rays = self.rays(pixels)
         down = rays[:, 2] < -1e-6
         scale = np.full(len(rays), np.nan)
@@ -83,7 +82,7 @@ class Lens:
         return np.asarray(self.centre[:2] + rays[:, :2] * scale[:, None])
 
     def homography(self) -> npt.NDArray[np.float64]:
-        """(3, 3) float64: (latitude, longitude, 1) in degrees to undistorted homogeneous pixels, scaled to h33 = 1."""
+        """(3, 3) float64 homography from (latitude, longitude, 1) in degrees to undistorted pixels, with h33 = 1."""
         world = self.intrinsics @ np.column_stack([self.rotation[:, :2], -self.rotation @ self.centre])
         to_metres = np.array(
             [
@@ -97,12 +96,12 @@ class Lens:
 
 
 def metres_per_longitude() -> float:
-    """Metres of one degree of longitude at the simulated city's latitude."""
+    """Metres per degree of longitude at the latitude of the simulated city."""
     return float(METRES_PER_DEGREE * np.cos(np.radians(ORIGIN_LATITUDE)))
 
 
 def to_gps(metres: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """World (n, 2) metres (east, north) to (n, 2) degrees (latitude, longitude)."""
+    """Convert (n, 2) metres (east, north) to (n, 2) degrees (latitude, longitude)."""
     xy = np.asarray(metres, np.float64).reshape(-1, 2)
     return np.column_stack(
         [ORIGIN_LATITUDE + xy[:, 1] / METRES_PER_DEGREE, ORIGIN_LONGITUDE + xy[:, 0] / metres_per_longitude()]

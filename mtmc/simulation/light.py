@@ -1,4 +1,4 @@
-"""Sun and sky over a simulated city."""
+"""Lighting of the simulated city."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Light:
 
     Attributes:
         sun: (3,) unit vector towards the sun.
-        strength: of the sun; ambient: of the sky from all sides. Together about 1.
+        strength: intensity of the sun; ambient: diffuse intensity of the sky. They sum to about 1.
     """
 
     sun: npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ class Light:
 
     @classmethod
     def draw(cls, random: np.random.Generator) -> Light:
-        """A random hour and cloud cover."""
+        """Draw a random sun position and cloud cover."""
         azimuth, elevation = random.uniform(0, 2 * np.pi), random.uniform(0.6, 1.15)
         strength = float(random.uniform(0.15, 0.62))
         sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])

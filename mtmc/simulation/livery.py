@@ -1,4 +1,4 @@
-"""Painting a vehicle: the pictures of its sides and of its middle strip, from its model, paint and details."""
+"""Painting a vehicle: textures of its sides and centre strip from its model, paint and details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RUBBER = (24, 24, 25)
 
 
 def side(vehicle: Vehicle, left: bool, scale: float) -> npt.NDArray[np.uint8]:
-    """The picture of one side, x (towards the front) to the right; (h, w, 4) uint8, `scale` pixels a metre."""
+    """Texture of one side with the front at the right; (h, w, 4) uint8, `scale` pixels per metre."""
     model, details = vehicle.model, vehicle.details
     half = model.length / 2
     canvas = Canvas(-half, model.height + 0.05, half, 0.15, scale, vehicle.rgb)
@@ -73,8 +73,8 @@ def side(vehicle: Vehicle, left: bool, scale: float) -> npt.NDArray[np.uint8]:
 
 
 def strip(vehicle: Vehicle, scale: float) -> npt.NDArray[np.uint8]:
-    """The picture of the middle strip from the front bumper over the roof to the rear bumper; x is the arc length, y
-    -width/2 on its upper edge is the vehicle's left; (h, w, 4) uint8."""
+    """Texture of the centre strip from the front bumper over the roof to the rear bumper, (h, w, 4) uint8; x is the arc
+    length, and the upper edge (y = -width/2) is the left side of the vehicle."""
     model, details = vehicle.model, vehicle.details
     half = model.width / 2
     total = float(model.arc[-1])
@@ -163,7 +163,7 @@ def strip(vehicle: Vehicle, scale: float) -> npt.NDArray[np.uint8]:
 
 
 def cargo_box(vehicle: Vehicle, scale: float, left: bool) -> npt.NDArray[np.uint8]:
-    """The picture of one side of a truck's box, x to the right as seen from the left."""
+    """Texture of one side of a truck's box, with x to the right as seen from the left."""
     rear, front, low, high = vehicle.model.cargo
     white = (222, 222, 218) if vehicle.details.logo % 3 else vehicle.rgb
     canvas = Canvas(rear, high, front, low, scale, white, 60)
@@ -177,7 +177,7 @@ def cargo_box(vehicle: Vehicle, scale: float, left: bool) -> npt.NDArray[np.uint
 
 
 def rim(vehicle: Vehicle, size: int) -> npt.NDArray[np.uint8]:
-    """The picture of a wheel from outside, (size, size, 4)."""
+    """Texture of the outside of a wheel, (size, size, 4)."""
     details = vehicle.details
     canvas = Canvas(-1, 1, 1, -1, size / 2, _RUBBER, MATTE)
     tone = tuple(int(230 * details.rim_tone) for _ in range(3))
@@ -250,7 +250,7 @@ def _bus_side(canvas: Canvas, vehicle: Vehicle, left: bool) -> None:
     if vehicle.details.logo:
         canvas.polygon([(-9, 0.5), (9, 0.5), (9, 0.95), (-9, 0.95)], vehicle.details.accent)
         paint_sign(canvas, vehicle.details.logo, (rear + 1, front - 4), (0.45, low - 0.05), left, vehicle.rgb)
-    if not left:  # doors are on the kerb side
+    if not left:  # the doors are on the kerb side
         for x in (front - 0.7, model.axle_rear + 2.4):
             canvas.rectangle(x, 1.45, 1.15, 2.2, (22, 25, 28), GLASS)
             canvas.line([(x, 0.4), (x, 2.5)], 0.07, darker(vehicle.rgb, 0.8))

@@ -1,4 +1,4 @@
-"""Painting what is put on a vehicle later: company signs, stickers, dirt; and tones of a colour."""
+"""Painting company signs, stickers and dirt on a vehicle; shades of a colour."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _WORDS = ("NORD", "EXPRESS", "FRESH", "CITY", "LOGIS", "MAX", "TRANS", "GO", "SE
 def paint_sign(
     canvas: Canvas, number: int, xs: tuple[float, float], zs: tuple[float, float], mirrored: bool, ground: Rgb
 ) -> None:
+    """Paint company sign `number` into the rectangle `xs` by `zs` in metres, on paint of colour `ground`."""
     random = np.random.default_rng(number)
     colours = [(190, 25, 30), (25, 60, 160), (20, 120, 60), (235, 150, 20), (30, 30, 34), (90, 30, 120), (0, 140, 170)]
     first, second = (colours[i] for i in random.choice(len(colours), 2, replace=False))
@@ -37,6 +38,7 @@ def paint_sign(
 
 
 def paint_patch(canvas: Canvas, x: float, y: float, width: float, height: float, rgb: Rgb, pattern: int) -> None:
+    """Paint a sticker centred at (x, y) in metres, in one of five patterns."""
     if pattern == 0:
         canvas.rectangle(x, y, width, height, rgb)
     elif pattern == 1:
@@ -53,7 +55,7 @@ def paint_patch(canvas: Canvas, x: float, y: float, width: float, height: float,
 
 
 def make_dirty(pixels: npt.NDArray[np.uint8], amount: float, seed: int, low_edge: bool) -> None:
-    """Mix brown dust into a picture, more towards its lower edge for sides, and dull it."""
+    """Blend brown dust into a texture, increasing towards the lower edge if `low_edge`, and make it matte."""
     if amount < 0.08:
         return
     height, width = pixels.shape[:2]
@@ -67,10 +69,12 @@ def make_dirty(pixels: npt.NDArray[np.uint8], amount: float, seed: int, low_edge
 
 
 def darker(rgb: tuple[int, ...], factor: float) -> Rgb:
+    """Scale a colour by a factor below 1."""
     return (int(rgb[0] * factor), int(rgb[1] * factor), int(rgb[2] * factor))
 
 
 def lighter(rgb: tuple[int, ...], factor: float) -> Rgb:
+    """Scale a colour by a factor above 1, clipped to white."""
     return (
         min(255, int(rgb[0] * factor + 10)),
         min(255, int(rgb[1] * factor + 10)),

@@ -1,4 +1,4 @@
-"""Triangle meshes: the shapes that vehicles and scenery are put together from."""
+"""Triangle meshes, the building blocks of vehicles and scenery."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Mesh:
     """Triangles with smooth normals and texture coordinates.
 
     Attributes:
-        position: (n, 3) float32, metres.
+        position: (n, 3) float32, vertices in metres.
         normal: (n, 3) float32, unit length.
-        uv: (n, 2) float32, texels of the texture, x to the right and y down.
-        triangle: (m, 3) int32, rows of the other arrays, counter-clockwise seen from outside.
+        uv: (n, 2) float32, texture coordinates in texels, x to the right and y down.
+        triangle: (m, 3) int32, vertex indices, counter-clockwise seen from outside.
     """
 
     position: Floats
@@ -29,7 +29,7 @@ class Mesh:
 
     @classmethod
     def concatenate(cls, meshes: Sequence[Mesh]) -> Mesh:
-        """One mesh of all triangles of `meshes`."""
+        """Merge meshes into one."""
         offsets = np.cumsum([0] + [len(m.position) for m in meshes[:-1]])
         return cls(
             np.concatenate([m.position for m in meshes]),
@@ -39,7 +39,7 @@ class Mesh:
         )
 
     def moved(self, offset: npt.ArrayLike, yaw: float = 0.0) -> Mesh:
-        """The mesh turned about z by `yaw` radians, then moved by `offset` (3,)."""
+        """Return the mesh rotated about z by `yaw` radians, then translated by `offset` (3,)."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
         return Mesh(
@@ -51,7 +51,7 @@ class Mesh:
 
 
 def grid_normals(points: Floats) -> Floats:
-    """Unit normals (a, b, 3) of a grid of points (a, b, 3): the cross product of the differences along both axes."""
+    """Unit normals (a, b, 3) of a grid of points (a, b, 3): cross product of the gradients along both axes."""
     along, across = np.gradient(points, axis=0), np.gradient(points, axis=1)
     normal = np.cross(along, across)
     length = np.linalg.norm(normal, axis=2, keepdims=True)
@@ -59,7 +59,7 @@ def grid_normals(points: Floats) -> Floats:
 
 
 def grid_mesh(points: Floats, normals: Floats, uv: Floats) -> Mesh:
-    """The mesh of a grid (a, b, ...); its outside is where (axis 0) x (axis 1) points."""
+    """Triangulate a grid (a, b, ...); the outward direction is (axis 0) x (axis 1)."""
     a, b = points.shape[:2]
     corner = (np.arange(a - 1)[:, None] * b + np.arange(b - 1)[None, :]).reshape(-1)
     triangle = np.concatenate(
@@ -73,7 +73,7 @@ def grid_mesh(points: Floats, normals: Floats, uv: Floats) -> Mesh:
     )
 
 
-_BOX_FACES = (  # normal axis, sign, first and second axis such that first x second points outwards
+_BOX_FACES = (  # normal axis, sign, first and second axis with first x second pointing outwards
     (0, 1, 1, 2),
     (0, -1, 2, 1),
     (1, 1, 2, 0),
@@ -90,13 +90,13 @@ def box(
     faces: Sequence[int] = range(6),
     cell: float = 0.0,
 ) -> Mesh:
-    """An axis-aligned box from corner `low` to corner `high` in metres.
+    """Create an axis-aligned box from corner `low` to corner `high` in metres.
 
     Args:
-        region: left, top, right, bottom in texels: what each face shows (z up is the region's top on upright faces).
-        faces: which of +x, -x, +y, -y, +z, -z (0 to 5) to make.
-        cell: faces are divided so that no piece is longer than this, in metres; 0 divides nothing. A lens bends only
-            the corners.
+        region: left, top, right, bottom in texels of the texture of each face (z up on upright faces).
+        faces: faces to create, from +x, -x, +y, -y, +z, -z (0 to 5).
+        cell: maximum size of a grid cell of a face in metres; 0 does not subdivide. Lens distortion is applied
+            to vertices only, so large faces need subdivision.
     """
     lo, hi = np.asarray(low, np.float64), np.asarray(high, np.float64)
     left, top, right, bottom = region
@@ -119,11 +119,11 @@ def box(
 def wheel(
     centre: Sequence[float], radius: float, width: float, outward: int, disc: Sequence[float], tread: Sequence[float]
 ) -> Mesh:
-    """A wheel standing on the ground, its axle along y.
+    """Create an upright wheel with its axle along y.
 
     Args:
-        centre: the middle of its outer face; `outward` is +1 for the left side (+y), -1 for the right.
-        disc, tread: left, top, right, bottom in texels: the outer face, and one spot of tyre.
+        centre: centre of the outer face; `outward` is +1 for the left side (+y), -1 for the right.
+        disc, tread: left, top, right, bottom in texels of the outer face and of a patch of rubber.
     """
     angle = np.linspace(0, 2 * np.pi, 19)
     ring = np.column_stack([np.cos(angle), np.zeros(19), np.sin(angle)])
@@ -153,7 +153,7 @@ def wheel(
 def cylinder(
     foot: Sequence[float], top: Sequence[float], radius: float, region: Sequence[float], sides: int = 8
 ) -> Mesh:
-    """An open upright or slanting pole from `foot` to `top`; `region` (texels) wraps around it once."""
+    """Create an open cylinder from `foot` to `top`; `region` (texels) wraps around it once."""
     low, high = np.asarray(foot, np.float64), np.asarray(top, np.float64)
     axis = (high - low) / np.linalg.norm(high - low)
     first = np.cross(axis, [0.0, 1.0, 0.0] if abs(axis[1]) < 0.9 else [1.0, 0.0, 0.0])

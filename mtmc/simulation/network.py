@@ -1,4 +1,4 @@
-"""Roads and junctions: the plan of a simulated city, for traffic, painting and camera places alike."""
+"""The road network of a simulated city, used for traffic, rendering and camera placement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAVEMENT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """A straight road between two nodes, with `lanes` lanes each way; traffic keeps to the right."""
+    """A straight road between two nodes, with `lanes` lanes in each direction; traffic drives on the right."""
 
     start: int
     end: int
@@ -28,14 +28,13 @@ class Road:
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes in metres and roads between them. Nodes of one road are where vehicles enter and leave; those of three or
-    more have signals.
+    """Roads between nodes. Vehicles enter and leave at nodes with one road; those with three or more have signals.
 
     Attributes:
-        nodes: (n, 2) float64.
+        nodes: (n, 2) float64, metres.
         roads: the roads.
-        main: numbers of the roads that have priority: their two directions share a green, and nobody turns left from
-            them. Empty: each approach of a junction has a green of its own.
+        main: indices of the priority roads: their two directions share a signal phase, and left turns from them are
+            prohibited. If empty, each approach of a junction has its own phase.
     """
 
     nodes: npt.NDArray[np.float64]
@@ -44,7 +43,7 @@ class Network:
 
     @cached_property
     def roads_at(self) -> tuple[tuple[int, ...], ...]:
-        """Numbers of the roads that meet at each node."""
+        """Indices of the roads that meet at each node."""
         result: list[list[int]] = [[] for _ in self.nodes]
         for number, road in enumerate(self.roads):
             result[road.start].append(number)
@@ -53,21 +52,21 @@ class Network:
 
     @cached_property
     def junctions(self) -> tuple[int, ...]:
-        """Numbers of the nodes with signals."""
+        """Indices of the nodes with signals."""
         return tuple(n for n, roads in enumerate(self.roads_at) if len(roads) >= 3)
 
     @cached_property
     def entries(self) -> tuple[int, ...]:
-        """Numbers of the nodes where vehicles enter and leave."""
+        """Indices of the nodes where vehicles enter and leave."""
         return tuple(n for n, roads in enumerate(self.roads_at) if len(roads) == 1)
 
-    def reach(self, node: int) -> float:
-        """Metres from a node to its stop lines; 0 where roads only end."""
+    def stop_line_distance(self, node: int) -> float:
+        """Distance in metres from a node to its stop lines; 0 at dead ends."""
         roads = self.roads_at[node]
         return 0.0 if len(roads) < 2 else max(self.roads[r].half_width for r in roads) + 5.5
 
     def other_end(self, road: int, node: int) -> int:
-        """The node at the road's other end."""
+        """The node at the other end of a road."""
         return self.roads[road].end if self.roads[road].start == node else self.roads[road].start
 
     def direction(self, road: int, node: int) -> npt.NDArray[np.float64]:
@@ -76,21 +75,21 @@ class Network:
         return np.asarray(way / np.linalg.norm(way))
 
     def lane(self, road: int, node: int, lane: int) -> npt.NDArray[np.float64]:
-        """(2, 2): where the lane that starts at `node` begins and ends; lane 0 is at the kerb."""
+        """(2, 2) metres, start and end of a lane that leaves `node`; lane 0 is at the kerb."""
         way = self.direction(road, node)
         right = np.array([way[1], -way[0]])
         offset = right * (self.roads[road].lanes - lane - 0.5) * LANE_WIDTH
         other = self.other_end(road, node)
         return np.stack(
             [
-                self.nodes[node] + way * self.reach(node) + offset,
-                self.nodes[other] - way * self.reach(other) + offset,
+                self.nodes[node] + way * self.stop_line_distance(node) + offset,
+                self.nodes[other] - way * self.stop_line_distance(other) + offset,
             ]
         )
 
 
 def corridor(junctions: int, random: np.random.Generator) -> Network:
-    """One main road through `junctions` signalled junctions, side roads at each: like CityFlow's S06."""
+    """One main road through `junctions` signalled junctions with side roads, like CityFlow's S06."""
     spacing = random.uniform(185, 245, junctions + 1)
     spacing[[0, -1]] = 130.0
     x = np.cumsum(np.concatenate([[0.0], spacing]))
@@ -107,14 +106,14 @@ def corridor(junctions: int, random: np.random.Generator) -> Network:
 
 
 def crossing(random: np.random.Generator) -> Network:
-    """One signalled crossing of two large roads: like CityFlow's S01."""
+    """One signalled crossing of two large roads, like CityFlow's S01."""
     angle = np.array([0, 1, 2, 3]) * np.pi / 2 + random.uniform(-0.12, 0.12, 4)
     nodes = np.concatenate([np.zeros((1, 2)), np.column_stack([np.cos(angle), np.sin(angle)]) * 170.0])
     return Network(nodes, tuple(Road(0, i, 2) for i in range(1, 5)))
 
 
 def grid(junctions: int, random: np.random.Generator) -> Network:
-    """Blocks of streets with loops and at least `junctions` signalled junctions: like CityFlow's S04 and S05."""
+    """A street grid with loops and at least `junctions` signalled junctions, like CityFlow's S04 and S05."""
     columns = int(np.ceil(np.sqrt(junctions * 1.25)))
     rows = int(np.ceil(junctions / columns))
     columns, rows = max(columns, 2), max(rows, 2)

@@ -1,4 +1,4 @@
-"""Where cameras hang and how vehicles pass through a junction."""
+"""Camera placement, paths through junctions, and parking positions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def viewpoint(
     """A camera on a mast at a junction that looks along one of its roads, away from the node.
 
     Args:
-        near: True stands before the junction and looks across it, False stands at it and looks down the road.
+        near: True places the camera before the junction, looking across it; False at the junction, looking down the
+            road.
     """
     way = network.direction(road, node)
     side = np.array([-way[1], way[0]]) * random.choice([-1.0, 1.0])
     half = network.roads[road].half_width
-    reach = max(network.reach(node), 9.0)
+    reach = max(network.stop_line_distance(node), 9.0)
     if near:
         place = (
             network.nodes[node]
@@ -52,7 +53,7 @@ def viewpoint(
 def bend(
     start: npt.ArrayLike, way: npt.ArrayLike, end: npt.ArrayLike, end_way: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """A smooth path (n, 2) from `start`, heading `way`, to `end`, heading `end_way`, a point about each half metre."""
+    """Smooth path (n, 2) from `start`, heading `way`, to `end`, heading `end_way`, about two points per metre."""
     p0, p3 = np.asarray(start, np.float64), np.asarray(end, np.float64)
     reach = float(np.linalg.norm(p3 - p0)) * 0.4
     p1, p2 = p0 + np.asarray(way) * reach, p3 - np.asarray(end_way) * reach
@@ -61,8 +62,7 @@ def bend(
 
 
 def passages(network: Network, node: int) -> list[npt.NDArray[np.float64]]:
-    """Every way through a junction, from one road's lane into another's: (n, 2) paths, a point about each half
-    metre."""
+    """All paths through a junction from a lane of one road to a lane of another, (n, 2), about two points per metre."""
     paths = []
     for road_in in network.roads_at[node]:
         origin = network.other_end(road_in, node)
@@ -84,7 +84,7 @@ def _straight(ends: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def parking(network: Network, lenses: Sequence[Lens], random: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Poses (n, 4) of vehicles that stand at the kerb, half on the pavement: one or two within view of most cameras."""
+    """Poses (n, 4) of vehicles parked at the kerb, half on the pavement; up to two in view of each camera."""
     poses: list[list[float]] = []
     for lens in lenses:
         for _ in range(int(random.integers(0, 3))):
@@ -92,7 +92,10 @@ def parking(network: Network, lenses: Sequence[Lens], random: np.random.Generato
             road = network.roads[number]
             way = network.direction(number, road.start)
             a, b = network.nodes[road.start], network.nodes[road.end]
-            low, high = network.reach(road.start) + 12, float(np.linalg.norm(b - a)) - network.reach(road.end) - 12
+            low, high = (
+                network.stop_line_distance(road.start) + 12,
+                float(np.linalg.norm(b - a)) - network.stop_line_distance(road.end) - 12,
+            )
             sign = float(random.choice([-1.0, 1.0]))
             if high <= low:
                 continue
@@ -104,7 +107,7 @@ def parking(network: Network, lenses: Sequence[Lens], random: np.random.Generato
 
 
 def _middle_distance(network: Network, road: int, lens: Lens) -> float:
-    """Metres from a road's middle to a point 40 metres before the lens."""
+    """Distance in metres from the midpoint of a road to a point 40 metres in front of the camera."""
     ends = network.nodes[[network.roads[road].start, network.roads[road].end]]
     target = lens.centre[:2] + 40 * np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
     return float(np.linalg.norm(ends.mean(0) - target))

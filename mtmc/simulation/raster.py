@@ -1,8 +1,7 @@
-"""A software rasteriser: textured triangles with a depth buffer, lit at their corners, compiled by Numba.
+"""A software rasteriser: textured triangles with a depth buffer and per-vertex lighting, compiled by Numba.
 
-It writes colour, inverse depth and the number of the object seen into buffers that are `SUPERSAMPLE` times as large
-as the
-picture each way; `resolve` averages them into the picture. No window, no display, no GPU, the same pixels everywhere.
+It writes colour, inverse depth and object number into buffers of `SUPERSAMPLE` times the image size in each direction;
+`resolve` averages them into the image. It needs no window, display or GPU, and gives the same pixels everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 SUPERSAMPLE = 2
 NEAR = 0.5
-"""Metres: a triangle with a corner nearer than this is left out."""
+"""Near plane in metres: triangles with a vertex closer than this are skipped."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -52,20 +51,20 @@ def draw(
     Args:
         position, normal, uv, triangle: the mesh (see `Mesh`).
         texture: (h, w, 4) uint8, red, green, blue, gloss (0 matte, 255 a mirror at grazing angles).
-        texel: texels of `texture` per unit of `uv` (smaller levels of detail: 1/2, 1/4).
+        texel: texels of `texture` per unit of `uv` (1/2, 1/4, ... for mipmap levels).
         pose: (4,) x, y, z in metres and heading in radians.
         rotation, centre: the camera (see `Lens`).
         optics: (5,) focal length, principal point x and y in supersampled pixels, k1, k2.
-        light: (8,) sun direction x, y, z (towards the sun), sun strength, ambient strength, sky brightness, ground
+        light: (8,) direction towards the sun x, y, z, sun intensity, ambient intensity, sky brightness, ground
             brightness, height in metres below which surfaces darken.
-        shade: False leaves `colour` alone.
-        two_sided: True draws triangles from behind, too.
-        number: written to `label` where this mesh is in front; at least 1.
-        colour, inverse_depth, label: (h, w, 3) uint8, (h, w) float32 1/metres, (h, w) int16: changed in place.
-        stamp: (h, w) int32 scratch, and a value that it does not hold yet: counts each covered pixel once.
+        shade: False does not write `colour`.
+        two_sided: True disables back-face culling.
+        number: object number, at least 1, written to `label` where this mesh is visible.
+        colour, inverse_depth, label: (h, w, 3) uint8, (h, w) float32 1/metres, (h, w) int16: updated in place.
+        stamp, stamp_value: (h, w) int32 scratch buffer and a value not yet in it, to count each covered pixel once.
 
     Returns:
-        (5,) int64: pixels covered, hidden or not, and the left, top, right, bottom of those (right < left where there
+        (5,) int64: number of covered pixels, visible or not, and their left, top, right, bottom (right < left if there
         are none).
     """
     n = position.shape[0]
@@ -89,7 +88,7 @@ def draw(
         xn = (rotation[0, 0] * wx + rotation[0, 1] * wy + rotation[0, 2] * wz) / zc
         yn = (rotation[1, 0] * wx + rotation[1, 1] * wy + rotation[1, 2] * wz) / zc
         r2 = xn * xn + yn * yn
-        if r2 > 3.0:  # far outside the picture, where the distortion polynomial may fold back into it
+        if r2 > 3.0:  # far outside the image, where the distortion polynomial may fold back into it
             pw[i] = -1.0
             continue
         bend = 1.0 + k1 * r2 + k2 * r2 * r2
@@ -136,7 +135,7 @@ def draw(
             continue
         ax, ay, bx, by, ex, ey = px[a], py[a], px[b], py[b], px[c], py[c]
         area = (bx - ax) * (ey - ay) - (ex - ax) * (by - ay)
-        if area >= 0:  # y points down: seen from outside the corners run the other way round
+        if area >= 0:  # y points down, which reverses the orientation
             if not two_sided or area == 0:
                 continue
             b, c = c, b
@@ -198,13 +197,13 @@ def resolve(
     shadow: npt.NDArray[np.uint8],
     output: npt.NDArray[np.uint8],
 ) -> None:
-    """Average the supersampled objects over the background, which the shadow darkens.
+    """Downsample the objects and blend them over the background darkened by the shadow.
 
     Args:
         colour, label: supersampled buffers; label 0 is background.
-        background: (h, w, 3) uint8 at picture size.
-        shadow: (h, w) uint8, 255 is the darkest.
-        output: (h, w, 3) uint8, changed in place.
+        background: (h, w, 3) uint8 at image size.
+        shadow: (h, w) uint8, 255 is darkest.
+        output: (h, w, 3) uint8, updated in place.
     """
     height, width = output.shape[0], output.shape[1]
     for y in range(height):
@@ -227,7 +226,7 @@ def resolve(
 def visible_boxes(
     label: npt.NDArray[np.int16], left: int, top: int, right: int, bottom: int, count: int
 ) -> npt.NDArray[np.int64]:
-    """Where each object is seen: (count + 1, 5) int64 pixels, left, top, right, bottom (inclusive), row 0 unused."""
+    """Visible pixels and left, top, right, bottom (inclusive) of each object: (count + 1, 5) int64, row 0 unused."""
     result = np.zeros((count + 1, 5), np.int64)
     result[:, 1] = label.shape[1]
     result[:, 2] = label.shape[0]

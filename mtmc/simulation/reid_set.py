@@ -12,19 +12,19 @@ import numpy.typing as npt
 
 from common.errors import InputError
 from mtmc.simulation.assembly import assemble
-from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.network import corridor, grid
 from mtmc.simulation.places import passages, viewpoint
+from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.sensor import Exposure, Sensor
-from mtmc.simulation.stage import Stage
 from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
 _WIDTH, _HEIGHT = 960, 540
 _SNAPSHOTS = 7
-_TOGETHER = 5
-"""Vehicles that pass a camera at the same time, and hide each other now and then."""
+_GROUP_SIZE = 5
+"""Vehicles that pass a camera at the same time and may occlude each other."""
 _COLOURS = {
     "yellow": 1,
     "green": 3,
@@ -38,11 +38,11 @@ _COLOURS = {
     "black": 10,
 }
 _TYPES = {"sedan": 1, "suv": 2, "van": 3, "hatchback": 4, "pickup": 6, "bus": 7, "truck": 8}
-"""VeRi-776's own numbers of colours and types."""
+"""VeRi-776's colour and type numbers."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _ImageFile:
     name: str
     identity: int
     camera: int
@@ -57,9 +57,9 @@ class _CameraTask:
     seed: int
     identities: tuple[int, ...]
     vehicles: tuple[Vehicle, ...]
-    least_side: int
-    least_visible: float
-    least_inside: float
+    min_side: int
+    min_visible: float
+    min_inside: float
 
 
 def simulate_reid(
@@ -69,40 +69,40 @@ def simulate_reid(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
     cameras: int = 20,
-    least_side: int = 36,
-    least_visible: float = 0.5,
-    least_inside: float = 0.8,
+    min_side: int = 36,
+    min_visible: float = 0.5,
+    min_inside: float = 0.8,
 ) -> None:
-    """Write a re-id data set: three quarters of the identities for training, one for testing, in 20 cameras.
+    """Write a re-id data set with three quarters of the identities for training and one quarter for testing.
 
-    Every identity is seen by four to six cameras, about five pictures each. At least half of the identities have a
+    Every identity is seen by four to six cameras, in about five images each. At least half of the identities have a
     look-alike of the same model and paint in the same split. Layout, names and lists are those of VeRi-776 (Liu et al.
-    2016); queries are members of image_test, gallery pictures of the query's identity and camera are junk.
+    2016); queries are part of image_test, and gallery images with the query's identity and camera are junk.
 
     Args:
-        output: folder to make; must not hold anything yet.
-        seed: decides everything.
+        output: folder to create; must be empty if it exists.
+        seed: seed of all random choices.
         identities: at least 8.
-        workers: processes.
-        progress: called with cameras done and cameras in all.
+        workers: number of processes.
+        progress: called with the number of finished cameras and of all cameras.
         cameras: at least 2.
-        least_side: pixels of the shorter side of a vehicle's box; smaller ones make no picture.
-        least_visible: share of a vehicle that others leave visible; more hidden ones make no picture.
-        least_inside: share of a vehicle that is inside the camera's picture.
+        min_side: minimum shorter side of a vehicle's box in pixels.
+        min_visible: minimum fraction of a vehicle's silhouette that is not occluded.
+        min_inside: minimum fraction of a vehicle inside the camera image.
 
     Raises:
-        InputError: `output` is not empty, there are too few identities, or a least value is out of its range.
+        InputError: `output` is not empty, there are too few identities, or a minimum is out of range.
     """
     if identities < 8:
         raise InputError(f"--identities: must be at least 8, not {identities}")
-    if least_side < 1:
-        raise InputError(f"--least-side: must be at least 1 pixel, not {least_side}")
-    for name, share in (("visible", least_visible), ("inside", least_inside)):
+    if min_side < 1:
+        raise InputError(f"--min-side: must be at least 1 pixel, not {min_side}")
+    for name, share in (("visible", min_visible), ("inside", min_inside)):
         if not 0 < share <= 1:
-            raise InputError(f"--least-{name}: is a share above 0 and at most 1, not {share:g}")
+            raise InputError(f"--min-{name}: must be above 0 and at most 1, not {share:g}")
     random = np.random.default_rng([seed, 10])
-    tests = max(2, identities // 4)
-    vehicles = population(identities - tests, random) + population(tests, random)
+    test_identities = max(2, identities // 4)
+    vehicles = population(identities - test_identities, random) + population(test_identities, random)
     seen_by: list[list[int]] = [[] for _ in range(cameras)]
     for number in range(identities):
         for camera in random.choice(cameras, min(cameras, int(random.integers(4, 7))), replace=False):
@@ -114,44 +114,48 @@ def simulate_reid(
             seed,
             tuple(n + 1 for n in numbers),
             tuple(vehicles[n] for n in numbers),
-            least_side,
-            least_visible,
-            least_inside,
+            min_side,
+            min_visible,
+            min_inside,
         )
         for camera, numbers in enumerate(seen_by)
     ]
-    with published(output) as folder:
-        pictures: list[_Picture] = []
-        for done, found in enumerate(in_parallel(_film, tasks, workers), start=1):
-            pictures += found
+    with new_folder(output) as folder:
+        images: list[_ImageFile] = []
+        for done, found in enumerate(parallel_map(_film, tasks, workers), start=1):
+            images += found
             if progress:
                 progress(done, len(tasks))
-        pictures.sort(key=lambda p: p.name)
-        _write(folder, pictures, vehicles, identities - tests, np.random.default_rng([seed, 11]))
+        images.sort(key=lambda p: p.name)
+        _write(folder, images, vehicles, identities - test_identities, np.random.default_rng([seed, 11]))
 
 
 def _write(
-    folder: Path, pictures: Sequence[_Picture], vehicles: Sequence[Vehicle], trains: int, random: np.random.Generator
+    folder: Path,
+    images: Sequence[_ImageFile],
+    vehicles: Sequence[Vehicle],
+    train_identities: int,
+    random: np.random.Generator,
 ) -> None:
-    train = [p for p in pictures if p.identity <= trains]
-    test = [p for p in pictures if p.identity > trains]
-    by_track: dict[tuple[int, int], list[_Picture]] = {}
-    for picture in test:
-        by_track.setdefault((picture.identity, picture.camera), []).append(picture)
+    train = [p for p in images if p.identity <= train_identities]
+    test = [p for p in images if p.identity > train_identities]
+    by_track: dict[tuple[int, int], list[_ImageFile]] = {}
+    for image in test:
+        by_track.setdefault((image.identity, image.camera), []).append(image)
     cameras_of: dict[int, int] = {}
     for number, _ in by_track:
         cameras_of[number] = cameras_of.get(number, 0) + 1
     query = [t[int(random.integers(len(t)))] for (number, _), t in by_track.items() if cameras_of[number] > 1]
     for name, subset in (("train", train), ("test", test), ("query", query)):
         (folder / f"image_{name}").mkdir()
-        for picture in subset:
-            (folder / f"image_{name}" / picture.name).write_bytes(picture.jpeg)
+        for image in subset:
+            (folder / f"image_{name}" / image.name).write_bytes(image.jpeg)
         write_text(folder / f"name_{name}.txt", [p.name for p in subset])
     identity, camera = np.array([p.identity for p in test]), np.array([p.camera for p in test])
     good, junk = [], []
-    for picture in query:
-        same = identity == picture.identity
-        here = camera == picture.camera
+    for image in query:
+        same = identity == image.identity
+        here = camera == image.camera
         good.append(" ".join(map(str, np.flatnonzero(same & ~here) + 1)))
         junk.append(" ".join(map(str, np.flatnonzero(same & here) + 1)))
     write_text(folder / "gt_index.txt", good)
@@ -160,7 +164,7 @@ def _write(
     for name, title, subset in (("train", "TrainingImages", train), ("test", "TestImages", test)):
         items = [
             f'    <Item imageName="{p.name}" vehicleID="{p.identity:04d}" cameraID="c{p.camera:03d}" '
-            + _kind(vehicles[p.identity - 1])
+            + _colour_and_type(vehicles[p.identity - 1])
             for p in subset
         ]
         lines = [
@@ -172,12 +176,12 @@ def _write(
     write_text(folder / "simulated_vehicles.txt", vehicle_list(vehicles))
 
 
-def _kind(vehicle: Vehicle) -> str:
+def _colour_and_type(vehicle: Vehicle) -> str:
     return f'colorID="{_COLOURS[vehicle.paint]}" typeID="{_TYPES[vehicle.model.kind]}"/>'
 
 
-def _film(task: _CameraTask) -> list[_Picture]:
-    """All pictures of one camera."""
+def _film(task: _CameraTask) -> list[_ImageFile]:
+    """Render all images of one camera."""
     random = np.random.default_rng([task.seed, 12, task.camera])
     city = int(np.random.default_rng([task.seed, 13]).integers(1 << 30))
     layout = np.random.default_rng([task.seed, 14])
@@ -185,20 +189,20 @@ def _film(task: _CameraTask) -> list[_Picture]:
     node = network.junctions[task.camera % len(network.junctions)]
     road = network.roads_at[node][int(random.integers(len(network.roads_at[node])))]
     lens = viewpoint(network, node, road, random, _WIDTH, _HEIGHT, near=bool(random.random() < 0.5))
-    stage = Stage(lens, network, Light.draw(random), city)
+    renderer = CameraRenderer(lens, network, Light.draw(random), city)
     sensor = Sensor.draw(random)
     exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
-    paths = _stretches(lens, passages(network, node), task.least_side, task.least_inside)
+    paths = _visible_paths(lens, passages(network, node), task.min_side, task.min_inside)
     bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
-    taken: dict[int, list[_Picture]] = {n: [] for n in task.identities}
+    taken: dict[int, list[_ImageFile]] = {n: [] for n in task.identities}
     frame = 0
     for _ in range(12):
         missing = [n for n in task.identities if len(taken[n]) < 3]
         if not missing:
             break
         order = [missing[i] for i in random.permutation(len(missing))]
-        for first in range(0, len(order), _TOGETHER):
-            group = order[first : first + _TOGETHER]
+        for first in range(0, len(order), _GROUP_SIZE):
+            group = order[first : first + _GROUP_SIZE]
             ways = [paths[int(random.integers(len(paths)))] for _ in group]
             phase = random.uniform(-0.08, 0.08, len(group))
             frame += 200
@@ -206,27 +210,29 @@ def _film(task: _CameraTask) -> list[_Picture]:
                 poses = _poses(ways, (snapshot + 0.5) / _SNAPSHOTS + phase)
                 apart = _apart(poses, np.array([bodies[n].length for n in group]))
                 present = [n for n, keep in zip(group, apart, strict=True) if keep]
-                shot = stage.shoot([bodies[n] for n in present], poses[apart])
-                picture = _compress(exposure.shoot(shot.picture, frame + snapshot), sensor.quality)
-                for n, box, visible, inside in zip(present, shot.box, shot.visible, shot.inside, strict=True):
-                    small = min(box[2], box[3]) < task.least_side
-                    if visible < task.least_visible or inside < task.least_inside or small or len(taken[n]) >= 6:
+                rendered = renderer.render([bodies[n] for n in present], poses[apart])
+                image = _compress(exposure.apply(rendered.image, frame + snapshot), sensor.quality)
+                for n, box, visible, inside in zip(
+                    present, rendered.box, rendered.visible, rendered.inside, strict=True
+                ):
+                    small = min(box[2], box[3]) < task.min_side
+                    if visible < task.min_visible or inside < task.min_inside or small or len(taken[n]) >= 6:
                         continue
                     time = frame + snapshot * 9
                     name = f"{n:04d}_c{task.camera + 1:03d}_{time:08d}_{len(taken[n])}.jpg"
-                    taken[n].append(_Picture(name, n, task.camera + 1, time, _crop(picture, box, random)))
-    return [p for pictures in taken.values() for p in pictures]
+                    taken[n].append(_ImageFile(name, n, task.camera + 1, time, _crop(image, box, random)))
+    return [p for images in taken.values() for p in images]
 
 
-def _stretches(
-    lens: Lens, paths: Sequence[npt.NDArray[np.float64]], least_side: int, least_inside: float
+def _visible_paths(
+    lens: Lens, paths: Sequence[npt.NDArray[np.float64]], min_side: int, min_inside: float
 ) -> list[npt.NDArray[np.float64]]:
-    """The parts of `paths` where a car is in the picture and large enough, with eight pixels to spare."""
-    edge = 0.46 + max(0.0, 0.8 - least_inside) / 4
+    """The longest part of each path where a car is inside the image and large enough, with a margin of eight pixels."""
+    edge = 0.46 + max(0.0, 0.8 - min_inside) / 4
     result = []
     for path in paths:
         pixels, depth = lens.project(np.column_stack([path, np.full(len(path), 0.8)]))
-        near = (depth > 4) & (lens.focal * 1.5 / np.maximum(depth, 0.1) > least_side + 8)
+        near = (depth > 4) & (lens.focal * 1.5 / np.maximum(depth, 0.1) > min_side + 8)
         with np.errstate(invalid="ignore"):
             within = (np.abs(pixels / [lens.width, lens.height] - 0.5) < edge).all(1)
         inside = np.flatnonzero(near & within)
@@ -248,7 +254,7 @@ def _poses(ways: Sequence[npt.NDArray[np.float64]], progress: npt.NDArray[np.flo
 
 
 def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which vehicles to keep so that none stand in each other; the first come, first kept."""
+    """Mask of vehicles to keep so that none overlap; earlier ones take precedence."""
     keep = np.ones(len(poses), np.bool_)
     for i in range(len(poses)):
         offset = poses[:i, :2] - poses[i, :2]
@@ -260,19 +266,19 @@ def _apart(poses: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> 
     return keep
 
 
-def _compress(picture: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
-    """What video compression leaves of a frame; returns BGR. JPEG stands in for H.264: it is alike at these sizes and
-    needs no stream."""
-    bgr = np.ascontiguousarray(picture[..., ::-1])
+def _compress(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """Apply compression artefacts to a frame; returns BGR. JPEG stands in for H.264: it looks similar at these sizes
+    and needs no stream."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
-def _crop(picture: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], random: np.random.Generator) -> bytes:
-    """Cut out a box as a detector would give it: a little off."""
+def _crop(image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], random: np.random.Generator) -> bytes:
+    """Crop a box with a random offset, like that of a detector."""
     left, top, width, height = (float(v) for v in box)
     low, high = random.normal(0.01, 0.035, (2, 2))
     x0, y0 = max(0, round(left - low[0] * width)), max(0, round(top - low[1] * height))
-    x1 = min(picture.shape[1], round(left + width * (1 + high[0])))
-    y1 = min(picture.shape[0], round(top + height * (1 + high[1])))
-    return bytes(cv2.imencode(".jpg", picture[y0:y1, x0:x1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    x1 = min(image.shape[1], round(left + width * (1 + high[0])))
+    y1 = min(image.shape[0], round(top + height * (1 + high[1])))
+    return bytes(cv2.imencode(".jpg", image[y0:y1, x0:x1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())

@@ -1,4 +1,4 @@
-"""The ways that vehicles take through a network, as lanes and bends put together to paths."""
+"""Routes of vehicles through a network, as paths made of lanes and bends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtmc.simulation.network import Network
 from mtmc.simulation.places import bend
 
 STEP = 0.5
-"""Metres between the points of a path."""
+"""Spacing of the points of a path in metres."""
 _TURN = np.radians(35)
 
 Floats = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One vehicle's way: the nodes it passes, and the lane it keeps on each road (0 at the kerb)."""
+    """The route of a vehicle: nodes, roads, and its lane on each road (0 at the kerb)."""
 
     nodes: tuple[int, ...]
     roads: tuple[int, ...]
@@ -29,17 +29,17 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """All routes as paths over numbered segments. Segments are lanes and, through junctions, bends; a path alternates
+    """All routes as paths over numbered segments. Segments are lanes and, at junctions, bends; a path alternates
     between them.
 
     Attributes:
-        points: (p, 2) metres, all paths one after the other, `STEP` apart; first: (r,) where each path starts in it.
-        length: (r,) metres.
-        segment: (r, k) segment numbers of each path, -1 beyond its end.
-        ends: (r, k) metres along the path where each segment ends; inf beyond the last.
-        origin: (s,) for a bend the lane it comes from, else -1.
-        approach: (s, 2) for a bend at a junction its node and the green (see `greens`) that it needs; -1 for others.
-        turning: (s,) True for bends that are taken slowly.
+        points: (p, 2) metres, all paths concatenated, `STEP` apart; first: (r,) index of the first point of each path.
+        length: (r,) metres, length of each path.
+        segment: (r, k) segment numbers of each path, padded with -1.
+        ends: (r, k) metres along the path at the end of each segment, padded with inf.
+        origin: (s,) for a bend, the lane that it starts from, else -1.
+        approach: (s, 2) for a bend at a junction, its node and signal phase (see `signal_phases`); -1 otherwise.
+        turning: (s,) True for bends that require slowing down.
     """
 
     points: Floats
@@ -53,8 +53,7 @@ class Paths:
 
 
 def draw_route(network: Network, random: np.random.Generator) -> Route:
-    """A random way from one entry to another, mostly straight on, never back; main roads attract most of the
-    traffic."""
+    """Draw a random route between entries, mostly straight, without U-turns; main roads attract most of the traffic."""
     entries = np.array(network.entries)
     roads = [network.roads_at[n][0] for n in entries]
     weight = np.array([5.0 if r in network.main else network.roads[r].lanes for r in roads])
@@ -74,8 +73,8 @@ def draw_route(network: Network, random: np.random.Generator) -> Route:
     return Route(tuple(nodes), tuple(taken), _lanes(network, nodes, taken, random))
 
 
-def greens(network: Network, node: int) -> dict[int, int]:
-    """Which green of a junction each approaching road has; they follow each other in the order of their numbers."""
+def signal_phases(network: Network, node: int) -> dict[int, int]:
+    """Signal phase of each road that approaches a junction; phases are served in ascending order."""
     roads = network.roads_at[node]
     main = [r for r in roads if r in network.main]
     result = dict.fromkeys(main, 0)
@@ -86,10 +85,10 @@ def greens(network: Network, node: int) -> dict[int, int]:
 
 
 def build_paths(network: Network, routes: list[Route]) -> tuple[Paths, Ints]:
-    """The paths of `routes`, equal routes sharing one.
+    """Build the paths of `routes`; equal routes share a path.
 
     Returns:
-        The paths, and (n,) int64: each route's path.
+        The paths, and (n,) int64, the path of each route.
     """
     builder = _Builder(network)
     distinct: dict[Route, int] = {}
@@ -121,7 +120,7 @@ class _Builder:
             segments.append(numbers)
             ends.append(stops)
             total += len(path)
-        widest = max(len(s) for s in segments) + 4  # looking a few segments ahead never leaves the table
+        widest = max(len(s) for s in segments) + 4  # padding for lookahead by a few segments
         return Paths(
             points=np.concatenate(points),
             first=np.array(firsts, np.int64),
@@ -143,7 +142,7 @@ class _Builder:
                 node, before = route.nodes[i], route.roads[i - 1]
                 way_in, way_out = -network.direction(before, node), network.direction(road, node)
                 pieces.append(bend(pieces[-1][-1], way_in, start[0], way_out))
-                green = greens(network, node)[before] if len(network.roads_at[node]) >= 3 else -1
+                green = signal_phases(network, node)[before] if len(network.roads_at[node]) >= 3 else -1
                 turning = abs(_angle(network, node, before, road)) > _TURN
                 came = numbers[-1]
                 key = (1, came, road, route.nodes[i], lane)
@@ -162,13 +161,13 @@ class _Builder:
 
 
 def _angle(network: Network, node: int, road_in: int, road_out: int) -> float:
-    """Radians to turn from one road into another, positive to the left."""
+    """Turning angle in radians from one road into another, positive to the left."""
     a, b = -network.direction(road_in, node), network.direction(road_out, node)
     return float(np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b))
 
 
 def _allowed(network: Network, node: int, road_in: int, road_out: int) -> bool:
-    """Nobody turns left from a main road: it would cross traffic of the same green."""
+    """Whether a turn is allowed; a left turn from a main road would cross oncoming traffic of the same phase."""
     return not (
         road_in in network.main
         and len(network.roads_at[node]) >= 3
@@ -177,8 +176,7 @@ def _allowed(network: Network, node: int, road_in: int, road_out: int) -> bool:
 
 
 def _lanes(network: Network, nodes: list[int], roads: list[int], random: np.random.Generator) -> tuple[int, ...]:
-    """Lanes chosen from the end backwards: whoever turns right later keeps to the kerb, whoever turns left keeps to
-    the middle."""
+    """Choose lanes from the end backwards: the kerb lane before a right turn, the inner lane before a left turn."""
     lanes = [0] * len(roads)
     for i in range(len(roads) - 1, -1, -1):
         count = network.roads[roads[i]].lanes

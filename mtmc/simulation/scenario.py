@@ -1,4 +1,4 @@
-"""A simulated scenario in CityFlow's layout: videos, ground truth, regions of interest, calibration, clocks."""
+"""Simulated scenarios in CityFlow's layout: videos, ground truth, regions of interest, calibrations, clocks."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ import numpy.typing as npt
 
 from mtmc.simulation.assembly import Body, assemble
 from mtmc.simulation.bodies import COCO_LABEL
-from mtmc.simulation.files import in_parallel, published, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.network import Network, corridor, crossing, grid
 from mtmc.simulation.places import parking, viewpoint
+from mtmc.simulation.renderer import MAX_DISTANCE, CameraRenderer
 from mtmc.simulation.sensor import Exposure, Sensor
 from mtmc.simulation.settings import SimulationSettings
-from mtmc.simulation.stage import FARTHEST, Stage
 from mtmc.simulation.traffic import Traffic, simulate
 from mtmc.simulation.truth import Rows, annotated, region_of_interest
 from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
 
-LATEST_START = 6.0
-"""Seconds: clips start up to this much after the first one."""
+MAX_START_OFFSET = 6.0
+"""Maximum start delay of a clip relative to the first one in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything about a scenario but its pictures.
+    """A complete scenario except for its rendered images.
 
     Attributes:
-        network: the roads; city: seed of what stands along them; light: sun and sky.
-        lenses, sensors, starts: of each camera; starts in seconds.
-        vehicles: all vehicles; the last `parked` (k, 4) of them stand still at those poses.
-        traffic: where the others are.
+        network: road network; city: seed of the scenery; light: sun and sky.
+        lenses, sensors, starts: one per camera; starts in seconds.
+        vehicles: all vehicles; the last k of them are parked.
+        parked: (k, 4) poses of the parked vehicles.
+        traffic: trajectories of the moving vehicles.
     """
 
     network: Network
@@ -76,8 +77,8 @@ def plan_scenario(settings: SimulationSettings) -> Plan:
         lenses.append(_lens(settings, network, camera, places))
     looks = np.random.default_rng([seed, 22])
     sensors = tuple(Sensor.draw(looks) for _ in range(settings.cameras))
-    starts = (0.0, *(round(float(s), 1) for s in looks.uniform(0, LATEST_START, settings.cameras - 1)))
-    span = settings.seconds + LATEST_START
+    starts = (0.0, *(round(float(s), 1) for s in looks.uniform(0, MAX_START_OFFSET, settings.cameras - 1)))
+    span = settings.seconds + MAX_START_OFFSET
     metres = sum(float(np.linalg.norm(np.subtract(*network.nodes[[r.start, r.end]]))) * r.lanes for r in network.roads)
     warm_up = 60.0 + min(240.0, metres / 12.0)
     count = settings.vehicles
@@ -114,28 +115,27 @@ def simulate_scenario(
     """Write `<output>/<split>/<name>/c0nn/...`, `<output>/cam_timestamp/<name>.txt` and
     `<output>/cam_framenum/<name>.txt`.
 
-    `gt/gt.txt` holds what CityFlow's does: the vehicles that at least two cameras saw, boxes as annotators draw them.
-    `gt/visible.txt` holds every
-    vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`: the share of its silhouette that
-    nothing hides, the share of
-    its extent that lies in the picture, its COCO class. The files appear together when all are complete.
+    As in CityFlow, `gt/gt.txt` contains the vehicles seen by at least two cameras, with boxes as annotators draw them.
+    `gt/visible.txt` contains every vehicle in every frame, `frame,id,left,top,width,height,visible,inside,label`, with
+    the unoccluded fraction of its silhouette, the fraction of its extent inside the image, and its COCO class. The
+    output appears only when it is complete.
 
     Args:
-        output: a folder that does not exist or is empty.
-        workers: processes; cameras are divided among them.
-        progress: called with cameras done and cameras in all.
+        output: folder to create; must be empty if it exists.
+        workers: number of processes; each renders whole cameras.
+        progress: called with the number of finished cameras and of all cameras.
 
     Raises:
         InputError: `output` is not empty.
     """
     plan = plan_scenario(settings)
     frames = max(1, round(settings.seconds * settings.fps))
-    with published(output) as folder:
+    with new_folder(output) as folder:
         scenario = folder / split / name
         names = [f"c{settings.first_camera + i:03d}" for i in range(settings.cameras)]
         tasks = [_task(settings, plan, i, scenario / camera) for i, camera in enumerate(names)]
         found: list[Rows] = []
-        for done, rows in enumerate(in_parallel(_film, tasks, workers), start=1):
+        for done, rows in enumerate(parallel_map(_film, tasks, workers), start=1):
             found.append(rows)
             if progress:
                 progress(done, len(tasks))
@@ -175,9 +175,9 @@ def _lens(settings: SimulationSettings, network: Network, camera: int, random: n
 
 def _task(settings: SimulationSettings, plan: Plan, camera: int, folder: Path) -> _CameraTask:
     lens = plan.lenses[camera]
-    traffic = plan.traffic.near(lens.centre[:2], FARTHEST)
+    traffic = plan.traffic.near(lens.centre[:2], MAX_DISTANCE)
     moving = len(plan.vehicles) - len(plan.parked)
-    close = np.flatnonzero(np.linalg.norm(plan.parked[:, :2] - lens.centre[:2], axis=1) < FARTHEST) + moving
+    close = np.flatnonzero(np.linalg.norm(plan.parked[:, :2] - lens.centre[:2], axis=1) < MAX_DISTANCE) + moving
     numbers = [*np.unique(traffic.vehicle).tolist(), *close.tolist()]
     return _CameraTask(
         settings=settings,
@@ -196,10 +196,10 @@ def _task(settings: SimulationSettings, plan: Plan, camera: int, folder: Path) -
 
 
 def _film(task: _CameraTask) -> Rows:
-    """Write one camera's video, region of interest and calibration; returns every vehicle in every frame."""
+    """Write video, region of interest and calibration of one camera; returns every vehicle in every frame."""
     settings, lens = task.settings, task.lens
     task.folder.mkdir(parents=True)
-    stage = Stage(lens, task.network, task.light, task.city, picture=settings.video)
+    renderer = CameraRenderer(lens, task.network, task.light, task.city, image=settings.video)
     exposure = Exposure(task.sensor, lens.height, lens.width, settings.seed * 1000 + task.number)
     bodies: dict[int, Body] = {}
     rows = Rows.collector()
@@ -211,11 +211,11 @@ def _film(task: _CameraTask) -> Rows:
         for n in seen:
             if n not in bodies:
                 bodies[n] = assemble(task.vehicles[n])
-        shot = stage.shoot([bodies[n] for n in seen], placed)
+        rendered = renderer.render([bodies[n] for n in seen], placed)
         labels = [COCO_LABEL[task.vehicles[n].model.kind] for n in seen]
-        rows.add(frame + 1, np.array(seen, np.int64) + 1, shot, np.array(labels, np.int64))
+        rows.add(frame + 1, np.array(seen, np.int64) + 1, rendered, np.array(labels, np.int64))
         if writer:
-            writer.add(exposure.shoot(shot.picture, frame))
+            writer.add(exposure.apply(rendered.image, frame))
     if writer:
         writer.close()
     cv2.imwrite(str(task.folder / "roi.jpg"), region_of_interest(lens, task.network), [cv2.IMWRITE_JPEG_QUALITY, 95])
@@ -224,7 +224,7 @@ def _film(task: _CameraTask) -> Rows:
 
 
 class _Video:
-    """H.264 in an AVI file, encoded by one thread: the same bytes for the same pictures."""
+    """Writes H.264 in an AVI file, with one thread for reproducibility."""
 
     def __init__(self, path: Path, settings: SimulationSettings, quality: int) -> None:
         self._container = av.open(str(path), "w")
@@ -233,8 +233,8 @@ class _Video:
         self._stream.thread_count = 1
         self._stream.options = {"crf": str(quality), "preset": "veryfast", "bf": "0", "g": "50"}
 
-    def add(self, picture: npt.NDArray[np.uint8]) -> None:
-        for packet in self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+    def add(self, image: npt.NDArray[np.uint8]) -> None:
+        for packet in self._stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
             self._container.mux(packet)
 
     def close(self) -> None:

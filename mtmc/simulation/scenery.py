@@ -1,4 +1,4 @@
-"""What stands along the roads: buildings, trees, lamp posts, signal masts and signs."""
+"""Scenery along the roads: buildings, trees, lamp posts, signal masts and signs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SWATCHES: tuple[tuple[str, tuple[int, int, int], int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Scenery:
-    """Static things around one camera.
+    """Static objects around one camera.
 
     Attributes:
-        mesh: closed shapes; leaves: shapes without a back.
+        mesh: closed shapes; leaves: two-sided surfaces.
         texture: (h, w, 4) uint8.
-        shadows: polygons (k, 2) on the ground, metres.
+        shadows: shadow polygons (k, 2) on the ground in metres.
     """
 
     mesh: Mesh
@@ -47,12 +47,12 @@ def build(
     sun: npt.NDArray[np.float64],
     seed: int,
 ) -> Scenery:
-    """Put things along the roads within view of a camera.
+    """Place objects along the roads within view of a camera.
 
     Args:
-        camera, towards: (2,) where it stands, and the unit direction of its view: nothing is put right before the lens.
+        camera, towards: (2,) position and unit viewing direction; nothing is placed directly in front of the camera.
         sun: (3,) unit vector towards the sun.
-        seed: the city's; a thing stands at the same place for every camera.
+        seed: seed of the city; objects have the same positions for every camera.
     """
     texture, regions = _texture(np.random.default_rng([seed, 1]))
     meshes: list[Mesh] = []
@@ -65,7 +65,7 @@ def build(
         way = network.direction(number, road.start)
         yaw = float(np.arctan2(way[1], way[0]))
         length = float(np.linalg.norm(b - a))
-        start, stop = network.reach(road.start) + 4, length - network.reach(road.end) - 4
+        start, stop = network.stop_line_distance(road.start) + 4, length - network.stop_line_distance(road.end) - 4
         for sign in (-1, 1):
             side = np.array([-way[1], way[0]]) * sign
             along = start + random.uniform(2, 8)
@@ -118,7 +118,9 @@ def build(
             way = network.direction(number, node)
             side = np.array([way[1], -way[0]])
             place = (
-                network.nodes[node] - way * (network.reach(node) - 3) + side * (network.roads[number].half_width + 1.2)
+                network.nodes[node]
+                - way * (network.stop_line_distance(node) - 3)
+                + side * (network.roads[number].half_width + 1.2)
             )
             if _seen(place, camera, towards, 130, 11) and _free(network, -1, place, 0.5):
                 meshes.append(
@@ -137,14 +139,14 @@ def _seen(
     far: float,
     near: float,
 ) -> bool:
-    """Within view and not right before the lens."""
+    """Whether a place is within view and not directly in front of the camera."""
     offset = place - camera
     distance = float(np.linalg.norm(offset))
     return near < distance < far and float(offset @ towards) > 0.3 * distance
 
 
 def _free(network: Network, own: int, place: npt.NDArray[np.float64], radius: float) -> bool:
-    """Off every road but its own (`own`, whose offset the caller chose)."""
+    """Whether a place is off all roads except `own`, whose distance the caller has chosen."""
     starts = network.nodes[[r.start for r in network.roads]]
     ends = network.nodes[[r.end for r in network.roads]]
     way = ends - starts
@@ -236,8 +238,7 @@ def _sign(regions: dict[str, tuple[float, ...]], seed: int) -> Mesh:
 
 
 def _signal(regions: dict[str, tuple[float, ...]], half_width: float) -> Mesh:
-    """A mast at the far kerb whose arm reaches over the lanes that it serves; local +x is the way of that traffic's
-    road."""
+    """A mast at the far kerb with an arm over the lanes that it controls; local +x is the direction of their road."""
     reach = half_width * 0.75
     parts = [
         cylinder((0, 0, 0), (0, 0, 6.2), 0.12, regions["metal"], 7),
@@ -270,7 +271,7 @@ def _texture(random: np.random.Generator) -> tuple[npt.NDArray[np.uint8], dict[s
 
 
 def _facade(random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A wall of 18 by 18 metres with rows of windows and a shop front."""
+    """Texture of an 18 by 18 metre wall with rows of windows and a shop front."""
     wall = np.array(
         [(168, 140, 112), (150, 92, 72), (186, 180, 168), (128, 128, 130), (196, 186, 150), (110, 98, 90)][
             int(random.integers(6))

@@ -1,4 +1,4 @@
-"""What a camera's electronics make of a picture: exposure, white balance, contrast, blur, noise."""
+"""Sensor simulation: exposure, white balance, contrast, blur and noise."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One camera's look.
+    """Image characteristics of one camera.
 
     Attributes:
         gains: exposure times white balance for red, green, blue.
-        gamma: above 1 brightens the dark parts.
-        contrast: 1 leaves it, above 1 steepens around the middle.
-        saturation: 1 leaves it, 0 is grey.
+        gamma: values above 1 brighten dark areas.
+        contrast: contrast factor around mid-grey, 1 for no change.
+        saturation: 1 for no change, 0 for greyscale.
         blur: standard deviation of the lens blur in pixels.
         noise: standard deviation of the noise in grey levels.
-        quality: compression: H.264 constant rate factor, 18 very good to 34 poor.
+        quality: H.264 constant rate factor, from 18 (very good) to 34 (poor).
     """
 
     gains: tuple[float, float, float]
@@ -33,7 +33,7 @@ class Sensor:
 
     @classmethod
     def draw(cls, random: np.random.Generator) -> Sensor:
-        """A random camera."""
+        """Draw a random camera."""
         exposure = float(np.exp(random.normal(0.12, 0.12)))
         warm = float(random.normal(0, 0.06))
         tint = float(random.normal(0, 0.025))
@@ -49,12 +49,12 @@ class Sensor:
 
 
 class Exposure:
-    """Applies a `Sensor` to pictures of one size. Deterministic by its seed and the picture's number.
+    """Applies a `Sensor` to images of one size; deterministic given seed and frame number.
 
     Args:
-        sensor: the look.
-        height, width: size of the pictures.
-        seed: of the noise.
+        sensor: image characteristics.
+        height, width: image size in pixels.
+        seed: seed of the noise.
     """
 
     def __init__(self, sensor: Sensor, height: int, width: int, seed: int) -> None:
@@ -73,9 +73,9 @@ class Exposure:
         )
         self._noise = noise.round().astype(np.int16)
 
-    def shoot(self, picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
-        """The picture (h, w, 3) uint8 RGB as this camera delivers it in its frame `number`."""
-        result = cv2.LUT(picture, self._table)
+    def apply(self, image: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+        """Return the rendered image (h, w, 3) uint8 RGB as captured in frame `number`."""
+        result = cv2.LUT(image, self._table)
         if self._sensor.saturation != 1:
             grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
             result = cv2.addWeighted(result, self._sensor.saturation, grey, 1 - self._sensor.saturation, 0)

@@ -1,6 +1,6 @@
-"""Traffic: all vehicles of a network at once, in arrays, ten steps a second.
+"""Vectorised traffic simulation of all vehicles in a network at ten steps per second.
 
-Following is the intelligent driver model (Treiber, Hennecke, Helbing 2000, https://arxiv.org/abs/cond-mat/0002177).
+Car following uses the intelligent driver model (Treiber, Hennecke, Helbing 2000, https://arxiv.org/abs/cond-mat/0002177).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.simulation.network import Network
-from mtmc.simulation.routes import STEP, Paths, build_paths, draw_route, greens
+from mtmc.simulation.routes import STEP, Paths, build_paths, draw_route, signal_phases
 
 RATE = 10
-"""Steps a second."""
+"""Simulation steps per second."""
 _ACCELERATION, _BRAKING, _HEADWAY, _STANDSTILL, _TURN_SPEED = 1.9, 2.6, 1.2, 2.0, 6.0
 _MAIN_GREEN, _SIDE_GREEN, _SPLIT_GREEN, _CLEARING = 24.0, 6.0, 9.0, 2.5
 _AXLE = 0.9
@@ -25,12 +25,12 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Where every vehicle is, from second 0 on.
+    """Poses of all vehicles from second 0 on.
 
     Attributes:
         vehicle: (n,) int64, rows ordered by step, then vehicle.
-        pose: (n, 4) float64, x, y, z in metres of its middle on the ground, and heading in radians.
-        first: (steps + 1,) int64, the first row of each step.
+        pose: (n, 4) float64, x, y, z in metres of the centre on the ground, and heading in radians.
+        first: (steps + 1,) int64, index of the first row of each step.
     """
 
     vehicle: Ints
@@ -38,7 +38,7 @@ class Traffic:
     first: Ints
 
     def at(self, seconds: float) -> tuple[Ints, Floats]:
-        """Vehicles (k,) and poses (k, 4) at a time, between the steps by straight lines."""
+        """Vehicles (k,) and poses (k, 4) at a time, linearly interpolated between steps."""
         step = min(max(int(np.floor(seconds * RATE + 1e-6)), 0), len(self.first) - 3)
         share = seconds * RATE - step
         one, two = slice(self.first[step], self.first[step + 1]), slice(self.first[step + 1], self.first[step + 2])
@@ -48,7 +48,7 @@ class Traffic:
         return common, start + share * change
 
     def near(self, place: npt.ArrayLike, reach: float) -> Traffic:
-        """Only the rows within `reach` metres of `place` (2,)."""
+        """Restrict to the rows within `reach` metres of `place` (2,)."""
         keep = ((self.pose[:, :2] - np.asarray(place)) ** 2).sum(1) < reach**2
         first = np.concatenate([[0], np.cumsum(keep)])[self.first]
         return Traffic(self.vehicle[keep], self.pose[keep], first)
@@ -57,15 +57,15 @@ class Traffic:
 def simulate(
     network: Network, lengths: npt.ArrayLike, seconds: float, warm_up: float, random: np.random.Generator
 ) -> Traffic:
-    """Let vehicles of `lengths` (n,) metres drive through `network`.
+    """Simulate vehicles of `lengths` (n,) metres driving through `network`.
 
-    They enter at random moments of the `warm_up` seconds before second 0 and the `seconds` after it.
+    They enter at random times between `warm_up` seconds before second 0 and `seconds` after it.
     """
     length = np.asarray(lengths, np.float64)
     count = len(length)
     paths, path = build_paths(network, [draw_route(network, random) for _ in range(count)])
-    road = _Roads(network, paths, random)
-    wish = random.normal(13.0, 1.3, count).clip(9.5, 16.5) * np.where(length > 6, 0.85, 1.0)
+    road = _TrafficSignals(network, paths, random)
+    desired_speed = random.normal(13.0, 1.3, count).clip(9.5, 16.5) * np.where(length > 6, 0.85, 1.0)
     due = np.sort(random.uniform(-warm_up, seconds, count))
     state = _State(np.zeros(count), np.zeros(count), np.zeros(count, np.int64))
     waiting, driving = np.ones(count, np.bool_), np.zeros(count, np.bool_)
@@ -74,10 +74,10 @@ def simulate(
     begin = round(warm_up * RATE)
     for step in range(steps):
         now = step / RATE - warm_up
-        _enter(np.flatnonzero(waiting & (due <= now)), waiting, driving, state, path, paths, length, wish)
+        _enter(np.flatnonzero(waiting & (due <= now)), waiting, driving, state, path, paths, length, desired_speed)
         rows = np.flatnonzero(driving)
         if len(rows):
-            _advance(rows, state, path, paths, road, length, wish, now)
+            _advance(rows, state, path, paths, road, length, desired_speed, now)
             driving[rows] = state.along[rows] - length[rows] < paths.length[path[rows]]
         if step >= begin:
             rows = np.flatnonzero(driving & (state.along > length) & (state.along < paths.length[path]))
@@ -90,16 +90,16 @@ def simulate(
 
 @dataclass(slots=True)
 class _State:
-    """Of each vehicle: metres of its front along its path, metres a second, and which segment of its path the front
-    is on."""
+    """State of each vehicle: position of its front along its path (metres), speed (metres per second), index of the
+    current segment."""
 
     along: Floats
     speed: Floats
     piece: Ints
 
 
-class _Roads:
-    """The signals."""
+class _TrafficSignals:
+    """Traffic signals."""
 
     def __init__(self, network: Network, paths: Paths, random: np.random.Generator) -> None:
         nodes = len(network.nodes)
@@ -108,7 +108,7 @@ class _Roads:
         self.cycle = np.ones(nodes)
         self.shift = np.zeros(nodes)
         for node in network.junctions:
-            plan = greens(network, node)
+            plan = signal_phases(network, node)
             moment = 0.0
             for green in range(max(plan.values()) + 1):
                 main = green == 0 and any(r in network.main for r in plan)
@@ -120,7 +120,7 @@ class _Roads:
         self.paths = paths
 
     def open(self, now: float) -> npt.NDArray[np.bool_]:
-        """(nodes, 8): which greens are on."""
+        """(nodes, 8) mask of the phases that are green."""
         phase = ((now + self.shift) % self.cycle)[:, None]
         return np.asarray((phase >= self.starts) & (phase < self.stops))
 
@@ -128,9 +128,9 @@ class _Roads:
 def _enter(
     due: Ints, waiting: npt.NDArray[np.bool_], driving: npt.NDArray[np.bool_], state: _State, path: Ints, paths:
         Paths, length: Floats,
-    wish: Floats,
+    desired_speed: Floats,
 ) -> None:  # fmt: skip
-    """Let the first vehicle that waits for each lane in, where there is room."""
+    """Let the first vehicle waiting for each lane enter if there is room."""
     if not len(due):
         return
     lane = paths.segment[path[due], 0]
@@ -143,11 +143,18 @@ def _enter(
     ready = due[rear > 9.0]
     waiting[ready], driving[ready] = False, True
     state.along[ready] = 0.0
-    state.speed[ready] = np.minimum(wish[ready], np.where(np.isfinite(rear[rear > 9.0]), 7.0, 12.0))
+    state.speed[ready] = np.minimum(desired_speed[ready], np.where(np.isfinite(rear[rear > 9.0]), 7.0, 12.0))
 
 
 def _advance(
-    rows: Ints, state: _State, path: Ints, paths: Paths, road: _Roads, length: Floats, wish: Floats, now: float
+    rows: Ints,
+    state: _State,
+    path: Ints,
+    paths: Paths,
+    road: _TrafficSignals,
+    length: Floats,
+    desired_speed: Floats,
+    now: float,
 ) -> None:
     along, speed, piece, own = state.along[rows], state.speed[rows], state.piece[rows], path[rows]
     size = length[rows]
@@ -161,15 +168,15 @@ def _advance(
     slow = np.where(
         (following >= 0) & paths.turning[following], np.sqrt(_TURN_SPEED**2 + 3.0 * np.maximum(end - along, 0)), np.inf
     )
-    target = np.minimum(wish[rows], slow)
+    target = np.minimum(desired_speed[rows], slow)
     target = np.where(paths.turning[segment], np.minimum(target, _TURN_SPEED), target)
     gap = np.maximum(gap, 0.05)
     desired = _STANDSTILL + np.maximum(
         0.0, speed * _HEADWAY + speed * (speed - ahead_speed) / (2 * np.sqrt(_ACCELERATION * _BRAKING))
     )
-    push = _ACCELERATION * (1 - (speed / np.maximum(target, 0.5)) ** 4 - (desired / gap) ** 2)
-    push = np.clip(push, -8.0, _ACCELERATION)
-    faster = np.maximum(0.0, speed + push / RATE)
+    acceleration = _ACCELERATION * (1 - (speed / np.maximum(target, 0.5)) ** 4 - (desired / gap) ** 2)
+    acceleration = np.clip(acceleration, -8.0, _ACCELERATION)
+    faster = np.maximum(0.0, speed + acceleration / RATE)
     moved = np.minimum((speed + faster) / 2 / RATE, np.maximum(gap - 0.3, 0.0))
     state.speed[rows] = faster
     state.along[rows] = along + moved
@@ -187,7 +194,7 @@ def _leaders(
     end: Floats,
     paths: Paths,
 ) -> tuple[Floats, Floats]:
-    """Metres to the rear of the vehicle ahead, and its speed; inf and 0 where the road is free."""
+    """Gap in metres to the vehicle ahead, and its speed; inf and 0 if the road is free."""
     count = len(segment)
     gap, ahead_speed = np.full(count, np.inf), np.zeros(count)
     order = np.lexsort((local, segment))
@@ -210,7 +217,7 @@ def _leaders(
         gap[nearer] = distance[nearer]
         ahead_speed[nearer] = rear_speed[following[nearer]]
     bends = np.flatnonzero(paths.origin[segment] >= 0)
-    leaving = bends[local[bends] - size[bends] < 4.0]  # has turned off, but its rear is still in the way
+    leaving = bends[local[bends] - size[bends] < 4.0]  # has turned off, but its rear still blocks the lane
     tail, tail_speed = np.full(len(paths.origin), np.inf), np.zeros(len(paths.origin))
     for_order = leaving[np.argsort(-(local[leaving] - size[leaving]), kind="stable")]
     tail[paths.origin[segment[for_order]]] = local[for_order] - size[for_order]
@@ -224,10 +231,10 @@ def _leaders(
 def _signals(
     gap: Floats, ahead_speed: Floats, segment: Ints, speed: Floats, own: Ints, piece: Ints, along: Floats, end:
         Floats, size: Floats,
-    local: Floats, paths: Paths, road: _Roads, now: float,
+    local: Floats, paths: Paths, road: _TrafficSignals, now: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """Put a standing obstacle at the stop line of whoever must not go: red, junction not clear, or no room behind
-    it."""
+    """Place a stationary obstacle at the stop line for vehicles that must wait: red light, junction not clear, or no
+    room beyond it."""
     occupied = np.zeros((len(road.cycle), 8), np.int64)
     place = paths.approach[segment]
     inside = place[:, 0] >= 0
@@ -243,7 +250,7 @@ def _signals(
     full = (beyond >= 0) & (rear[beyond] < size + 2.0)
     stop = signalled & (~usable[node, green] | full)
     distance = end - along
-    stop &= distance > speed**2 / (2 * 5.5) - 0.5  # too late to brake: goes on
+    stop &= distance > speed**2 / (2 * 5.5) - 0.5  # otherwise too late to brake
     stop &= distance - 1.0 < gap
     gap = np.where(stop, np.maximum(distance - 0.3, 0.05) + _STANDSTILL - 1.0, gap)
     return gap, np.where(stop, 0.0, ahead_speed)

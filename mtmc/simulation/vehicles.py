@@ -1,4 +1,4 @@
-"""Which vehicles exist: model, paint and the individual details that tell look-alikes apart."""
+"""The vehicle population: model, paint and the individual details that distinguish look-alikes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAINTS: tuple[tuple[str, Rgb, float], ...] = (
     ("green", (36, 74, 54), 0.02),
     ("yellow", (206, 164, 40), 0.01),
 )
-"""Name, colour and share of paints on the road: the four greys are three quarters of it."""
+"""Name, colour and frequency of paints on real roads; white, black, grey and silver make up three quarters."""
 
 _SHARES: dict[Kind, float] = {
     "sedan": 0.33, "hatchback": 0.17, "suv": 0.25, "pickup": 0.08, "van": 0.09, "truck": 0.05, "bus": 0.03
@@ -36,8 +36,7 @@ _ACCENTS: tuple[Rgb, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Sticker:
-    """A patch on the paint: where ("left", "right", "hood", "rear", "roof"), place and size in metres, colour and
-    pattern."""
+    """A sticker: surface ("left", "right", "hood", "rear", "roof"), position and size in metres, colour, pattern."""
 
     surface: str
     x: float
@@ -50,22 +49,22 @@ class Sticker:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What an owner, a workshop or the road did to one vehicle.
+    """Individual details of one vehicle: accessories, repairs and wear.
 
     Attributes:
         rack: 0 none, 1 rails, 2 cross bars, 3 roof box, 4 ladder.
-        stripe: 0 none, 1 two bands over hood and roof, 2 a band along the sides, 3 a dark lower body, 4 a roof of
-            another colour.
+        stripe: 0 none, 1 two stripes over hood and roof, 2 a stripe along the sides, 3 a dark lower body, 4 a roof in a
+            different colour.
         accent: colour of stripe and roof box.
-        stickers: patches.
-        rim: style of the wheels, 0 to 5; rim_tone: their brightness.
-        dirt: 0 clean to 1 very dirty; dirt_seed: where.
-        panel: which body panel was replaced, -1 none; panel_rgb: its colour.
-        tint: 0 clear to 1 black side windows.
-        sunroof, spoiler, black_bumpers, sun_strip, fog_lamps: has it or not.
-        logo: number of the company sign on the sides of vans, trucks and buses, 0 none.
-        plate: number of the plate's pattern.
-        cargo: what lies on a pickup's bed, 0 nothing, 1 boxes, 2 pipes, 3 a cover.
+        stickers: stickers on the paint.
+        rim: wheel style, 0 to 5; rim_tone: brightness of the wheels.
+        dirt: 0 clean to 1 very dirty; dirt_seed: seed of the dirt pattern.
+        panel: replaced body panel, -1 none; panel_rgb: its colour.
+        tint: tint of the side windows, 0 clear to 1 black.
+        sunroof, spoiler, black_bumpers, sun_strip, fog_lamps: whether it has the item.
+        logo: number of the company sign on vans, trucks and buses, 0 none.
+        plate: number of the licence plate pattern.
+        cargo: load on a pickup's bed: 0 nothing, 1 boxes, 2 pipes, 3 a cover.
     """
 
     rack: int
@@ -91,14 +90,14 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Vehicle:
-    """One individual.
+    """One individual vehicle.
 
     Attributes:
-        model: what it shares with others of its make.
-        paint: the paint's name.
-        rgb: the paint's colour, the same for all vehicles of one model and paint.
-        details: what it shares with nobody.
-        twin_of: number of its look-alikes' group, -1 where it has none.
+        model: the vehicle model, shared with others.
+        paint: name of the paint.
+        rgb: colour of the paint.
+        details: individual details.
+        twin_of: number of its group of look-alikes, -1 if none.
     """
 
     model: Model
@@ -134,14 +133,13 @@ def population(count: int, random: np.random.Generator, look_alikes: float = 0.5
 
 
 def vehicle_list(vehicles: Sequence[Vehicle]) -> list[str]:
-    """Lines that say which vehicles look alike: identity from 1, group of look-alikes or -1, number of the model,
-    paint."""
+    """Return lines that list the look-alikes: identity from 1, group of look-alikes or -1, model number, paint."""
     rows = [f"{n} {v.twin_of} {v.model.number} {v.paint}" for n, v in enumerate(vehicles, start=1)]
     return ["# identity look-alikes model paint", *rows]
 
 
 def differences(first: Details, second: Details) -> int:
-    """How many visible details differ."""
+    """Count the visible details that differ."""
     return sum(
         (
             first.rack != second.rack,

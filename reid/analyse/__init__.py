@@ -1,1 +1,1 @@
-"""Taking a network apart: the paper's figures and tables on one's own weights, pictures as PNG and numbers as CSV."""
+"""Analyses of trained networks: the paper's figures (PNG) and tables (CSV) for your own weights."""

@@ -1,4 +1,4 @@
-"""Take a network apart: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep,hours} ...`."""
+"""Analyse trained networks: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep,hours} ...`."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def _saliency(arguments: argparse.Namespace) -> None:
     found = [pair_saliency(model, query, gallery) for model in models]
     save_figure(draw_saliency(query, gallery, names, found), arguments.output / "saliency.png")
     rows = [
-        {"weights": name, "picture": picture, "row": row, "column": column, "saliency": float(values[row, column])}
+        {"weights": name, "image": image, "row": row, "column": column, "saliency": float(values[row, column])}
         for name, saliency in zip(names, found, strict=True)
-        for picture, values in (("query", saliency.query), ("gallery", saliency.gallery))
+        for image, values in (("query", saliency.query), ("gallery", saliency.gallery))
         for row, column in np.ndindex(*values.shape)
     ]
     save_table(rows, arguments.output / "saliency.csv")
@@ -80,7 +80,7 @@ def _distances(arguments: argparse.Namespace) -> None:
 
 def _curves(arguments: argparse.Namespace) -> None:
     if arguments.smooth < 1:
-        raise InputError(f"--smooth {arguments.smooth}: must be at least 1, which changes nothing")
+        raise InputError(f"--smooth {arguments.smooth}: must be at least 1 (no smoothing)")
     names = short_names(arguments.runs)
     curves = [read_curves(run) for run in arguments.runs]
     save_figure(draw_curves(names, curves, arguments.smooth), arguments.output / "curves.png")
@@ -181,12 +181,12 @@ def _print(rows: Sequence[dict[str, str | float]] | Sequence[dict[str, object]])
         table.add_row(*map(_shown, row.values()))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 160  # a file or a pipe has room
+        console.width = 160  # do not wrap in files and pipes
     console.print(table)
 
 
 def _shown(value: object) -> str:
-    """For a table: four digits, nothing for what was not measured."""
+    """Format a table cell: four significant digits, empty for NaN."""
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.4g}"
     return str(value)
@@ -196,63 +196,91 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reid.analyse", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    saliency = commands.add_parser("saliency", help="Figure 6: what the similarity of two pictures depends on")
-    saliency.add_argument("--weights", nargs="+", required=True, help="checkpoints or names, shown side by side")
-    saliency.add_argument("--query", type=Path, required=True, help="a picture")
-    saliency.add_argument("--gallery", type=Path, required=True, help="a picture")
+    saliency = commands.add_parser("saliency", help="Figure 6: saliency of the similarity of two images")
+    saliency.add_argument(
+        "--weights", nargs="+", required=True, help="checkpoints or names of shipped extractors, shown side by side"
+    )
+    saliency.add_argument("--query", type=Path, required=True, help="query image")
+    saliency.add_argument("--gallery", type=Path, required=True, help="gallery image")
     saliency.add_argument("--device", default="auto")
     saliency.set_defaults(run=_saliency)
 
-    distances = commands.add_parser("distances", help="Figure 4: distances of pairs; changes are against the first")
+    distances = commands.add_parser(
+        "distances", help="Figure 4: distances of positive and negative pairs, relative to the first network"
+    )
     distances.add_argument("--weights", nargs="+", required=True)
     add_data_arguments(distances)
     add_extractor_arguments(distances)
     distances.set_defaults(run=_distances)
 
-    curves = commands.add_parser("curves", help="Figure 5: losses over training")
-    curves.add_argument("--runs", nargs="+", type=Path, required=True, help="folders of training runs")
-    curves.add_argument("--smooth", type=int, default=1, help="logged rows to average over in the picture")
+    curves = commands.add_parser("curves", help="Figure 5: losses during training")
+    curves.add_argument("--runs", nargs="+", type=Path, required=True, help="training run folders")
+    curves.add_argument(
+        "--smooth", type=int, default=1, help="window of the moving average in the plot, in logged rows"
+    )
     curves.set_defaults(run=_curves)
 
-    efficiency = commands.add_parser("efficiency", help="Figure 7, Table 5: cost on this device against accuracy")
+    efficiency = commands.add_parser("efficiency", help="Figure 7, Table 5: cost on this device versus accuracy")
     efficiency.add_argument("--weights", nargs="+", default=[], help="checkpoints (.safetensors) or names")
-    efficiency.add_argument("--backbone", nargs="+", default=[], help="networks without trained weights")
     efficiency.add_argument(
-        "--image-size", nargs=2, type=int, default=[256, 256], metavar=("H", "W"), help="of --backbone"
+        "--backbone", nargs="+", default=[], help="architectures to measure without trained weights"
     )
     efficiency.add_argument(
-        "--figures", nargs="+", default=[], metavar="NAME=FILE", help="accuracy from reid.evaluate --output"
+        "--image-size", nargs=2, type=int, default=[256, 256], metavar=("H", "W"), help="input size for --backbone"
     )
-    efficiency.add_argument("--published", action="store_true", help="add the paper's rows (RTX 2080)")
-    efficiency.add_argument("--seconds", type=float, default=2.0, help="of measurement for each batch size")
+    efficiency.add_argument(
+        "--figures",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="accuracy of a network from a JSON of reid.evaluate --output",
+    )
+    efficiency.add_argument("--published", action="store_true", help="add the values published in the paper (RTX 2080)")
+    efficiency.add_argument("--seconds", type=float, default=2.0, help="measurement time per batch size")
     add_extractor_arguments(efficiency)
     efficiency.set_defaults(run=_efficiency)
 
-    sweep = commands.add_parser("sweep", help="Figure 8, Table 6: one setting varied")
+    sweep = commands.add_parser("sweep", help="Figure 8, Table 6: vary one setting")
     sweep.add_argument(
-        "--results", nargs="+", action="append", default=[], metavar=("LABEL", "FILE"), help="collect evaluated runs"
+        "--results",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("LABEL", "FILE"),
+        help="a point from evaluated runs",
     )
     sweep.add_argument(
-        "--point", nargs="+", action="append", default=[], metavar=("LABEL", "KEY=VALUE"), help="train and evaluate"
+        "--point",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("LABEL", "KEY=VALUE"),
+        help="a point to train and evaluate",
     )
-    sweep.add_argument("--config", nargs="+", type=Path, help="training configuration that the points change")
-    sweep.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of all points")
+    sweep.add_argument("--config", nargs="+", type=Path, help="training configuration that the points modify")
+    sweep.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting for all points"
+    )
     sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
-    sweep.add_argument("--title", default="", help="what is varied")
+    sweep.add_argument("--title", default="", help="name of the varied setting")
     add_data_arguments(sweep, required=False)
     add_extractor_arguments(sweep)
     sweep.set_defaults(run=_sweep)
 
-    hours = commands.add_parser("hours", help="operations of training runs, and hours at an assumed speed")
-    hours.add_argument("--config", nargs="+", type=Path, required=True, help="training configurations, a row each")
-    hours.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of all of them")
-    hours.add_argument("--images", type=int, default=0, help="training pictures; 0: as published")
-    hours.add_argument("--peak-tflops", type=float, default=312.0, help="of the GPU in bfloat16 (A100: 312)")
-    hours.add_argument("--utilisation", type=float, default=0.3, help="share of the peak that is sustained")
+    hours = commands.add_parser(
+        "hours", help="compute budget of training runs: operations, and hours at an assumed speed"
+    )
+    hours.add_argument("--config", nargs="+", type=Path, required=True, help="training configurations, one row each")
+    hours.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting for all of them"
+    )
+    hours.add_argument("--images", type=int, default=0, help="number of training images; 0: as published")
+    hours.add_argument("--peak-tflops", type=float, default=312.0, help="peak of the GPU in bfloat16 (A100: 312)")
+    hours.add_argument("--utilisation", type=float, default=0.3, help="sustained fraction of the peak")
     hours.set_defaults(run=_hours)
 
     for command in commands.choices.values():
-        command.add_argument("--output", type=Path, required=True, help="folder for the PNG and CSV files")
+        command.add_argument("--output", type=Path, required=True, help="output folder for PNG and CSV files")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""How long a training will take: its floating-point operations, counted, over what a device sustains, assumed."""
+"""Compute budget of a training run: its counted operations divided by an assumed sustained speed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _FORWARD_AND_BACKWARD = 3
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Of one training run.
+    """Compute budget of one training run.
 
     Attributes:
-        inference_gflop: of one picture's forward pass; a multiplication and an addition count as two.
-        image_gflop: of all passes of student and teacher over one picture's views in one step.
-        steps: in the run.
-        total_pflop: of the run, in 10^15 operations.
+        inference_gflop: forward pass of one image; a multiply-add counts as two operations.
+        image_gflop: all forward and backward passes over one image's views in one step.
+        steps: number of steps.
+        total_pflop: whole run, in 10^15 operations.
     """
 
     inference_gflop: float
@@ -35,19 +35,19 @@ class Budget:
     total_pflop: float
 
     def hours(self, peak_tflops: float, utilisation: float) -> float:
-        """At a device's peak and the share of it that is sustained. An estimate: data loading may be slower."""
+        """Estimate the hours from a device's peak and the sustained fraction of it. Data loading may be slower."""
         return self.total_pflop * 1e3 / (peak_tflops * utilisation) / 3600
 
 
 def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
-    """Count what a training computes. Heads and the optimiser are left out: they are a few per cent.
+    """Count the operations of a training run. Heads and optimiser, a few per cent, are neglected.
 
     Args:
-        settings: of the run; its backbone is built without memory, nothing is computed.
-        images: training pictures, which decide the steps an epoch; 0: as many as the data set is published with.
+        settings: settings of the run; the backbone is built on the meta device, nothing is computed.
+        images: number of training images, which determines the steps per epoch; 0: the published number.
 
     Raises:
-        InputError: `images` is 0 and the data set is a person's own.
+        InputError: `images` is 0 and the data set is not a published one.
     """
     images = images or PUBLISHED_TRAINING_IMAGES.get(settings.data.name, 0)
     if not images:
@@ -66,8 +66,8 @@ def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
 
 @cache
 def forward_flop(config: ModelConfig, size: tuple[int, int]) -> float:
-    """Floating-point operations of one picture's forward pass, a multiplication and an addition counted as two."""
+    """Count the floating-point operations of the forward pass of one image (a multiply-add counts as two)."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        # Pooling costs next to nothing, and GeM's float32 island knows no device without memory.
+        # Pooling is negligible, and GeM's autocast block does not support the meta device.
         ReidModel(config.model_copy(update={"pooling": "avg"})).eval()(torch.empty(1, 3, *size))
     return float(counter.get_total_flops())

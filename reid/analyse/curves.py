@@ -1,4 +1,4 @@
-"""Figure 5: the losses over a training run."""
+"""Figure 5: losses during training."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ LOSSES = {
 
 
 def read_curves(run: Path) -> dict[str, npt.NDArray[np.float64]]:
-    """`step`, `epoch` and the three losses of a run, (n,) each, from its `log.csv`.
+    """Read `step`, `epoch` and the three losses of a run, (n,) each, from its `log.csv`.
 
     Raises:
-        InputError: no log, or one without rows of losses.
+        InputError: the log is missing or contains no losses.
     """
     path = run / "log.csv" if run.is_dir() else run
     if not path.is_file():
-        raise InputError(f"{path}: no such log; give the folder of a training run")
+        raise InputError(f"{path}: log not found; give the folder of a training run")
     rows = [row for row in read_log(path) if row.get("classification")]
     columns = ("step", "epoch", *LOSSES)
     if not rows or any(column not in rows[0] for column in columns):
-        raise InputError(f"{path}: no losses in it; a training log has the columns {', '.join(columns)}")
+        raise InputError(f"{path}: contains no losses; a training log has the columns {', '.join(columns)}")
     return {column: np.array([float(row[column] or "nan") for row in rows]) for column in columns}
 
 
 def smooth(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    """The mean of up to `window` values before and including each; 1 changes nothing."""
+    """Trailing moving average over up to `window` values; 1 leaves the values unchanged."""
     sums = np.concatenate(([0.0], np.cumsum(values)))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)
@@ -47,7 +47,7 @@ def smooth(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float
 def curve_rows(
     names: Sequence[str], curves: Sequence[dict[str, npt.NDArray[np.float64]]]
 ) -> list[dict[str, str | float]]:
-    """One row a run and logged step."""
+    """Return one row per run and logged step."""
     return [
         {"run": name, **{column: float(values[row]) for column, values in curve.items()}}
         for name, curve in zip(names, curves, strict=True)
@@ -56,7 +56,7 @@ def curve_rows(
 
 
 def draw_curves(names: Sequence[str], curves: Sequence[dict[str, npt.NDArray[np.float64]]], window: int = 1) -> Figure:
-    """One panel a loss, one line a run; a loss that a run does not have (0 throughout) is left out."""
+    """Plot one panel per loss and one line per run; losses that are 0 throughout are omitted."""
     figure = Figure(figsize=(12, 3.4))
     for axis, (column, title) in zip(figure.subplots(1, len(LOSSES)), LOSSES.items(), strict=True):
         for number, (name, curve) in enumerate(zip(names, curves, strict=True)):

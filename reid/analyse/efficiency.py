@@ -1,4 +1,4 @@
-"""Figure 7 and Table 5: what a vector costs, measured on this device, against what it is worth."""
+"""Figure 7 and Table 5: cost of feature extraction, measured on this device, versus accuracy."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _REPEATS = (3, 200)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one network costs on one device.
+    """Inference cost of one network on one device.
 
     Attributes:
         method: the network's name.
-        source: where the row was measured.
-        parameters: of the deployed network, in millions.
-        dims: length of a vector.
-        ms_batch1: milliseconds an image, one image at a time.
-        ms_batch32: milliseconds an image, 32 at a time.
-        memory_mb_batch1: peak memory of weights and activations in MB, one image at a time: on a GPU as allocated by
-            PyTorch, on the CPU the growth of the process's resident memory from before the network is loaded.
-        memory_mb_batch32: the same, 32 at a time.
-        mean_average_precision: of the method, in per cent; NaN where not given.
-        data: the data set that the mAP is of.
+        source: device of the measurement.
+        parameters: parameters of the deployed network in millions.
+        dims: length of a feature vector.
+        ms_batch1: milliseconds per image at batch size 1.
+        ms_batch32: milliseconds per image at batch size 32.
+        memory_mb_batch1: peak memory of weights and activations in MB at batch size 1: on a GPU as allocated by
+            PyTorch, on the CPU the growth of the resident set since before the network was loaded.
+        memory_mb_batch32: the same at batch size 32.
+        mean_average_precision: mAP in per cent, NaN if not given.
+        data: data set of the mAP.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Cost:
     data: str = ""
 
     def as_row(self) -> dict[str, str | float]:
-        """For CSV: the attributes by their names, the accuracy as `mAP`."""
+        """The attributes by name for CSV, with the accuracy as `mAP`."""
         row = dataclasses.asdict(self)
         return {("mAP" if key == "mean_average_precision" else key): value for key, value in row.items()}
 
@@ -79,17 +79,17 @@ PUBLISHED = (
     _published("HRCN", 83.1, 55.4, 3584, 10.84, 260),
     _published("SSBVER", 82.1, 23.5, 2048, 4.55, 122),
 )
-"""Table 5 of the paper. Times on another device compare among themselves only."""
+"""Table 5 of the paper. Its times are not comparable with those of other devices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What to measure: a checkpoint, or a backbone with the weights that it starts with (the cost is the same).
+    """What to measure: a checkpoint, or an untrained backbone (the cost is the same).
 
     Attributes:
-        weights: a file or a name in `weights/`; empty for a backbone.
-        backbone: its name; empty for a checkpoint.
-        image_size: height and width, of a backbone.
+        weights: a file or the name of a shipped checkpoint; empty for a backbone.
+        backbone: name of the backbone; empty for a checkpoint.
+        image_size: height and width in pixels, for a backbone.
     """
 
     weights: str = ""
@@ -100,18 +100,18 @@ class Subject:
 def measure(
     subject: Subject, name: str, device: str = "auto", precision: str = "auto", threads: int = 0, seconds: float = 2.0
 ) -> Cost:
-    """Measure one network in a process of its own, so that no other network's memory is counted.
+    """Measure one network in a separate process, so that the memory of other networks is not counted.
 
     Args:
         subject: what to measure.
-        name: the row's name.
+        name: name of the row.
         device: as in `Extractor.load`.
         precision: as in `Extractor.load`.
-        threads: CPU threads, 0 for all.
-        seconds: time that each batch size is repeated for (at least 3 times, at most 200); times are medians.
+        threads: CPU threads, 0 for all cores.
+        seconds: measurement time per batch size (at least 3 and at most 200 repetitions); the median is reported.
 
     Raises:
-        InputError: no such weights, backbone or device.
+        InputError: unknown weights, backbone or device.
     """
     device = choose_device(device)
     model = (
@@ -123,7 +123,7 @@ def measure(
     )
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     with tempfile.TemporaryDirectory() as folder:
-        # What is deployed is made here: making it takes memory that running it does not.
+        # Convert here: the conversion takes memory that inference does not.
         path = Path(folder) / ("network.xml" if device == "cpu" else "network.safetensors")
         if device == "cpu":
             save_openvino(to_openvino(model), path)
@@ -137,7 +137,7 @@ def measure(
 def _measure_here(
     path: Path, device: str, precision: str, threads: int, seconds: float
 ) -> tuple[list[float], list[float], str]:
-    """Milliseconds an image and peak memory in MB for each batch size, and where that was."""
+    """Measure milliseconds per image and peak memory in MB for each batch size; also return the device."""
     before = _peak_memory(device)
     extractor = Extractor.load(path, device, precision=precision, threads=threads, batch=max(BATCHES))
     times, memory = [], []
@@ -148,7 +148,7 @@ def _measure_here(
         taken: list[float] = []
         while len(taken) < _REPEATS[0] or (sum(taken) < seconds and len(taken) < _REPEATS[1]):
             start = time.perf_counter()
-            extractor.embed_prepared(images)  # its result is on the CPU: a GPU has finished
+            extractor.embed_prepared(images)  # returns after the GPU has finished
             taken.append(time.perf_counter() - start)
         times.append(1e3 * statistics.median(taken) / batch)
         memory.append(_peak_memory(device) - before)
@@ -157,25 +157,25 @@ def _measure_here(
 
 
 def _peak_memory(device: str) -> float:
-    """MB that this process has had at most: on a GPU, or resident."""
+    """Peak memory of this process in MB: allocated on the GPU, or resident."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage gives here begins with the peak of the process that started this one
+    if status.is_file():  # getrusage would include the peak inherited from the parent process
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def with_accuracy(costs: Sequence[Cost], accuracies: Mapping[str, tuple[str, float]]) -> list[Cost]:
-    """The costs with each method's data set and mAP (a fraction), by name, filled in.
+    """Fill in data set and mAP (given as a fraction) of each method by name.
 
     Raises:
-        InputError: a name that is not among the costs.
+        InputError: a name is not among the costs.
     """
     unknown = accuracies.keys() - {cost.method for cost in costs}
     if unknown:
-        raise InputError(f"--figures {sorted(unknown)[0]}: no such network is measured")
+        raise InputError(f"--figures {sorted(unknown)[0]}: no network of that name is measured")
     return [
         dataclasses.replace(c, data=accuracies[c.method][0], mean_average_precision=100 * accuracies[c.method][1])
         if c.method in accuracies
@@ -185,7 +185,7 @@ def with_accuracy(costs: Sequence[Cost], accuracies: Mapping[str, tuple[str, flo
 
 
 def draw_efficiency(costs: Sequence[Cost]) -> Figure:
-    """Four panels, a bar a method: time an image, parameters, memory, length; mAP, where given, above the bars."""
+    """Plot four panels with one bar per method: time per image, parameters, memory, dimensions; mAP above the bars."""
     figure = Figure(figsize=(3 + 1.3 * len(costs), 7))
     names = [cost.method for cost in costs]
     measured = ["tab:gray" if cost.source.startswith("paper") else "tab:blue" for cost in costs]
@@ -206,6 +206,6 @@ def draw_efficiency(costs: Sequence[Cost]) -> Figure:
         axis.set_xticks(range(len(costs)), names, rotation=30, ha="right", fontsize=8)
         axis.set_title(title, fontsize=9)
         axis.margins(y=0.3)
-    figure.suptitle("blue: measured here; grey: the paper's, on an RTX 2080" if "tab:gray" in measured else "")
+    figure.suptitle("blue: measured here; grey: published, on an RTX 2080" if "tab:gray" in measured else "")
     figure.tight_layout()
     return figure

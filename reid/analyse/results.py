@@ -1,4 +1,4 @@
-"""Files that an analysis leaves: pictures and tables, each complete or absent."""
+"""Writing the figures and tables of an analysis."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DOTS_PER_INCH = 150
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
+    """Write a figure as PNG, atomically."""
     with atomic(path) as aside:
         figure.savefig(aside, dpi=DOTS_PER_INCH, format="png", bbox_inches="tight")
 
 
 def save_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as CSV; the columns are the keys of the first row. Floats keep six digits."""
+    """Write rows as CSV, atomically; columns are the keys of the first row, floats have six significant digits."""
     with atomic(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
@@ -32,11 +32,11 @@ def save_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def short_names(paths: Sequence[str | Path]) -> list[str]:
-    """What tells paths apart in a legend: the stem; the folder of a training run's `model.safetensors`; both where
-    those are equal.
+    """Short labels for paths: the stem, or the folder name for a training run's `model.safetensors`; folder and name if
+    those are not unique.
 
     Raises:
-        InputError: a path is named twice.
+        InputError: a path is given twice.
     """
     names = []
     for path in map(Path, paths):
@@ -46,5 +46,5 @@ def short_names(paths: Sequence[str | Path]) -> list[str]:
         names = [f"{Path(path).resolve().parent.name}/{Path(path).name}" for path in paths]
     if len(set(names)) < len(names):
         given = ", ".join(map(str, paths))
-        raise InputError(f"{given}: two of these have the same name; rename a folder or leave one out")
+        raise InputError(f"{given}: two of these have the same name; rename a folder or omit one")
     return names

@@ -1,4 +1,4 @@
-"""Figure 6: which pixels of a pair of pictures the similarity depends on (equation 6)."""
+"""Figure 6: saliency of the similarity of two images (equation 6)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from matplotlib.figure import Figure
 from torch.nn import functional as F
 
 from common.errors import InputError
-from reid.images import Picture
+from reid.images import RgbImage
 from reid.models import ReidModel, normalise
 from reid.views import resize
 
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """Of one pair and one network.
+    """Saliency of one pair of images for one network.
 
     Attributes:
-        similarity: dot product of the two vectors of length 1.
-        query: (h, w) float32, at the network's input resolution: over the channels, the largest absolute derivative of
-            the similarity by a pixel's value in 0..255.
-        gallery: (h, w) float32, the same for the gallery picture.
+        similarity: dot product of the two unit vectors.
+        query: (h, w) float32 at the network's input resolution: absolute derivative of the similarity with respect to
+            the pixel value (0..255), maximum over the channels.
+        gallery: (h, w) float32, the same for the gallery image.
     """
 
     similarity: float
@@ -33,25 +33,25 @@ class Saliency:
     gallery: npt.NDArray[np.float32]
 
 
-def pair_saliency(model: ReidModel, query: Picture, gallery: Picture) -> Saliency:
+def pair_saliency(model: ReidModel, query: RgbImage, gallery: RgbImage) -> Saliency:
     """m_q = grad_{I_q} f(I_q) . f(I_g) and m_g = grad_{I_g} f(I_q) . f(I_g), equation 6 of the paper.
 
-    Gradients at the input, not Grad-CAM: nothing is up-sampled.
+    These are gradients at the input, not Grad-CAM: nothing is upsampled.
 
     Args:
-        model: f is its L2-normalised embedding; left in evaluation mode.
+        model: f is its L2-normalised embedding; put into evaluation mode.
         query: (h, w, 3) uint8 RGB of any size; resized to the network's input.
-        gallery: likewise, another picture.
+        gallery: likewise; a different image.
 
     Raises:
-        InputError: both are the same picture: no change of a pixel makes two equal vectors more similar, so that the
-            gradient is zero and what is drawn of it would be rounding errors.
+        InputError: the images are identical: the similarity is then at its maximum, and its gradient would be nothing
+            but rounding errors.
     """
     model.eval()
     device = next(model.parameters()).device
-    pair = np.stack([resize(picture, model.config.image_size) for picture in (query, gallery)])
+    pair = np.stack([resize(image, model.config.image_size) for image in (query, gallery)])
     if np.array_equal(pair[0], pair[1]):
-        raise InputError("--query and --gallery show the same picture, whose saliency is zero; give two pictures")
+        raise InputError("--query and --gallery are identical, so the saliency is zero; give two different images")
     images = torch.from_numpy(pair).permute(0, 3, 1, 2).float().to(device).requires_grad_()
     vectors = F.normalize(model.embed(normalise(images, model.config)), dim=1)
     similarity = (vectors[0] * vectors[1]).sum()
@@ -61,13 +61,13 @@ def pair_saliency(model: ReidModel, query: Picture, gallery: Picture) -> Salienc
 
 
 def draw_saliency(
-    query: Picture, gallery: Picture, names: Sequence[str], found: Sequence[Saliency], percentile: float = 99.5
+    query: RgbImage, gallery: RgbImage, names: Sequence[str], found: Sequence[Saliency], percentile: float = 99.5
 ) -> Figure:
-    """The two pictures, then one column a network: m_q above m_g, each brightened to its own `percentile`."""
+    """Plot the two images, then m_q above m_g in one column per network, each scaled to its `percentile`."""
     figure = Figure(figsize=(2.6 * (len(names) + 1), 5.4))
     grid = figure.subplots(2, len(names) + 1, squeeze=False)
-    for row, (label, picture) in enumerate((("query", query), ("gallery", gallery))):
-        grid[row][0].imshow(resize(picture, found[0].query.shape))
+    for row, (label, image) in enumerate((("query", query), ("gallery", gallery))):
+        grid[row][0].imshow(resize(image, found[0].query.shape))
         grid[row][0].set_title(label)
     for column, (name, saliency) in enumerate(zip(names, found, strict=True), start=1):
         for row, (symbol, values) in enumerate((("m_q", saliency.query), ("m_g", saliency.gallery))):

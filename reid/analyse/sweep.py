@@ -1,4 +1,4 @@
-"""Figure 8 and Table 6: one setting varied, everything else equal; runs that are there are not run again."""
+"""Figure 8 and Table 6: vary one setting and keep all others; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FIGURES = ("mAP", "cmc1", "cmc5")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of what is varied.
+    """One value of the varied setting.
 
     Attributes:
-        label: the value, a number (then it is the horizontal axis) or a word.
-        results: JSON files that `python -m reid.evaluate --output` wrote, one a seed.
+        label: the value; a number (plotted on the horizontal axis) or a word.
+        results: JSON files written by `python -m reid.evaluate --output`, one per seed.
     """
 
     label: str
@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A value of what is varied, still to be trained.
+    """A value of the varied setting that is still to be trained.
 
     Attributes:
         label: as in `Point`.
@@ -48,18 +48,18 @@ def run_sweep(
     train: Callable[[Sequence[str], Path], Path],
     evaluate: Callable[[Path, Path], None],
 ) -> list[Point]:
-    """Train and evaluate every variation with every seed; what a stopped sweep finished is kept.
+    """Train and evaluate every variation with every seed, skipping runs that are already finished.
 
     Args:
-        variations: the values.
-        seeds: each variation is trained once with each.
-        output: each run gets the folder `<label>-seed<seed>` in it.
-        train: takes `key=value` overrides and the run's folder, returns the weights; resumes a started run.
-        evaluate: takes weights and the JSON file to write.
+        variations: values of the setting.
+        seeds: each variation is trained once per seed.
+        output: parent folder of the run folders `<label>-seed<seed>`.
+        train: called with `key=value` overrides and the run's folder; returns the weights; resumes a started run.
+        evaluate: called with the weights and the JSON file to write.
     """
     labels = [variation.label for variation in variations]
     if len(set(labels)) < len(labels):
-        raise InputError(f"--point: two points have the same label; given are {', '.join(labels)}")
+        raise InputError(f"--point: labels must be unique, but are {', '.join(labels)}")
     points = []
     for variation in variations:
         results = []
@@ -74,10 +74,10 @@ def run_sweep(
 
 
 def read_points(points: Sequence[Point]) -> list[dict[str, str | float]]:
-    """One row a point: label, data set, number of runs, mean and deviation over them of mAP, CMC@1, CMC@5, in per cent.
+    """Return one row per point: label, data set, number of runs, mean and deviation of the metrics in per cent.
 
     Raises:
-        InputError: a file that is missing or is no result of `reid.evaluate`.
+        InputError: a file is missing or not a result of `reid.evaluate`.
     """
     rows: list[dict[str, str | float]] = []
     for point in points:
@@ -93,7 +93,7 @@ def read_points(points: Sequence[Point]) -> list[dict[str, str | float]]:
 
 
 def draw_sweep(rows: Sequence[dict[str, str | float]], title: str) -> Figure:
-    """mAP over the labels: a line where they are numbers, else bars of mAP and CMC; with deviations."""
+    """Plot mAP over numeric labels as a line, else mAP and CMC as bars, with standard deviations."""
     figure = Figure(figsize=(6, 3.6))
     axis = figure.subplots()
     axis.set_title(", ".join(dict.fromkeys(str(row["data"]) for row in rows)))

@@ -1,4 +1,4 @@
-"""Backbones by name: this project's ResNets and every timm model."""
+"""Backbones by name: this project's ResNets and all timm models."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BACKBONES: dict[str, Callable[[ModelConfig], nn.Module]] = dict.fromkeys(RESNETS
 
 
 def build_backbone(config: ModelConfig) -> nn.Module:
-    """The backbone that `config` names, with random weights.
+    """Build the backbone that `config` names, with random weights.
 
     Returns:
-        A module with an attribute `dims` that maps images (n, 3, h, w) to feature maps (n, dims, h', w') or, where
-        timm's network pools by itself, to vectors (n, dims).
+        A module with an attribute `dims` that maps images (n, 3, h, w) to feature maps (n, dims, h', w') or, if the
+        timm model includes pooling, to vectors (n, dims).
 
     Raises:
-        InputError: no network has that name; the line gives the nearest ones.
+        InputError: unknown name; the message gives the closest names.
     """
     if config.backbone in BACKBONES:
         return BACKBONES[config.backbone](config)

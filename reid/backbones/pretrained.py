@@ -1,11 +1,13 @@
-"""Starting weights of a backbone: ImageNet's from the internet, or a file."""
+"""Initial weights of a backbone: ImageNet's from the internet, or a checkpoint file of this or another project."""
 
 from __future__ import annotations
 
+import re
 import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError  # only its name: how torch refuses a file that holds more than tensors
+from pickle import UnpicklingError  # only its name: torch raises it for files that hold more than tensors
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -26,20 +28,36 @@ IBN_FILES = {
 """The published IBN-a weights (IBN-Net, release v1.0)."""
 
 _CLASSIFIERS = ("fc.", "head.fc.", "head.weight", "head.bias", "classifier.")
-_PREFIXES = ("module.", "state_dict.", "model.", "network.", "backbone.")
+# Counters and tables that a network computes from its own size are not weights.
+_COMPUTED = ("num_batches_tracked", "attn_mask", "relative_position_index")
+# The averaged network of a self-supervised or averaged training is the one to use, its student is not.
+_TEACHER = re.compile(r"teacher|ema|momentum|swa|averag", re.IGNORECASE)
+_STUDENT = re.compile(r"student", re.IGNORECASE)
+# Globals that checkpoints of the old (pre-zip) format may contain; newer files are searched for theirs.
+_OLD_FORMAT_GLOBALS = (
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "argparse.Namespace",
+)
 
 
 def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
-    """Fill `backbone` with starting weights.
+    """Initialise `backbone` with pretrained weights.
 
     Args:
-        backbone: what `build_backbone` made.
-        name: its name, which decides where ImageNet weights come from.
-        source: `none` (leave it random), `imagenet`, or the path of a file: safetensors, or a PyTorch state dict with
-            the names of torchvision, IBN-Net or timm. A classifier in the file is left out.
+        backbone: a network made by `build_backbone`.
+        name: its name, which determines the source of ImageNet weights.
+        source: `none` (leave it random), `imagenet`, or a file: safetensors or a PyTorch checkpoint whose tensors have
+            the names of torchvision, IBN-Net or timm under any prefix (`module.`, `backbone.`, `base.`, `_orig_mod.`,
+            `teacher.backbone.`, ...). A teacher or moving average takes precedence; classifiers are ignored.
 
     Raises:
-        InputError: no such file, it cannot be fetched or read, or it is of another network (the line names tensors).
+        InputError: the file is missing or unreadable, the weights cannot be downloaded, or they belong to a different
+            network (the message names tensors and the prefixes found).
     """
     if source == "none":
         return
@@ -47,39 +65,77 @@ def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
         weights = _fetch_imagenet(backbone, name)
     else:
         weights = read_weights(Path(source).expanduser())
-    _fill(backbone, _strip(weights), source)
+    fill_backbone(backbone, weights, f"pretrained: {source}")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a .safetensors file or of a PyTorch state dict; runs no code from the file.
+    """Read all tensors of a .safetensors file or a PyTorch checkpoint; executes no code from the file.
+
+    Nested dictionaries are flattened: `{"teacher": {"conv1.weight": ...}}` gives `teacher.conv1.weight`. Objects of
+    other types (NumPy scalars, argument namespaces, optimisers) are skipped.
 
     Raises:
-        InputError: the file is missing, damaged, or holds something else than tensors by name.
+        InputError: the file is missing, damaged, or contains no named tensors.
     """
     if not path.is_file():
         raise path_not_found(path, "weights file")
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _load_inert(path)
     except UnpicklingError as error:
-        raise InputError(f"{path}: damaged, or holds more than tensors; save its state dict as safetensors") from error
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged, or no weights file ({type(error).__name__}: {error!s:.100})") from error
-    if isinstance(content, Mapping):
-        for key in ("state_dict", "model"):
-            if isinstance(content.get(key), Mapping):
-                content = content[key]
-        tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-        if tensors:
-            return tensors
-    raise InputError(f"{path}: holds no tensors by name; save a model's state dict")
+        raise InputError(
+            f"{path}: damaged, or contains more than tensors; save its state dict as safetensors"
+        ) from error
+    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged, or not a weights file ({type(error).__name__}: {error!s:.100})") from error
+    tensors = dict(_flatten(content))
+    if not tensors:
+        raise InputError(f"{path}: contains no named tensors; save a model's state dict")
+    return tensors
+
+
+class _Inert:
+    """Stands in for objects of unknown types in a checkpoint: takes any arguments and content, and does nothing."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None: ...
+
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def append(self, value: Any) -> None: ...
+
+    def extend(self, values: Any) -> None: ...
+
+
+def _load_inert(path: Path) -> Any:
+    """Load a checkpoint with torch's restricted unpickler, replacing all types that it does not allow by `_Inert`."""
+    try:
+        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+    except (RuntimeError, ValueError):  # the format before torch 1.6
+        unknown = list(_OLD_FORMAT_GLOBALS)
+    with torch.serialization.safe_globals([(_Inert, name) for name in unknown]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _flatten(content: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, torch.Tensor]]:
+    if not isinstance(content, Mapping) or depth > 4:
+        return []
+    found: list[tuple[str, torch.Tensor]] = []
+    for key, value in content.items():
+        # An optimiser's state is keyed by numbers; names of parameters never are.
+        if isinstance(value, torch.Tensor) and isinstance(key, str):
+            found.append((f"{prefix}{key}", value))
+        elif isinstance(key, str) and "optim" not in key.lower():
+            found += _flatten(value, f"{prefix}{key}.", depth + 1)
+    return found
 
 
 def _fetch_imagenet(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
-    import timm  # here, for what it brings along: most runs do without
+    import timm  # slow to import, and most runs do not need it
 
-    mend = f"give a file with pretrained=PATH, or pretrained=none to start at random ({name})"
+    fix = f"give a file with pretrained=PATH, or pretrained=none to start from random weights ({name})"
     try:
         if isinstance(backbone, TimmBackbone):
             model = timm.create_model(ALIASES.get(name, name), pretrained=True, num_classes=0)
@@ -91,54 +147,129 @@ def _fetch_imagenet(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
             return dict(timm.create_model(name, pretrained=True).state_dict())
     except (OSError, urllib.error.URLError, RuntimeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"pretrained: ImageNet weights cannot be fetched ({reason:.100}); {mend}") from error
-    raise InputError(f"pretrained: nobody publishes ImageNet weights of {name}; {mend}")
+        raise InputError(f"pretrained: ImageNet weights cannot be fetched ({reason:.100}); {fix}") from error
+    raise InputError(f"pretrained: there are no published ImageNet weights of {name}; {fix}")
 
 
-def _strip(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Names without the prefixes of wrappers, and without a classifier."""
-    result = {}
-    for name, value in weights.items():
-        while (prefix := next((p for p in _PREFIXES if name.startswith(p)), None)) is not None:
-            name = name.removeprefix(prefix)
-        if not name.startswith(_CLASSIFIERS):
-            result[name] = value
-    return result
+def backbone_prefix(backbone: nn.Module, weights: Mapping[str, torch.Tensor]) -> str | None:
+    """The prefix under which `weights` contain all tensors of `backbone`; None if there is none.
+
+    Prefixes that name a teacher or a moving average take precedence, those of a student come last.
+    """
+    own = _own_tensors(_target(backbone))
+    complete = [prefix for prefix in _candidates(own, weights) if not any(_differences(own, weights, prefix))]
+    return min(complete, key=prefix_rank, default=None)
 
 
-def _fill(backbone: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> None:
-    target = backbone.network if isinstance(backbone, TimmBackbone) else backbone
+def fill_backbone(backbone: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> str:
+    """Copy the weights of a checkpoint into `backbone`.
+
+    Args:
+        backbone: a network made by `build_backbone`.
+        weights: tensors by name, as from `read_weights`.
+        source: what to name in errors.
+
+    Returns:
+        The prefix of the tensors that were used.
+
+    Raises:
+        InputError: the weights belong to a different network.
+    """
+    target = _target(backbone)
+    own = _own_tensors(target)
+    prefix = backbone_prefix(backbone, weights)
+    if prefix is None:
+        closest = min(_candidates(own, weights) or [""], key=lambda p: len(_differences(own, weights, p)[0]))
+        missing, reshaped = _differences(own, weights, closest)
+        shown = ", ".join((missing + reshaped)[:3])
+        raise InputError(
+            f"{source} belongs to another network: {len(missing)} of {len(own)} tensors missing, {len(reshaped)} of "
+            f"another shape ({shown}); its tensors begin with {prefixes(weights)}"
+        )
+    usable = {}
+    for name, like in own.items():
+        value = weights.get(prefix + name)
+        if value is not None:
+            value = _resize_position_embedding(value, like) if name.endswith("pos_embed") else value
+            if value.shape == like.shape:
+                usable[name] = value
+    target.load_state_dict(usable, strict=False)
+    return prefix
+
+
+def _target(backbone: nn.Module) -> nn.Module:
     if not isinstance(backbone, (ResNet, TimmBackbone)):
         raise TypeError(f"no rule for the weights of {type(backbone).__name__}")
+    target = backbone.network if isinstance(backbone, TimmBackbone) else backbone
     assert isinstance(target, nn.Module)
-    own = {k: v for k, v in target.state_dict().items() if not k.startswith(_CLASSIFIERS)}
-    fitted = {
-        name: _resize_position_embedding(value, own[name]) if name.endswith("pos_embed") and name in own else value
-        for name, value in weights.items()
-    }
-    # Counters of batches and tables that a network computes from its own size are no knowledge.
-    computed = ("num_batches_tracked", "attn_mask", "relative_position_index")
-    missing = [k for k in own if k not in fitted and not k.endswith(computed)]
-    other = [k for k, v in own.items() if k in fitted and fitted[k].shape != v.shape and not k.endswith(computed)]
-    if missing or other:
-        shown = ", ".join((missing + other)[:3])
-        raise InputError(
-            f"pretrained: {source} is of another network: {len(missing)} tensors missing, "
-            f"{len(other)} of another shape ({shown})"
+    return target
+
+
+def _own_tensors(target: nn.Module) -> dict[str, torch.Tensor]:
+    return {k: v for k, v in target.state_dict().items() if not k.startswith(_CLASSIFIERS)}
+
+
+def _candidates(own: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> list[str]:
+    """What precedes the name of the network's first matrix in the names of the checkpoint."""
+    anchor = next((name for name, value in own.items() if value.ndim > 1), next(iter(own)))
+    found = [name.removesuffix(anchor) for name in weights if name == anchor or name.endswith(f".{anchor}")]
+    return sorted(set(found))
+
+
+def _differences(
+    own: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], prefix: str
+) -> tuple[list[str], list[str]]:
+    """Names of the tensors that are missing under a prefix, and of those with another shape."""
+    missing, reshaped = [], []
+    for name, like in own.items():
+        if name.endswith(_COMPUTED):
+            continue
+        value = weights.get(prefix + name)
+        if value is None:
+            missing.append(name)
+        elif value.shape != like.shape and not (name.endswith("pos_embed") and _resizable(value, like)):
+            reshaped.append(name)
+    return missing, reshaped
+
+
+def prefix_rank(prefix: str) -> tuple[int, int, str]:
+    """Sort key of prefixes: a teacher's first, a student's last, else the shortest."""
+    kind = 0 if _TEACHER.search(prefix) else 2 if _STUDENT.search(prefix) else 1
+    return kind, len(prefix), prefix
+
+
+def prefixes(weights: Mapping[str, torch.Tensor], limit: int = 6) -> str:
+    """The beginnings of a checkpoint's names, with their numbers of tensors."""
+    groups: dict[str, list[str]] = {}
+    for name in weights:
+        groups.setdefault(name.split(".")[0], []).append(name)
+    shown = []
+    for names in sorted(groups.values(), key=len, reverse=True)[:limit]:
+        parts = [name.split(".")[:-1] for name in names]
+        common = next(
+            (i for i, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), min(map(len, parts))
         )
-    usable = {k: v for k, v in fitted.items() if k in own and own[k].shape == v.shape}
-    target.load_state_dict(usable, strict=False)
+        start = ".".join(parts[0][:common])
+        shown.append(f"{start}. ({len(names)})" if start else names[0])
+    return ", ".join(shown) + (", ..." if len(groups) > limit else "")
+
+
+def _resizable(value: torch.Tensor, like: torch.Tensor) -> bool:
+    return value.ndim == 3 and like.ndim == 3 and value.shape[2] == like.shape[2] and _grid(value)[1] == _grid(like)[1]
+
+
+def _grid(embedding: torch.Tensor) -> tuple[int, int]:
+    """Side of the square grid in a position embedding, and the number of tokens before it."""
+    side = int(embedding.shape[1] ** 0.5)
+    return side, embedding.shape[1] - side * side
 
 
 def _resize_position_embedding(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A ViT's (1, prefix + g*g, c) position embedding for another picture size; other shapes pass unchanged."""
-    if value.shape == like.shape or value.ndim != 3:
+    """Interpolate a ViT's (1, tokens + g*g, c) position embedding to another image size; others pass unchanged."""
+    if value.shape == like.shape or not _resizable(value, like):
         return value
-    old, new = int(value.shape[1] ** 0.5) ** 2, int(like.shape[1] ** 0.5) ** 2
-    prefix = value.shape[1] - old
-    if prefix != like.shape[1] - new:
-        return value
-    side, new_side = int(old**0.5), int(new**0.5)
-    grid = value[:, prefix:].reshape(1, side, side, -1).permute(0, 3, 1, 2).float()
+    (side, extra), (new_side, _) = _grid(value), _grid(like)
+    grid = value[:, extra:].reshape(1, side, side, -1).permute(0, 3, 1, 2).float()
     grid = nn.functional.interpolate(grid, (new_side, new_side), mode="bicubic", align_corners=False, antialias=True)
-    return torch.cat((value[:, :prefix], grid.permute(0, 2, 3, 1).reshape(1, new, -1).to(value.dtype)), dim=1)
+    flat = grid.permute(0, 2, 3, 1).reshape(1, new_side * new_side, -1)
+    return torch.cat((value[:, :extra], flat.to(value.dtype)), dim=1)

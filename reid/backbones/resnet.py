@@ -1,4 +1,4 @@
-"""ResNets as re-identification uses them: last stage without stride, instance-batch normalisation (IBN-a) as an option.
+"""ResNets for re-identification: last stage with stride 1, optional instance-batch normalisation (IBN-a).
 
 Parameter names are those of torchvision's ResNet and of the published IBN-Net files, so both load without renaming.
 """
@@ -12,17 +12,17 @@ import torch
 from torch import nn
 
 STAGE_STRIDES = (1, 2, 2)
-"""Strides of stages 1 to 3; the fourth is `last_stride`."""
+"""Strides of stages 1 to 3; that of the fourth is `last_stride`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResNetShape:
-    """What tells one ResNet of this project from another.
+    """Architecture of a ResNet.
 
     Attributes:
         blocks: residual blocks in each of the four stages.
-        width: channels of the stem and of stage 1's inner convolutions; doubles every stage.
-        bottleneck: three convolutions a block with a fourfold output (ResNet-50 and deeper), else two.
+        width: channels of the stem and of stage 1's inner convolutions; doubles with every stage.
+        bottleneck: three convolutions per block with four times the output channels (ResNet-50 and deeper), else two.
         ibn: IBN-a in stages 1 to 3.
     """
 
@@ -41,20 +41,20 @@ class InstanceBatchNorm(nn.Module):
     """IBN-a: instance norm on the first half of the channels, batch norm on the rest.
 
     X. Pan et al., "Two at Once: Enhancing Learning and Generalization Capacities via IBN-Net", ECCV 2018.
-    Shape (n, channels, h, w) in and out; an odd channel goes to the batch norm.
+    Shape (n, channels, h, w) in and out; with an odd number of channels, batch norm gets the extra one.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.instance_channels = channels // 2
-        # The names IN and BN are those of the published weights.
+        # IN and BN are the names in the published weights.
         self.IN = nn.InstanceNorm2d(self.instance_channels, affine=True)
         self.BN = nn.BatchNorm2d(channels - self.instance_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         instance, batch = x[:, : self.instance_channels], x[:, self.instance_channels :]
         if instance.shape[2] * instance.shape[3] == 1:
-            # A single pixel has no spread: instance norm leaves its shift (torch refuses to train on such a map).
+            # A single pixel has zero variance: instance norm returns its bias (torch refuses to train on such a map).
             instance = self.IN.bias.view(1, -1, 1, 1).to(instance.dtype) + 0.0 * instance
         else:
             instance = self.IN(instance)
@@ -96,7 +96,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Images (n, 3, h, w) to feature maps (n, dims, h/16, w/16) with `last_stride` 1, (n, dims, h/32, w/32) with 2."""
+    """Maps images (n, 3, h, w) to feature maps of stride 16 (`last_stride` 1) or 32 (`last_stride` 2)."""
 
     def __init__(self, shape: ResNetShape, last_stride: int = 1) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class ResNet(nn.Module):
 
 
 def initialise(modules: Iterable[nn.Module]) -> None:
-    """He initialisation of the convolutions (fan-out), ones and zeros for the norms."""
+    """Initialise convolutions after He et al. (fan-out), norms with ones and zeros."""
     for module in modules:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -146,4 +146,4 @@ RESNETS = {
     "resnet18_ibn_half": ResNetShape((2, 2, 2, 2), width=32, ibn=True),
     "resnet18_ibn_quarter": ResNetShape((2, 2, 2, 2), width=16, ibn=True),
 }
-"""This project's own ResNets by name. `half` and `quarter` scale the width: they are the ones for a CPU."""
+"""This project's own ResNets by name. `half` and `quarter` scale the width; they are fast enough for a CPU."""

@@ -1,4 +1,4 @@
-"""Any timm model as a backbone. Vision transformers and Swins take every size that their patches divide."""
+"""Any timm model as a backbone. Vision and Swin transformers take any size divisible by their patch size."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ ALIASES = {
     "swin_base": "swin_base_patch4_window7_224",
     "convnext_base": "convnext_base",
 }
-"""The paper's backbones that timm has."""
+"""The paper's backbones that are timm models."""
 
-# Transformers need to be told their picture's size and that others (local views) will come; networks without
-# position embeddings refuse such arguments. The first set that a model takes is used.
+# Transformers need to know the image size and that other sizes (local views) will follow; networks without position
+# embeddings reject such arguments. The first set of arguments that a model accepts is used.
 _SIZE_ARGUMENTS: tuple[tuple[str, ...], ...] = (("img_size", "dynamic_img_size"), ("img_size", "strict_img_size"), ())
 
 
 class TimmBackbone(nn.Module):
-    """Images (n, 3, h, w) to timm's own pooled features (n, dims), or to maps (n, dims, h', w') with `as_map`.
+    """Maps images (n, 3, h, w) to timm's pooled features (n, dims), or with `as_map` to maps (n, dims, h', w').
 
     Args:
-        name: a timm model or an alias of one.
+        name: a timm model or an alias.
         image_size: height and width of the global views.
-        pretrained: fetch ImageNet weights (timm's cache or the internet).
-        as_map: leave pooling to the caller; only for networks whose last features are a map.
+        pretrained: load ImageNet weights (from timm's cache or the internet).
+        as_map: return the feature map without pooling; only for networks that have one.
     """
 
     def __init__(self, name: str, image_size: tuple[int, int], pretrained: bool = False, as_map: bool = False) -> None:
@@ -39,31 +39,31 @@ class TimmBackbone(nn.Module):
         dims = self.network.num_features
         assert isinstance(dims, int)
         self.dims = dims
-        # NHWC maps (Swin) are turned; where the network pools by itself there is nothing to turn.
-        self.turn = as_map and getattr(self.network, "output_fmt", "NCHW") == "NHWC"
+        # NHWC maps (Swin) are permuted; pooled features need no permutation.
+        self.permute = as_map and getattr(self.network, "output_fmt", "NCHW") == "NHWC"
         self.as_map = as_map
         self.name = name
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         try:
             features: torch.Tensor = self.network(images)
-        except AssertionError as error:  # how timm refuses a size that its patches do not divide
+        except AssertionError as error:  # timm's error for a size that is not divisible by the patch size
             size = f"{images.shape[2]} x {images.shape[3]}"
             raise InputError(
-                f"model.backbone: {self.name} takes no pictures of {size} ({error}); change model.image_size or "
+                f"model.backbone: {self.name} does not accept images of {size} ({error}); change model.image_size or "
                 "views.local_size"
             ) from error
         if self.as_map and features.ndim != 4:
-            raise InputError(f"model.pooling: {self.name} gives no feature map; use avg, which is its own pooling")
-        return features.permute(0, 3, 1, 2) if self.turn else features
+            raise InputError(f"model.pooling: {self.name} has no feature map; use avg, its built-in pooling")
+        return features.permute(0, 3, 1, 2) if self.permute else features
 
 
 def _create(name: str, image_size: tuple[int, int], pretrained: bool, extra: dict[str, Any]) -> nn.Module:
-    import timm  # brings two seconds of other imports along, which most runs do not need
+    import timm  # takes two seconds to import, and most runs do not need it
 
     if not timm.is_model(name.split(".")[0]):
         known = [*RESNETS, *ALIASES, *timm.list_models()]
-        raise InputError(f"model.backbone: no network is called {name}{nearest(name, known)}")
+        raise InputError(f"model.backbone: unknown network {name}{nearest(name, known)}")
     values: dict[str, Any] = {"img_size": image_size, "dynamic_img_size": True, "strict_img_size": False}
     for keys in _SIZE_ARGUMENTS:
         arguments: dict[str, Any] = {key: values[key] for key in keys}
@@ -74,4 +74,4 @@ def _create(name: str, image_size: tuple[int, int], pretrained: bool, extra: dic
                 raise
             continue
         return model
-    raise AssertionError("the last set of arguments is empty: nothing in it can be refused")
+    raise AssertionError("unreachable: the last set of arguments is empty")

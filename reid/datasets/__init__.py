@@ -1,4 +1,4 @@
-"""Re-id data sets, each read as its makers distribute it: one file a data set, one function to load any of them."""
+"""Re-id data sets in their distributed layouts: one module per data set, one function to load any of them."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ PUBLISHED_TRAINING_IMAGES = {
 
 
 def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options: object) -> Dataset:
-    """Read a data set as distributed and check it.
+    """Read a data set in its distributed layout and check it.
 
     Args:
         name: `veri`, `vehicleid`, `veriwild`, `cityflow`, `vric`, `folder` or `csv`.
         root: its folder (for `csv` the file).
-        strict: make every deviation from the published data set an error instead of a note.
-        options: what the data set's own function takes: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
+        strict: turn every deviation from the published data set into an error instead of a note.
+        options: options of the data set's reader: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
             `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`), `also` (`veri`).
 
     Raises:
-        InputError: an unknown name or option, a missing file, a malformed list.
+        InputError: unknown name or option, missing file, or malformed list.
     """
     if name not in DATASETS:
         raise InputError(f"data set {name!r} is unknown{nearest(name, DATASETS, limit=len(DATASETS))}")
@@ -81,7 +81,7 @@ def dataset_options(name: str) -> dict[str, object]:
 
 
 def _require_kind(name: str, option: str, value: object, default: object) -> None:
-    """Refuse a value of another kind than the option's default, and a negative number."""
+    """Reject a value whose type differs from that of the option's default, and negative numbers."""
     if isinstance(default, bool) or isinstance(value, bool):
         right = isinstance(default, bool) and isinstance(value, bool)
     elif isinstance(default, int | float):

@@ -18,17 +18,17 @@ _SYNTHETIC = re.compile(r"^(\d{5})..(\d{3})")
 
 
 def load_cityflow(root: Path, *, holdout: float = 0.25, seed: int = 0, synthetic: bool = False) -> Dataset:
-    """Read CityFlowV2-ReID as distributed: `image_train/` with `train_label.xml` (gb2312).
+    """Read CityFlowV2-ReID in its distributed layout: `image_train/` with `train_label.xml` (gb2312).
 
-    The challenge does not publish the identities of `image_query` and `image_test`; the test is therefore made of
-    training identities that are held out, and its figures compare with no leader board.
+    The challenge does not publish the identities of `image_query` and `image_test`, so the test set consists of
+    held-out training identities; its metrics are not comparable with the leader board.
 
     Args:
         root: the folder that holds `image_train` and `train_label.xml` (`AIC21_Track2_ReID`).
-        holdout: fraction of the training identities that become the test; 0 trains on all of them.
-        seed: decides which.
-        synthetic: add the rendered vehicles of `sys_image_train/` (in `root`, or beside it in
-            `AIC21_Track2_ReID_Simulation`) to the training images, with identities and cameras of their own.
+        holdout: fraction of the training identities used as test set; 0 trains on all of them.
+        seed: seed of that choice.
+        synthetic: add the rendered vehicles of `sys_image_train/` (in `root`, or next to it in
+            `AIC21_Track2_ReID_Simulation`) to the training images, with separate identities and cameras.
     """
     labels = require(root, "train_label.xml", "CityFlowV2-ReID")
     folder = require(root, "image_train", "CityFlowV2-ReID")
@@ -61,7 +61,7 @@ def _read_synthetic(root: Path, real: ImageTable) -> ImageTable:
             raise InputError(f"{folder / name}: characters 1-5 must be the identity and 8-10 the camera")
     identity = np.array([int(m.group(1)) for m in matches if m], np.int64)
     camera = np.array([int(m.group(2)) for m in matches if m], np.int64)
-    # The rendered vehicles count their identities and cameras from 1 too: move them behind the real ones.
+    # Identities and cameras of the rendered vehicles start from 1, too: offset them past the real ones.
     return ImageTable.of(
         [str(folder / name) for name in names],
         identity + int(real.identity.max(initial=0)) + 1,

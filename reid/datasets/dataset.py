@@ -1,4 +1,4 @@
-"""A re-id data set: a training table and one or more divisions of the test images into queries and gallery."""
+"""A re-id data set: a training table and one or more query/gallery splits of the test images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from reid.datasets.table import ImageTable
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One test: rank `gallery` for each image of `query`.
+    """One test split: `gallery` is ranked for each image of `query`.
 
-    The protocol is the same everywhere: a gallery image with the query's identity *and* camera is junk and left out of
-    the query's ranking. Where the camera is unknown (-1), nothing is junk.
+    All data sets use the same protocol: a gallery image with the query's identity *and* camera is junk and ignored in
+    the query's ranking. If the camera is unknown (-1), nothing is junk.
     """
 
     query: ImageTable
@@ -21,14 +21,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a data set holds, as its protocol divides it.
+    """A re-id data set, divided according to its protocol.
 
     Attributes:
-        name: the name that `load_dataset` knows it by, with its test size where it has several (`veriwild-small`).
-        train: the training images; empty where a data set has none.
-        splits: the tests; more than one where the protocol averages over random draws (VehicleID: 10). Report the mean
+        name: name for `load_dataset`, with the test size if there are several (`veriwild-small`).
+        train: the training images; may be empty.
+        splits: the test splits; more than one if the protocol averages over random draws (VehicleID: 10). Report mean
             and standard deviation over them. Images recur across splits: embed each path once.
-        notes: what deviates from the data set as published, one line each (other counts, a query left out ...).
+        notes: deviations from the published data set, one line each (different counts, a missing list, ...).
     """
 
     name: str
@@ -38,10 +38,10 @@ class Dataset:
 
     @property
     def query(self) -> ImageTable:
-        """The first split's queries; an empty table where there is no test."""
+        """The first split's queries; an empty table if there is no test split."""
         return self.splits[0].query if self.splits else ImageTable.empty()
 
     @property
     def gallery(self) -> ImageTable:
-        """The first split's gallery; an empty table where there is no test."""
+        """The first split's gallery; an empty table if there is no test split."""
         return self.splits[0].gallery if self.splits else ImageTable.empty()

@@ -1,4 +1,4 @@
-"""What all data sets' readers need: files that must be there, lists, label files, counts against the published ones."""
+"""Helpers of the data set readers: required files, lists, label files, comparison with the published counts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 def require(root: Path, name: str, data_set: str, alternatives: Sequence[str] = ()) -> Path:
-    """The path of `name` (a file or folder, or the first of its `alternatives`) under `root`.
+    """Return the path of `name` (a file or folder), or of the first existing alternative, under `root`.
 
     Raises:
-        InputError: none is there; the line names the path, the data set and the nearest names that exist.
+        InputError: none exists; the message names the path, the data set and the closest existing names.
     """
     for candidate in (name, *alternatives):
         if (root / candidate).exists():
@@ -35,16 +35,16 @@ def require(root: Path, name: str, data_set: str, alternatives: Sequence[str] = 
 
 
 def read_rows(path: Path, columns: int, separator: str | None = None, skip: int = 0) -> list[list[str]]:
-    """The non-empty lines of a list file, each split into exactly `columns` fields (more are dropped).
+    """Read the non-empty lines of a list file, each split into exactly `columns` fields (further ones are dropped).
 
     Args:
-        path: a text file; UTF-8, undecodable bytes replaced (VeRi-Wild's vehicle_info is not).
-        columns: fields that each line must have at least.
-        separator: between fields; None for white space.
-        skip: header lines to leave out.
+        path: a UTF-8 text file; undecodable bytes are replaced (VeRi-Wild's vehicle_info is not valid UTF-8).
+        columns: minimum number of fields in each line.
+        separator: field separator; None splits at white space.
+        skip: number of header lines to skip.
 
     Raises:
-        InputError: a line with fewer fields, named by file and line number.
+        InputError: a line has too few fields; the message gives file and line number.
     """
     rows = []
     with path.open(encoding="utf-8-sig", errors="replace") as file:
@@ -59,10 +59,10 @@ def read_rows(path: Path, columns: int, separator: str | None = None, skip: int 
 
 
 def as_number(text: str, path: Path, field: str) -> int:
-    """`text` as an integer, a leading `c` of a camera dropped.
+    """Parse `text` as an integer, ignoring the leading `c` of a camera name.
 
     Raises:
-        InputError: it is none; the line names the file and the field.
+        InputError: it is not an integer; the message names the file and the field.
     """
     digits = text[1:] if text[:1] in ("c", "C") else text
     try:
@@ -72,10 +72,10 @@ def as_number(text: str, path: Path, field: str) -> int:
 
 
 def read_label_xml(path: Path) -> list[dict[str, str]]:
-    """The attributes of every `<Item .../>` of a VeRi or CityFlow label file.
+    """Read the attributes of every `<Item .../>` in a VeRi or CityFlow label file.
 
-    The files declare gb2312, a multi-byte encoding that the XML parser refuses: the bytes are decoded here
-    (gb18030, its superset) and the declaration is dropped.
+    The files declare gb2312, a multi-byte encoding that the XML parser rejects: the bytes are decoded here (as its
+    superset gb18030) and the declaration is removed.
 
     Raises:
         InputError: the file is not XML.
@@ -99,7 +99,7 @@ def check_images(paths: Sequence[str], listed_in: Path, data_set: str) -> None:
     """Check that all `paths` exist, reading each folder once.
 
     Raises:
-        InputError: some do not; the line names the first, the count and the list that names them.
+        InputError: files are missing; the message names the first, their number and the list that names them.
     """
     by_folder: dict[str, list[str]] = {}
     for path in paths:
@@ -116,25 +116,25 @@ def check_images(paths: Sequence[str], listed_in: Path, data_set: str) -> None:
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
-            f"{data_set}: {missing[0]}{more} is listed in {listed_in} but is not there; unpack the images again"
+            f"{data_set}: {missing[0]}{more} is listed in {listed_in} but does not exist; unpack the images again"
         )
 
 
 def count_notes(
     published: Mapping[str, tuple[int, int | None]], tables: Mapping[str, ImageTable], data_set: str
 ) -> list[str]:
-    """One note for each table whose images or identities differ from the published counts.
+    """Return a note for each table whose number of images or identities differs from the published one.
 
     Args:
-        published: per table the images and the identities (None: not published).
-        tables: the tables, by the same names.
+        published: for each table the number of images and of identities (None: not published).
+        tables: the tables under the same names.
         data_set: its name, for the notes.
     """
     notes = []
     for name, (images, identities) in published.items():
         table = tables[name]
         if len(table) != images:
-            notes.append(f"{data_set} {name}: {len(table)} images, published are {images}")
+            notes.append(f"{data_set} {name}: {len(table)} images instead of the published {images}")
         if identities is not None and table.identities != identities:
-            notes.append(f"{data_set} {name}: {table.identities} identities, published are {identities}")
+            notes.append(f"{data_set} {name}: {table.identities} identities instead of the published {identities}")
     return notes

@@ -1,4 +1,4 @@
-"""Hold training identities out as a test, where a data set has no test of its own."""
+"""Hold out training identities as a test set, for data sets without one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
 
 
 def hold_out(table: ImageTable, fraction: float, seed: int) -> tuple[ImageTable, Split]:
-    """Divide a table by identity into training images and a test of VeRi's kind.
+    """Split a table by identity into training images and a test split like VeRi's.
 
-    Only identities that can be found again are held out: seen by at least two cameras or, where cameras are unknown,
-    in at least two images. One image of each (identity, camera) becomes a query. The gallery is every image held out,
-    without those queries whose camera is unknown (no junk rule would remove them from their own ranking).
+    Only identities that can be re-identified are held out: seen by at least two cameras or, if cameras are unknown, in
+    at least two images. One image per (identity, camera) becomes a query. The gallery consists of all held-out images
+    except queries whose camera is unknown (the junk rule would not remove them from their own ranking).
 
     Args:
         table: all images.
-        fraction: of the identities to hold out, in [0, 1); at least one where any can be.
-        seed: decides which, and which images are queries.
+        fraction: fraction of the identities to hold out, in [0, 1); rounded up to one identity if any is eligible.
+        seed: seed of the choice of identities and queries.
 
     Returns:
-        The training table and the test. With `fraction` 0 the test is empty.
+        The training table and the test split, which is empty if `fraction` is 0.
     """
     if not 0 <= fraction < 1:
         raise InputError(f"holdout must be at least 0 and below 1, not {fraction}")
@@ -36,7 +36,7 @@ def hold_out(table: ImageTable, fraction: float, seed: int) -> tuple[ImageTable,
     held = np.zeros(len(identities), bool)
     held[random.permutation(candidates)[: max(wanted, 0)]] = True
     rows = np.flatnonzero(held[label])
-    # the first row of each (identity, camera) in a random order of the rows
+    # The first row of each (identity, camera) in a random order of the rows.
     shuffled = random.permutation(rows)
     pairs = np.stack([label[shuffled], table.camera[shuffled]], axis=1)
     first = np.unique(pairs, axis=0, return_index=True)[1] if len(rows) else np.zeros(0, np.int64)

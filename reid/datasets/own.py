@@ -1,9 +1,10 @@
-"""A person's own images: a folder an identity, or a CSV file."""
+"""Your own images: one folder per identity, or a CSV file."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,18 +18,21 @@ from reid.datasets.holdout import hold_out
 from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
 
 _PARTS = ("train", "query", "gallery")
+# VeRi's 0001_c001_00016450_0.jpg and Market's 0002_c1s1_000451_03.jpg: identity, then camera.
+_IDENTITY_AND_CAMERA = re.compile(r"^-?\d+_c(?P<camera>\d+)(?:s\d+)?(?:_|\.|$)", re.IGNORECASE)
 
 
 def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
     """Read `<identity>/<camera>_*.jpg`, either in `root` or in its folders `train`, `query` and `gallery`.
 
-    Identities and cameras may be numbers or any words. A name without `_` has no known camera. Without `query` and
-    `gallery` folders, identities are held out for the test.
+    Identities and cameras may be numbers or any words. Names like VeRi's (`0001_c001_*.jpg`) or Market's
+    (`0002_c1s1_*.jpg`) are recognised: their camera is what follows the `c`. A name without `_` has no known camera.
+    Without `query` and `gallery` folders, identities are held out for the test.
 
     Args:
         root: the folder.
-        holdout: fraction of the identities that become the test; 0 for none.
-        seed: decides which.
+        holdout: fraction of the identities used as test set; 0 for none.
+        seed: seed of that choice.
     """
     if not root.is_dir():
         raise InputError(f"folder data set: {root} is not a folder; give one that holds <identity>/<camera>_*.jpg")
@@ -42,23 +46,25 @@ def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
 
 
 def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
-    """Read a CSV file with a header: columns `path` and `identity`, and `camera` and `split` if there are such.
+    """Read a CSV file with a header: columns `path` and `identity`, optionally `camera` and `split`.
 
-    Paths are relative to the CSV's folder. An empty camera is unknown. `split` is `train`, `query` or `gallery` in
-    every row; without that column, identities are held out for the test.
+    Paths are relative to the folder of the CSV file. An empty camera is unknown. `split` must be `train`, `query` or
+    `gallery` in every row; without that column, identities are held out for the test.
 
     Args:
         root: the file, or a folder that holds `data.csv`.
-        holdout: fraction of the identities that become the test; 0 for none.
-        seed: decides which.
+        holdout: fraction of the identities used as test set; 0 for none.
+        seed: seed of that choice.
     """
     path = require(root, "data.csv", "CSV data set") if root.is_dir() else root
     if not path.is_file():
-        raise InputError(f"CSV data set: {path} is not there; give a CSV file with the columns path, identity, camera")
+        raise InputError(
+            f"CSV data set: {path} does not exist; give a CSV file with the columns path, identity, camera"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no CSV file in UTF-8 ({error.reason}); store it as such") from error
+        raise InputError(f"{path}: not in UTF-8 ({error.reason}); save the CSV file as UTF-8") from error
     with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
@@ -69,7 +75,7 @@ def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
         for row in reader:
             part = (row.get("split") or "").strip()
             if "split" in columns and part not in _PARTS:
-                raise InputError(f"{path}:{reader.line_num}: split {part!r} must be train, query or gallery")
+                raise InputError(f"{path}:{reader.line_num}: split is {part!r}, but must be train, query or gallery")
             if not row["path"] or not row["identity"]:
                 raise InputError(f"{path}:{reader.line_num}: path and identity must not be empty")
             rows.append(
@@ -83,7 +89,8 @@ def _walk(folder: Path) -> list[tuple[str, str, str]]:
     rows = []
     for identity in sorted(p for p in folder.iterdir() if p.is_dir()):
         for name in list_images(identity):
-            camera = name.split("_", 1)[0] if "_" in name else ""
+            match = _IDENTITY_AND_CAMERA.match(name)
+            camera = match["camera"] if match else name.split("_", 1)[0] if "_" in name else ""
             rows.append((str(identity / name), identity.name, camera))
     return rows
 
@@ -95,10 +102,10 @@ def _divide(name: str, rows: Sequence[tuple[str, str, str, str]], holdout: float
     part = np.array([r[0] for r in rows])
     notes = []
     if not len(rows):
-        raise InputError(f"{source}: no images are listed")
+        raise InputError(f"{source}: lists no images")
     if (table.camera == UNKNOWN_CAMERA).any():
         unknown = int((table.camera == UNKNOWN_CAMERA).sum())
-        notes.append(f"{source}: {unknown} of {len(table)} images have no camera; none of their matches is junk")
+        notes.append(f"{source}: {unknown} of {len(table)} images have no known camera; their matches are never junk")
     if (part != "").any():
         split = Split(table[part == "query"], table[part == "gallery"])
         splits = (split,) if len(split.query) and len(split.gallery) else ()
@@ -108,7 +115,7 @@ def _divide(name: str, rows: Sequence[tuple[str, str, str, str]], holdout: float
 
 
 def _numbers(words: Sequence[str], prefixes: tuple[str, ...] = ()) -> npt.NDArray[np.int64]:
-    """Words as numbers: their own where all are numbers (after a prefix), else 1.. in sorted order; -1 where empty."""
+    """Convert labels to numbers: parsed if all are numeric, else 1, 2, ... in sorted order; -1 if empty."""
     bare = [word[1:] if word.startswith(prefixes) else word for word in words] if prefixes else list(words)
     numbers = {int(word) for word in bare if word.isdecimal()}
     if all(word.isdecimal() or not word for word in bare) and len(numbers) == len(set(bare) - {""}):

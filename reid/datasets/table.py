@@ -1,4 +1,4 @@
-"""The table that every data set becomes: one row an image."""
+"""The table that all data sets are read into: one row per image."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ UNKNOWN_CAMERA = -1
 
 @dataclass(frozen=True, slots=True)
 class ImageTable(Table):
-    """One row an image of one vehicle.
+    """A table with one row per image of a vehicle.
 
     Attributes:
-        path: (n,) object, each a `str`: the image's file, absolute or relative to the working directory.
-        identity: (n,) int64, the vehicle's number as the data set gives it (any integers, not consecutive).
-        camera: (n,) int64, the camera's number, `UNKNOWN_CAMERA` (-1) where the data set does not say.
+        path: (n,) object (`str`), image file, absolute or relative to the working directory.
+        identity: (n,) int64, vehicle number in the data set (arbitrary integers, not necessarily consecutive).
+        camera: (n,) int64, camera number, `UNKNOWN_CAMERA` (-1) if the data set does not give it.
     """
 
     path: npt.NDArray[np.object_]
@@ -29,19 +29,19 @@ class ImageTable(Table):
 
     @classmethod
     def of(cls, path: Sequence[str], identity: npt.ArrayLike, camera: npt.ArrayLike | None = None) -> ImageTable:
-        """Make a table from anything array-like; the camera defaults to unknown."""
+        """Create a table from array-likes; the camera defaults to unknown."""
         return cls._of(np.asarray(path, np.object_), identity, UNKNOWN_CAMERA if camera is None else camera)
 
     @property
     def identities(self) -> int:
-        """How many different vehicles the table shows."""
+        """Number of distinct vehicles."""
         return len(np.unique(self.identity))
 
     @property
     def cameras(self) -> int:
-        """How many different known cameras the table shows."""
+        """Number of distinct known cameras."""
         return len(np.unique(self.camera[self.camera != UNKNOWN_CAMERA]))
 
     def classes(self) -> npt.NDArray[np.int64]:
-        """(n,) int64, the identities renumbered 0..k-1 in ascending order: the labels of a classifier."""
+        """Return (n,) int64 class labels: the identities renumbered 0..k-1 in ascending order."""
         return np.unique(self.identity, return_inverse=True)[1].astype(np.int64)

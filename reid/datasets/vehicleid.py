@@ -18,24 +18,24 @@ PUBLISHED_TRAIN: dict[str, tuple[int, int | None]] = {"train": (113_346, 13_164)
 def load_vehicleid(root: Path, *, size: str = "small", draws: int = 10, seed: int = 0) -> Dataset:
     """Read VehicleID as distributed: `image/0000001.jpg` and `train_test_split/{train_list,test_list_<ids>}.txt`.
 
-    There are no cameras. The protocol draws one image of each test identity as the gallery, the others are queries;
-    each draw is one split, and the figure is the mean over them.
+    There are no camera labels. The protocol randomly draws one image of each test identity as gallery and uses the
+    others as queries; each draw is one split, and the metrics are averaged over the draws.
 
     Args:
         root: the folder that holds `image` and `train_test_split`.
         size: `small`, `medium` or `large`: 800, 1,600 or 2,400 test identities.
-        draws: how many galleries to draw.
-        seed: decides the draws.
+        draws: number of galleries to draw.
+        seed: seed of the draws.
     """
     if size not in SIZES:
-        raise InputError(f"VehicleID: size {size!r} is unknown; there are {', '.join(SIZES)}")
+        raise InputError(f"VehicleID: unknown size {size!r}; use one of {', '.join(SIZES)}")
     if draws < 1:
         raise InputError(f"VehicleID: draws must be at least 1, not {draws}")
     train = _read_list(root, "train_list.txt")
     test = _read_list(root, f"test_list_{SIZES[size]}.txt")
     notes = count_notes(PUBLISHED_TRAIN, {"train": train}, "VehicleID")
     if test.identities != SIZES[size]:
-        notes.append(f"VehicleID test {size}: {test.identities} identities, published are {SIZES[size]}")
+        notes.append(f"VehicleID test {size}: {test.identities} identities instead of the published {SIZES[size]}")
     random = np.random.default_rng(seed)
     splits = tuple(_draw(test, random) for _ in range(draws))
     return Dataset(f"vehicleid-{size}", train, splits, tuple(notes))

@@ -19,18 +19,18 @@ _NAME = re.compile(r"^(\d+)_c(\d+)_")
 def load_veri(root: Path, *, also: str = "") -> Dataset:
     """Read VeRi-776 as distributed: `image_{train,query,test}/`, `name_{train,query,test}.txt`, label and index files.
 
-    A file's name says identity and camera (`0001_c001_00016450_0.jpg`). Where a name list is missing the folder's
-    sorted content takes its place, with a note. The label files and the lists `gt_index.txt` and `jk_index.txt` are
-    held against the names and against the junk rule (same identity, same camera); what deviates is a note.
-    A simulated set in the same layout (it holds `simulated_vehicles.txt`) is named as such.
+    File names contain identity and camera (`0001_c001_00016450_0.jpg`). If a name list is missing, all images in the
+    folder are used, with a note. The label files and the lists `gt_index.txt` and `jk_index.txt` are checked against
+    the file names and the junk rule (same identity, same camera); deviations are noted. A simulated set in the same
+    layout (it contains `simulated_vehicles.txt`) is reported as simulated.
 
     Args:
         root: the folder.
-        also: further folders of the same layout, separated by commas, whose training images join the root's. Their
-            vehicles and cameras count as others than the root's and each other's. The test stays the root's alone.
+        also: comma-separated folders of the same layout whose training images are added. Their vehicles and cameras are
+            distinct from those of the root and of each other. The test split remains that of the root.
 
     Raises:
-        InputError: a folder or a listed image is missing, or a name does not follow the scheme.
+        InputError: a folder or a listed image is missing, or a file name does not follow the scheme.
     """
     notes: list[str] = []
     train = _read_part(root, "train", notes)
@@ -58,11 +58,11 @@ def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
         check_images([str(folder / name) for name in names], listing, "VeRi-776")
     else:
         names = list_images(folder)
-        notes.append(f"VeRi-776: {listing.name} is not there; the {len(names)} images of {folder.name} are taken")
+        notes.append(f"VeRi-776: {listing.name} does not exist; all {len(names)} images in {folder.name} are used")
     matches = [_NAME.match(name) for name in names]
     for name, match in zip(names, matches, strict=True):
         if match is None:
-            raise InputError(f"{folder / name}: the name must begin with identity and camera, as in 0001_c001_")
+            raise InputError(f"{folder / name}: the file name must start with identity and camera, as in 0001_c001_")
     return ImageTable.of(
         [str(folder / name) for name in names],
         [int(m.group(1)) for m in matches if m],
@@ -71,7 +71,7 @@ def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
 
 
 def _join(table: ImageTable, other: ImageTable) -> ImageTable:
-    """Both tables' rows, the other's identities and cameras numbered on from the first's."""
+    """Concatenate two tables, offsetting the identities and cameras of the second past those of the first."""
     if not len(table) or not len(other):
         return table if len(table) else other
     identity, camera = (
@@ -103,7 +103,7 @@ def _label_notes(path: Path, table: ImageTable) -> list[str]:
 
 
 def _index_notes(root: Path, query: ImageTable, gallery: ImageTable) -> list[str]:
-    """Hold `gt_index.txt` and `jk_index.txt` (1-based rows of the gallery) against the junk rule."""
+    """Check `gt_index.txt` and `jk_index.txt` (1-based rows of the gallery) against the junk rule."""
     notes = []
     for name, same_camera in (("gt_index.txt", False), ("jk_index.txt", True)):
         path = root / name

@@ -13,22 +13,22 @@ from reid.datasets.table import ImageTable
 
 SIZES = {"small": 3000, "medium": 5000, "large": 10000}
 PUBLISHED_TRAIN: dict[str, tuple[int, int | None]] = {"train": (277_797, 30_671)}
-# Queries; the gallery's images once the queries are taken out of it; identities of either.
+# Number of queries, and of gallery images after removing the queries.
 _TEST = {"small": (3_000, 38_861), "medium": (5_000, 64_389), "large": (10_000, 128_517)}
 
 
 def load_veriwild(root: Path, *, size: str = "small") -> Dataset:
-    """Read VeRi-Wild as distributed: `images/<id>/<image>.jpg` and the lists in `train_test_split/`.
+    """Read VeRi-Wild in its distributed layout: `images/<id>/<image>.jpg` and the lists in `train_test_split/`.
 
-    Cameras come from `vehicle_info.txt` (`id/image;camera;time;model;type;colour`, one header line). A test list may
-    or may not contain its queries: they are taken out of the gallery, so that both give the same result.
+    Cameras come from `vehicle_info.txt` (`id/image;camera;time;model;type;colour`, one header line). Test lists
+    with and without the queries are in circulation: queries are removed from the gallery, so both give the same result.
 
     Args:
         root: the folder that holds `images` and `train_test_split`.
         size: `small`, `medium` or `large`: 3,000, 5,000 or 10,000 test identities.
     """
     if size not in SIZES:
-        raise InputError(f"VeRi-Wild: size {size!r} is unknown; there are {', '.join(SIZES)}")
+        raise InputError(f"VeRi-Wild: unknown size {size!r}; use one of {', '.join(SIZES)}")
     info = require(root, "train_test_split/vehicle_info.txt", "VeRi-Wild")
     camera_of = {
         image: as_number(camera.strip(), info, "camera") for image, camera in read_rows(info, 2, separator=";", skip=1)

@@ -16,7 +16,7 @@ PUBLISHED: dict[str, tuple[int, int | None]] = {
 
 
 def load_vric(root: Path) -> Dataset:
-    """Read VRIC as distributed: `{train,probe,gallery}_images/` and `vric_{...}.txt` (name id camera)."""
+    """Read VRIC in its distributed layout: `{train,probe,gallery}_images/` and `vric_{...}.txt` (name id camera)."""
     train, query, gallery = (_read_list(root, part) for part in ("train", "probe", "gallery"))
     notes = count_notes(PUBLISHED, {"train": train, "query": query, "gallery": gallery}, "VRIC")
     return Dataset("vric", train, (Split(query, gallery),), tuple(notes))

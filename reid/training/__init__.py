@@ -1,1 +1,1 @@
-"""What exists only while an extractor is trained: batches, heads, losses, the averaged teacher, the loop."""
+"""Training of an extractor: batches, heads, losses, the averaged teacher and the training loop."""

@@ -1,4 +1,4 @@
-"""Batches of views, made ahead of the training step, in worker processes or not, always the same."""
+"""Batches of augmented views, prefetched by worker processes; reproducible for any number of workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from common.errors import InputError
-from reid.images import Picture, UnreadableImage, read_image
+from reid.images import RgbImage, UnreadableImage, read_image
 from reid.settings import ViewSettings
 from reid.training.sampler import IdentityBatches
 from reid.views import GLOBAL_VIEWS, make_views
@@ -27,13 +27,13 @@ _GIGABYTE = 1e9
 
 
 class Batch(NamedTuple):
-    """What one training step sees. Views are ordered view by view: all first views, all second views, ...
+    """Input of one training step. Views are stacked view by view: all first views, then all second views, ...
 
     Attributes:
         global_views: (2 * n, 3, h, w) uint8, RGB, channels last in memory.
         local_views: (L * n, 3, h', w') uint8.
-        labels: (n,) int64 classes of the n pictures.
-        unreadable: files that were passed over while making this batch.
+        labels: (n,) int64 classes of the n images.
+        unreadable: files that could not be read and were replaced in this batch.
     """
 
     global_views: torch.Tensor
@@ -42,20 +42,20 @@ class Batch(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-class PictureStore:
-    """Pictures by row, kept decoded in memory when all of them fit.
+class ImageStore:
+    """Images by row, cached decoded in memory if all of them fit.
+
+    The cache is not copied to worker processes, which read the files instead; otherwise each would hold all images.
 
     Args:
-        paths: (n,) files.
-        gigabytes: memory that decoded pictures may take; 0 reads each picture from its file every time.
-        threads: that decode.
-
-    What is kept stays in this process: a copy in a worker reads the files, or each would hold all pictures again.
+        paths: n image files.
+        gigabytes: memory limit of the cache; 0 reads each image from its file every time.
+        threads: threads that decode.
     """
 
     def __init__(self, paths: Sequence[str], gigabytes: float = 0.0, threads: int = 2) -> None:
         self.paths = list(paths)
-        self._kept: list[Picture | None] = [None] * len(self.paths)
+        self._kept: list[RgbImage | None] = [None] * len(self.paths)
         if gigabytes > 0 and self.paths and self._estimate() <= gigabytes * _GIGABYTE:
             with ThreadPoolExecutor(threads) as pool:
                 self._kept = list(pool.map(_read_or_none, self.paths))
@@ -63,44 +63,44 @@ class PictureStore:
     def __getstate__(self) -> dict[str, object]:
         return {"paths": self.paths, "_kept": [None] * len(self.paths)}
 
-    def read(self, row: int) -> Picture:
-        """The picture of a row, (h, w, 3) uint8 RGB.
+    def read(self, row: int) -> RgbImage:
+        """Return the image of a row, (h, w, 3) uint8 RGB.
 
         Raises:
-            UnreadableImage: it is none.
+            UnreadableImage: the file is not a readable image.
         """
         kept = self._kept[row]
         return read_image(self.paths[row]) if kept is None else kept
 
     def _estimate(self) -> float:
-        """Bytes of all pictures, from some of them."""
+        """Estimate the size of all decoded images in bytes from a sample."""
         rows = np.linspace(0, len(self.paths) - 1, min(_SAMPLE, len(self.paths))).astype(int)
-        pictures = [p for p in (_read_or_none(self.paths[r]) for r in rows) if p is not None]
-        return float(np.mean([p.nbytes for p in pictures])) * len(self.paths) if pictures else np.inf
+        sample = [p for p in (_read_or_none(self.paths[r]) for r in rows) if p is not None]
+        return float(np.mean([p.nbytes for p in sample])) * len(self.paths) if sample else np.inf
 
 
 class BatchMaker(Dataset[Batch]):
-    """Batch by number. A pure function of the seed and the number, whatever the process that calls it.
+    """Makes batches by number: a pure function of seed and number, independent of the calling process.
 
     Args:
-        store: the training pictures.
-        labels: (n,) int64 class of each.
-        batches: which rows make which batch.
-        views: how views are drawn.
-        size: height and width of global views.
-        rank: this process's number among `processes`; it makes its share of the batch's identities.
+        store: the training images.
+        labels: (n,) int64, class of each image.
+        batches: selects the rows of each batch.
+        views: settings of the augmented views.
+        size: height and width of global views in pixels.
+        rank: rank of this process among `processes`; it makes its share of the identities in a batch.
         processes: must divide the number of identities in a batch.
 
-    An unreadable picture is passed over: another of the same identity takes its place, or, where the identity has none
-    that can be read, its neighbour in the batch, label and all.
+    An unreadable image is replaced by another one of the same identity or, if that identity has no readable image, by
+    its neighbour in the batch together with its label.
 
     Raises:
-        InputError: `processes` does not divide the identities; on access, when a whole batch is unreadable.
+        InputError: `processes` does not divide the identities; on access, if no image of a batch can be read.
     """
 
     def __init__(
         self,
-        store: PictureStore,
+        store: ImageStore,
         labels: npt.NDArray[np.int64],
         batches: IdentityBatches,
         views: ViewSettings,
@@ -110,7 +110,7 @@ class BatchMaker(Dataset[Batch]):
     ) -> None:
         if batches.identities % processes:
             raise InputError(
-                f"sampler.identities: {batches.identities} identities cannot be shared evenly by {processes} processes"
+                f"sampler.identities: {batches.identities} identities cannot be divided among {processes} processes"
             )
         self.store, self.labels, self.batches, self.views, self.size = store, labels, batches, views, size
         self.share = batches.identities * batches.images // processes
@@ -122,21 +122,21 @@ class BatchMaker(Dataset[Batch]):
         found = [self._readable(int(row), unreadable) for row in rows]
         good = [place for place, pair in enumerate(found) if pair is not None]
         if not good:
-            raise InputError(f"{self.store.paths[int(rows[0])]}: not one picture of batch {number} can be read")
-        whole = np.empty((GLOBAL_VIEWS, len(rows), *self.size, 3), np.uint8)
-        part = np.empty((self.views.local, len(rows), *self.views.local_size, 3), np.uint8)
+            raise InputError(f"{self.store.paths[int(rows[0])]}: no image of batch {number} can be read")
+        global_views = np.empty((GLOBAL_VIEWS, len(rows), *self.size, 3), np.uint8)
+        local_views = np.empty((self.views.local, len(rows), *self.views.local_size, 3), np.uint8)
         labels = np.empty(len(rows), np.int64)
         for place in range(len(rows)):
             pair = found[place] or found[min(good, key=lambda g: abs(g - place))]
             assert pair is not None
-            row, picture = pair
+            row, image = pair
             random = np.random.default_rng([self.batches.seed, 2, number, self.first + place])
-            whole[:, place], part[:, place] = make_views(picture, self.views, self.size, random)
+            global_views[:, place], local_views[:, place] = make_views(image, self.views, self.size, random)
             labels[place] = self.labels[row]
-        return Batch(_as_images(whole), _as_images(part), torch.from_numpy(labels), tuple(unreadable))
+        return Batch(_as_images(global_views), _as_images(local_views), torch.from_numpy(labels), tuple(unreadable))
 
-    def _readable(self, row: int, unreadable: list[str]) -> tuple[int, Picture] | None:
-        """The row's picture, else the next of its identity that can be read."""
+    def _readable(self, row: int, unreadable: list[str]) -> tuple[int, RgbImage] | None:
+        """The row's image, or the next readable one of the same identity."""
         for candidate in itertools.chain((row,), self._others(row)):
             try:
                 return candidate, self.store.read(candidate)
@@ -145,7 +145,7 @@ class BatchMaker(Dataset[Batch]):
         return None
 
     def _others(self, row: int) -> Iterator[int]:
-        """The other rows of a row's identity, those after it first; looked for only once one is asked for."""
+        """Yield the other rows of a row's identity, starting after it; evaluated lazily."""
         label = self.labels[row]
         same = np.flatnonzero(self.labels == label) if label >= 0 else np.array([row])
         place = int(np.searchsorted(same, row))
@@ -153,15 +153,15 @@ class BatchMaker(Dataset[Batch]):
 
 
 def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin: bool = False) -> Iterator[Batch]:
-    """Batches `first` .. `last - 1` in order, made ahead by `workers` processes (0: made when asked for)."""
-    # Workers that each start OpenCV threads fight over the cores.
+    """Yield batches `first` .. `last - 1` in order, prefetched by `workers` processes (0: made on demand)."""
+    # OpenCV threads in every worker would oversubscribe the cores.
     cv2.setNumThreads(0 if workers else 1)
     yield from DataLoader(
         maker,
         batch_size=None,
         sampler=range(first, last),
         num_workers=workers,
-        # Not forked from this process: its threads (OpenVINO's, OpenMP's) do not survive a fork.
+        # Not plain fork: this process's threads (OpenVINO, OpenMP) do not survive a fork.
         multiprocessing_context="forkserver" if workers else None,
         pin_memory=pin,
         prefetch_factor=4 if workers else None,
@@ -169,20 +169,20 @@ def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin:
 
 
 class DamageReport:
-    """Counts unreadable pictures and names each once in the log."""
+    """Collects unreadable images and logs each of them once."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
 
     def add(self, unreadable: Sequence[str]) -> None:
-        """Take in what one batch passed over."""
+        """Add the unreadable files of one batch."""
         for path in unreadable:
             if path not in self.files:
                 self.files.add(path)
-                log.warning("%s: unreadable image, passed over (%d so far)", path, len(self.files))
+                log.warning("%s: unreadable image, skipped (%d so far)", path, len(self.files))
 
 
-def _read_or_none(path: str) -> Picture | None:
+def _read_or_none(path: str) -> RgbImage | None:
     try:
         return read_image(path)
     except UnreadableImage:
@@ -190,6 +190,6 @@ def _read_or_none(path: str) -> Picture | None:
 
 
 def _as_images(views: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """(v, n, h, w, 3) to (v * n, 3, h, w) without moving a byte: channels last."""
+    """Reshape (v, n, h, w, 3) to (v * n, 3, h, w) without a copy: channels last in memory."""
     flat = views.reshape(views.shape[0] * views.shape[1], *views.shape[2:])
     return torch.from_numpy(flat).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""`torch.compile` as a switch that fails before the first step, in one line, or not at all."""
+"""`torch.compile` that reports a missing compiler before the first step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from common.errors import InputError
 
 
 def compile_modules(*modules: nn.Module, device: torch.device) -> None:
-    """Compile modules in place; their tensors keep their names, so that checkpoints do not change.
+    """Compile modules in place; tensor names, and thus checkpoints, stay the same.
 
-    A function of one addition is compiled first, at once: the modules themselves are compiled when they first run, for
-    each size of picture, which takes minutes.
+    A trivial function is compiled first as a test: the modules themselves are compiled on their first run, for each
+    image size, which takes minutes.
 
     Raises:
-        InputError: torch cannot compile here, for example without a C++ compiler.
+        InputError: torch cannot compile on this machine, for example because there is no C++ compiler.
     """
     try:
         torch.compile(lambda x: x + 1.0)(torch.zeros(2, device=device))

@@ -1,4 +1,4 @@
-"""What several training processes do together. With one process every function is the identity."""
+"""Communication between training processes. With a single process every function is a no-op."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import torch.distributed as dist
 
 from common.errors import InputError
 
-# The others wait while process 0 validates: a large test set takes longer than torch's ten minutes.
-_PATIENCE = timedelta(hours=6)
+# The other processes wait while process 0 validates, which can exceed torch's default of ten minutes.
+_TIMEOUT = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Which of how many processes this is.
+    """Position of this process in the process group.
 
     Attributes:
-        rank: 0 .. size-1; 0 writes files.
-        local_rank: the number of this process on its machine, which chooses the GPU.
-        size: how many there are.
+        rank: 0 .. size-1; rank 0 writes files.
+        local_rank: rank of this process on its machine, which selects the GPU.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -37,33 +37,33 @@ class Processes:
 
 
 def join_processes(environment: dict[str, str] | None = None) -> Processes:
-    """Join the group that `torchrun` describes in the environment; alone without it.
+    """Join the process group described by `torchrun`'s environment variables; without them, run alone.
 
-    NCCL where there are GPUs, gloo otherwise. Called once, by the command line.
+    Uses NCCL if there are GPUs, gloo otherwise. Called once, by the command line.
     """
     variables = dict(os.environ) if environment is None else environment
     if "RANK" not in variables:
         return Processes()
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     rank, size = int(variables["RANK"]), int(variables["WORLD_SIZE"])
-    dist.init_process_group(backend, rank=rank, world_size=size, timeout=_PATIENCE)
+    dist.init_process_group(backend, rank=rank, world_size=size, timeout=_TIMEOUT)
     return Processes(rank, int(variables.get("LOCAL_RANK", rank)), size)
 
 
 def leave_processes() -> None:
-    """Leave the group, if one was joined."""
+    """Leave the process group if one was joined."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
 
-def together() -> bool:
-    """Whether there is more than one process."""
+def is_distributed() -> bool:
+    """Whether several processes train together."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
-    """The mean of `value` over all processes (each must hold the same shape). No gradient."""
-    if not together():
+    """Average `value`, of the same shape in all processes, over the processes. No gradient."""
+    if not is_distributed():
         return value
     result = value.detach().clone()
     dist.all_reduce(result)
@@ -80,7 +80,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        # Every process has a loss of its own over the gathered rows; what they say of our rows adds up.
+        # Every process computes its own loss over the gathered rows; the gradients of our rows add up.
         gradient = gradients[0].contiguous().clone()
         dist.all_reduce(gradient)
         first = dist.get_rank() * ctx.rows
@@ -88,16 +88,16 @@ class _Gather(torch.autograd.Function):
 
 
 def gather_with_gradient(local: torch.Tensor) -> torch.Tensor:
-    """The rows of all processes, in rank order, (size * n, ...); gradients flow back to where the rows came from."""
-    if not together():
+    """Gather the rows of all processes in rank order, (size * n, ...), with gradients to the originating process."""
+    if not is_distributed():
         return local
     result: torch.Tensor = _Gather.apply(local)
     return result
 
 
 def gather(local: torch.Tensor) -> torch.Tensor:
-    """The rows of all processes, in rank order, without gradient."""
-    if not together():
+    """Gather the rows of all processes in rank order, without gradient."""
+    if not is_distributed():
         return local
     parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, local.contiguous())
@@ -105,8 +105,8 @@ def gather(local: torch.Tensor) -> torch.Tensor:
 
 
 def union_over_processes(names: set[str]) -> set[str]:
-    """What any process holds, in all of them."""
-    if not together():
+    """Union of the sets of all processes."""
+    if not is_distributed():
         return names
     parts: list[set[str]] = [set() for _ in range(dist.get_world_size())]
     dist.all_gather_object(parts, names)
@@ -114,21 +114,23 @@ def union_over_processes(names: set[str]) -> set[str]:
 
 
 def require_same_data(fingerprint: bytes, what: str, device: torch.device) -> None:
-    """Refuse to train where processes would train on different things.
+    """Check that all processes train on the same data.
 
     Args:
-        fingerprint: 8 bytes that stand for the data or the settings.
-        what: named in the error, e.g. `data.root`.
-        device: where the group communicates.
+        fingerprint: at least 8 bytes that identify the data or the settings.
+        what: setting to name in the error, e.g. `data.root`.
+        device: device used for communication.
 
     Raises:
-        InputError: in every process, when not all fingerprints are equal; the line names the processes that differ.
+        InputError: raised in every process if the fingerprints differ; the message names the differing ranks.
     """
-    if not together():
+    if not is_distributed():
         return
     own = torch.tensor([int.from_bytes(fingerprint[:8], "big", signed=True)], device=device)
     others = gather(own).tolist()
     different = [rank for rank, value in enumerate(others) if value != others[0]]
     if different:
         ranks = ", ".join(map(str, different))
-        raise InputError(f"{what}: processes {ranks} read other data than process 0; give every machine the same copy")
+        raise InputError(
+            f"{what}: processes {ranks} read different data than process 0; every machine needs the same copy"
+        )

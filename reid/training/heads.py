@@ -1,4 +1,4 @@
-"""Heads that exist only while training: the classifier of identities and the projection for self-distillation."""
+"""Training-only heads: the identity classifier and the projection head for self-distillation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 
 class IdentityClassifier(nn.Linear):
-    """z = W x_bar + B, float32 whatever the autocast. (n, dims) to (n, identities).
+    """z = W x_bar + B, in float32 even under autocast. (n, dims) to (n, identities).
 
-    Weights start small (standard deviation 0.001) so that the first steps are governed by the triplets.
+    Weights are initialised small (standard deviation 0.001) so that the triplet loss dominates the first steps.
     """
 
     def __init__(self, dims: int, identities: int, bias: bool = True) -> None:
@@ -27,18 +27,18 @@ class IdentityClassifier(nn.Linear):
 
 
 class SelfDistillationHead(nn.Module):
-    """g: features (n, dims) to logits (n, outputs) float32.
+    """Projection head g: features (n, dims) to logits (n, outputs), float32.
 
-    A multi-layer perceptron with GELU, L2 normalisation of its last hidden layer, and a linear map whose rows have
-    length 1 (weight normalisation with the gain fixed at 1): logits are cosines. M. Caron et al., "Emerging Properties
-    in Self-Supervised Vision Transformers" (DINO), ICCV 2021. That last map runs in float32 whatever the autocast: the
-    teacher's temperature of 0.001 multiplies every rounding error by a thousand.
+    A multi-layer perceptron with GELU, L2 normalisation of its last hidden layer, and a linear layer with unit-norm
+    rows (weight normalisation with the gain fixed at 1), so that logits are cosines. M. Caron et al., "Emerging
+    Properties in Self-Supervised Vision Transformers" (DINO), ICCV 2021. The last layer runs in float32 even under
+    autocast, because the teacher's temperature of 0.001 amplifies rounding errors a thousandfold.
 
     Args:
-        dims: length of a feature.
-        hidden: widths of the hidden layers; no GELU after the last one, which is normalised.
-        outputs: E.
-        batch_norm: a BatchNorm1d before each GELU.
+        dims: length of a feature vector.
+        hidden: widths of the hidden layers; the last one is L2-normalised instead of followed by a GELU.
+        outputs: E, number of outputs.
+        batch_norm: put a BatchNorm1d before each GELU.
     """
 
     def __init__(self, dims: int, hidden: Sequence[int], outputs: int, batch_norm: bool = False) -> None:

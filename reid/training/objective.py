@@ -1,4 +1,4 @@
-"""One step's forward passes and losses: student, teacher, and what each of them is asked to do."""
+"""Forward passes of student and teacher, and the losses of one training step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import nn
 from reid.models import ReidModel, build_model, normalise
 from reid.settings import TrainSettings
 from reid.training.batches import Batch
-from reid.training.distributed import gather, gather_with_gradient, together
+from reid.training.distributed import gather, gather_with_gradient, is_distributed
 from reid.training.heads import IdentityClassifier, SelfDistillationHead
 from reid.training.losses import SelfDistillation, batch_hard_triplet, smoothed_cross_entropy
 from reid.views import GLOBAL_VIEWS
 
 
 class Encoder(nn.Module):
-    """What student and teacher have in common: the network and, for SSBVER, the head g."""
+    """The part shared by student and teacher: the network and, for SSBVER, the projection head g."""
 
     def __init__(self, model: ReidModel, projection: SelfDistillationHead | None) -> None:
         super().__init__()
@@ -26,20 +26,20 @@ class Encoder(nn.Module):
         self.projection = projection
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
-        """g of features: (n, dims) to (n, E)."""
+        """Apply g: features (n, dims) to logits (n, E)."""
         if self.projection is None:
-            raise ValueError("an encoder without a projection head makes no logits for self-distillation")
+            raise ValueError("this encoder has no projection head for self-distillation")
         result: torch.Tensor = self.projection(features)
         return result
 
 
 class StudentOutput(NamedTuple):
-    """What the student says of a batch.
+    """Output of the student for one batch.
 
     Attributes:
-        features: (2 n p, dims) float32 x of the global views of all p processes.
-        classes: (2 n, k) float32 z of this process's global views.
-        logits: (2 + L, n, E) float32 of this process's views; None without self-supervision.
+        features: (2 n p, dims) float32, x of the global views of all p processes.
+        classes: (2 n, k) float32, z of this process's global views.
+        logits: (2 + L, n, E) float32, outputs of g for this process's views; None without self-supervision.
     """
 
     features: torch.Tensor
@@ -48,10 +48,10 @@ class StudentOutput(NamedTuple):
 
 
 class Student(nn.Module):
-    """The trained network with its heads. One forward for all global views, one for all local ones.
+    """The trained network with its heads. One forward pass for all global views, one for all local views.
 
-    The bottleneck norm and the triplets see the global views of all processes, so that several processes compute what
-    one would.
+    The batch-norm neck and the triplet loss see the global views of all processes, so that the result does not depend
+    on the number of processes.
     """
 
     def __init__(self, encoder: Encoder, classifier: IdentityClassifier) -> None:
@@ -60,24 +60,24 @@ class Student(nn.Module):
         self.classifier = classifier
 
     def forward(self, global_views: torch.Tensor, local_views: torch.Tensor | None) -> StudentOutput:
-        """Views as network input, ordered view by view: (2 n, 3, h, w) and (L n, 3, h', w') or None."""
+        """Run on normalised views stacked view by view: (2 n, 3, h, w) and (L n, 3, h', w') or None."""
         model = self.encoder.model
         own: torch.Tensor = model(global_views)
         with torch.autocast(own.device.type, enabled=False):
             features = gather_with_gradient(own)
             bottleneck = model.bottleneck(features)
-            first = dist.get_rank() * len(own) if together() else 0
+            first = dist.get_rank() * len(own) if is_distributed() else 0
             classes = self.classifier(bottleneck[first : first + len(own)])
         logits = None
         if self.encoder.projection is not None:
-            everything = own if local_views is None else torch.cat((own, model(local_views)))
-            flat = self.encoder.project(everything)
+            features_of_all_views = own if local_views is None else torch.cat((own, model(local_views)))
+            flat = self.encoder.project(features_of_all_views)
             logits = flat.view(-1, len(own) // GLOBAL_VIEWS, flat.shape[1])
         return StudentOutput(features, classes, logits)
 
 
 class Losses(NamedTuple):
-    """One step's terms, scalars float32; the terms of self-supervision are 0 for the baseline."""
+    """Loss terms of one step, float32 scalars; the self-supervised terms are 0 for the baseline."""
 
     total: torch.Tensor
     classification: torch.Tensor
@@ -88,12 +88,12 @@ class Losses(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Equation 5 for one batch.
+    """Equation 5 of the paper for one batch.
+
+    The centre of the teacher's outputs is a buffer of this module.
 
     Args:
-        settings: loss weights, temperatures, precision.
-
-    The teacher's centre is a buffer of this module.
+        settings: loss weights, temperatures and precision.
     """
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -107,44 +107,44 @@ class Objective(nn.Module):
         )
 
     def forward(self, student: nn.Module, teacher: Encoder, batch: Batch, teacher_temperature: float) -> Losses:
-        """Forward passes and losses of a batch.
+        """Run student and teacher on a batch and compute the losses.
 
         Args:
-            student: a `Student`, or one wrapped for several processes.
-            teacher: its average, run on the global views only, without gradient; not run for the baseline.
-            batch: on the device; bytes.
+            student: a `Student`, possibly wrapped in `DistributedDataParallel`.
+            teacher: the averaged encoder; sees the global views only, without gradient; not run for the baseline.
+            batch: uint8 images on the device.
             teacher_temperature: tau_t of this step.
         """
         settings = self.settings
         device = batch.global_views.device
-        whole = normalise(batch.global_views, settings.model)
-        part = None
+        global_views = normalise(batch.global_views, settings.model)
+        local_views = None
         if self.distillation is not None and len(batch.local_views):
-            part = normalise(batch.local_views, settings.model)
+            local_views = normalise(batch.local_views, settings.model)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.run.precision == "bfloat16"):
-            said: StudentOutput = student(whole, part)
-            target = self._teach(teacher, whole) if self.distillation is not None else None
+            output: StudentOutput = student(global_views, local_views)
+            target = self._teacher_logits(teacher, global_views) if self.distillation is not None else None
         labels = batch.labels.repeat(GLOBAL_VIEWS)
         weights = settings.loss
-        classification = smoothed_cross_entropy(said.classes, labels, weights.label_smoothing)
-        triplet = batch_hard_triplet(said.features, gather(labels))
+        classification = smoothed_cross_entropy(output.classes, labels, weights.label_smoothing)
+        triplet = batch_hard_triplet(output.features, gather(labels))
         total = weights.classification * classification + weights.triplet * triplet
-        nothing = torch.zeros((), device=device)
-        supervision = entropy = diversity = nothing
-        if self.distillation is not None and said.logits is not None and target is not None:
-            supervision, entropy, diversity = self.distillation(said.logits, target, teacher_temperature)
+        zero = torch.zeros((), device=device)
+        supervision = entropy = diversity = zero
+        if self.distillation is not None and output.logits is not None and target is not None:
+            supervision, entropy, diversity = self.distillation(output.logits, target, teacher_temperature)
             total = total + weights.self_supervision * supervision
         parts = (classification, triplet, supervision, entropy, diversity)
         return Losses(total, *(part.detach() for part in parts))
 
     @torch.no_grad()
-    def _teach(self, teacher: Encoder, whole: torch.Tensor) -> torch.Tensor:
-        logits = teacher.project(teacher.model(whole))
+    def _teacher_logits(self, teacher: Encoder, global_views: torch.Tensor) -> torch.Tensor:
+        logits = teacher.project(teacher.model(global_views))
         return logits.view(GLOBAL_VIEWS, -1, logits.shape[1])
 
 
 def build_student(settings: TrainSettings, identities: int) -> Student:
-    """The network and its heads as the settings describe them, started from `settings.pretrained`."""
+    """Build the network and its heads, initialised from `settings.pretrained`."""
     model = build_model(settings.model, settings.pretrained)
     ssl = settings.ssl
     projection = (

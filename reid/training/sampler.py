@@ -1,4 +1,4 @@
-"""Which pictures make which batch: P identities with K pictures each."""
+"""Batch sampling: P identities with K images each."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Rows = npt.NDArray[np.int64]
 
 
 class IdentityBatches:
-    """An endless series of batches in which every identity comes up equally often.
+    """An infinite sequence of batches in which every identity occurs equally often.
 
-    The identities are shuffled and dealt out `identities` at a time; what remains is put back before the next deal.
-    Batch number i is a function of the seed and i alone: any process can make any batch, and a run that was cut off
-    goes on with the very next one.
+    The identities are shuffled and dealt out `identities` at a time; the remainder is shuffled back in for the next
+    round. Batch i depends on the seed and i only, so that any process can make any batch and an interrupted run resumes
+    with exactly the next one.
 
     Args:
-        labels: (n,) integer class of each picture.
-        identities: P, distinct identities in a batch.
-        images: K, pictures of each; distinct ones where the identity has K, otherwise all of them and repetitions.
-        seed: decides everything.
+        labels: (n,) integer, class of each image.
+        identities: P, distinct identities per batch.
+        images: K, images per identity; without repetition if the identity has at least K.
+        seed: seed of all random choices.
 
     Raises:
-        InputError: there are fewer than P identities.
+        InputError: the data has fewer than P identities.
     """
 
     def __init__(self, labels: npt.ArrayLike, identities: int, images: int, seed: int) -> None:
@@ -33,7 +33,7 @@ class IdentityBatches:
         distinct, first = np.unique(values[order], return_index=True)
         if len(distinct) < identities:
             raise InputError(
-                f"sampler.identities: a batch takes {identities} identities, the training data have {len(distinct)}; "
+                f"sampler.identities: a batch needs {identities} identities, the training data has {len(distinct)}; "
                 f"set sampler.identities to at most {len(distinct)}"
             )
         self._rows = np.split(order, first[1:])
@@ -42,11 +42,11 @@ class IdentityBatches:
         self.seed = seed
 
     def __len__(self) -> int:
-        """Batches that show about as many pictures as there are: an epoch."""
+        """Batches per epoch: the number of images divided by the batch size."""
         return max(1, sum(map(len, self._rows)) // (self.identities * self.images))
 
     def batch(self, number: int) -> Rows:
-        """(P * K,) int64 rows of batch `number` (from 0), the K pictures of an identity one after the other."""
+        """Return (P * K,) int64, the rows of batch `number` (from 0), grouped by identity."""
         deals = len(self._rows) // self.identities
         deal, place = divmod(number, deals)
         shuffled = np.random.default_rng([self.seed, 0, deal]).permutation(len(self._rows))

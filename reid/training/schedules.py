@@ -1,4 +1,4 @@
-"""Quantities that follow the training's progress, as pure functions of the epoch."""
+"""Learning rate and temperature schedules as pure functions of the epoch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ WARMUP_START = 0.01
 
 
 def learning_rate(settings: OptimiserSettings, epoch: float, epochs: int) -> float:
-    """The learning rate at `epoch` (0 at the start; a fraction where it changes every step).
+    """Return the learning rate at `epoch` (0 at the start, fractional within an epoch).
 
-    Warm-up is linear from 1 % of the rate; with the paper's ten epochs it gains 0.099 of the rate an epoch.
+    Warm-up is linear from 1 % of the rate; with the paper's ten epochs it increases by 0.099 of the rate per epoch.
     """
     if settings.every == "epoch":
         epoch = math.floor(epoch)
@@ -28,6 +28,6 @@ def learning_rate(settings: OptimiserSettings, epoch: float, epochs: int) -> flo
 
 
 def teacher_temperature(bounds: tuple[float, float], warmup_epochs: float, epoch: float) -> float:
-    """tau_t at `epoch`: linear from the first to the second bound over the warm-up, then fixed."""
+    """Return tau_t at `epoch`: linear from the first to the second bound during the warm-up, then constant."""
     done = 1.0 if warmup_epochs == 0 else min(1.0, epoch / warmup_epochs)
     return bounds[0] + (bounds[1] - bounds[0]) * done

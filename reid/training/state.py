@@ -1,4 +1,4 @@
-"""All that a training run needs to go on with the very next step as if it had never stopped."""
+"""Training state: everything needed to resume a run exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def save_state(
     step: int,
     settings: dict[str, Any],
 ) -> None:
-    """Store modules (parameters and buffers), the optimiser's averages, random states and the step.
+    """Save modules (parameters and buffers), optimiser state, random states and the step.
 
-    Batches need no state: batch number i is a function of seed and i.
+    Batches need no state: batch i is a function of the seed and i.
 
     Args:
         path: a .safetensors file.
-        modules: by a name each.
-        optimiser: over parameters of those modules.
-        step: steps done.
-        settings: of the run; a run resumes only under the same ones.
+        modules: modules by name.
+        optimiser: optimiser of their parameters.
+        step: number of completed steps.
+        settings: settings of the run; it can only be resumed with the same ones.
     """
     tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     state = optimiser.state_dict()["state"]
@@ -49,22 +49,22 @@ def load_state(
     optimiser: torch.optim.Optimizer,
     settings: dict[str, Any],
 ) -> int:
-    """Put everything back where `save_state` found it.
+    """Restore what `save_state` saved.
 
     Returns:
-        Steps done.
+        Number of completed steps.
 
     Raises:
-        InputError: a damaged file, tensors of other networks, or other settings than those of the stopped run (the line
-            names the first that differs).
+        InputError: the file is damaged, its tensors belong to different networks, or the settings differ from those of
+            the stopped run (the message names the first difference).
     """
     tensors, description = read_tensors(path)
     if description.get("format") != FORMAT:
-        raise InputError(f"{path}: no training state (format {description.get('format')!r}, expected {FORMAT!r})")
+        raise InputError(f"{path}: not a training state (format {description.get('format')!r}, expected {FORMAT!r})")
     difference = _first_difference(description["settings"], settings)
     if difference:
         raise InputError(
-            f"{path}: was made with other settings: {difference}; resume with the same, or change run.output"
+            f"{path}: was written with different settings: {difference}; use the same ones, or change run.output"
         )
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
@@ -87,7 +87,7 @@ def _load_optimiser(optimiser: torch.optim.Optimizer, stored: dict[str, torch.Te
         index, _, key = name.partition("/")
         parameter = parameters[int(index)]
         if value.shape == parameter.shape:
-            # In the parameter's own memory layout, which fused optimisers rely on.
+            # In the parameter's memory layout, as fused optimisers require.
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         optimiser.state[parameter][key] = value
 

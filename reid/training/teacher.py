@@ -1,4 +1,4 @@
-"""The teacher: the student's moving average."""
+"""The teacher: an exponential moving average of the student."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def make_teacher(student: AnyModule) -> AnyModule:
-    """A copy of the student that no gradient reaches, in train mode (see `MovingAverage`)."""
+    """Copy the student without gradients, in train mode (see `MovingAverage`)."""
     teacher = copy.deepcopy(student)
     teacher.requires_grad_(False)
     return teacher.train()
 
 
 class MovingAverage:
-    """`teacher <- momentum * teacher + (1 - momentum) * student`, parameters and buffers, in one fused operation.
+    """`teacher <- momentum * teacher + (1 - momentum) * student`, for parameters and buffers, fused.
 
     Args:
-        student: module whose parameters change.
-        teacher: module of the same tensors, changed in place by `update`.
-        momentum: lambda; constant.
-        observers: parts of the teacher that run, in train mode, and so gather the statistics of their batch norms
-            themselves. Those running statistics are left alone: the teacher of SSBVER sees global views only, the
-            student's statistics are half of local ones, and an average would mix them in (the more, the lower the
-            momentum).
+        student: module being trained.
+        teacher: module with the same tensors, updated in place by `update`.
+        momentum: lambda, constant.
+        observers: parts of the teacher that run in train mode and therefore track their own batch-norm statistics.
+            Those statistics are not averaged: the teacher of SSBVER sees global views only, while the student's
+            statistics also cover local views, which averaging would mix in (the more, the lower the momentum).
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """One step of the average. Integer buffers (counters) are copied."""
+        """Update the average. Integer buffers (counters) are copied."""
         torch._foreach_lerp_(self._target, self._source, 1.0 - self.momentum)
         if self._counted:
             torch._foreach_copy_([t for t, _ in self._counted], [s for _, s in self._counted])

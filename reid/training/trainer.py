@@ -1,4 +1,4 @@
-"""The training loop: batches in, an averaged network out, with logs, training states and validations on the way."""
+"""The training loop with logging, checkpoints and validation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from reid.datasets import ImageTable
 from reid.models import ReidModel
 from reid.settings import OptimiserSettings, TrainSettings
 from reid.train_log import TrainLog
-from reid.training.batches import Batch, BatchMaker, DamageReport, PictureStore, iterate_batches
+from reid.training.batches import Batch, BatchMaker, DamageReport, ImageStore, iterate_batches
 from reid.training.compilation import compile_modules
 from reid.training.distributed import Processes, mean_over_processes, require_same_data, union_over_processes
 from reid.training.objective import Losses, Objective, build_student
+from reid.training.precision import training_precision
 from reid.training.sampler import IdentityBatches
 from reid.training.schedules import learning_rate, teacher_temperature
 from reid.training.state import load_state, save_state
@@ -34,8 +36,12 @@ log = logging.getLogger(__name__)
 
 Validate = Callable[[ReidModel], dict[str, float]]
 
-# What may change between two parts of a run: nothing that says what is computed (device, threads: only its rounding).
-_FREE_TO_CHANGE = (
+# Seconds between two lines of progress: often enough to see that a run is alive, seldom enough for a log file.
+_PROGRESS_SECONDS = 10.0
+_PROGRESS_LOSSES = ("total", "classification", "triplet", "self_supervision")
+
+# Settings that may change when a run is resumed because they do not affect the result (beyond rounding).
+_RESUMABLE_CHANGES = (
     "output",
     "log_every",
     "save_every",
@@ -52,19 +58,19 @@ class Trainer:
     """A training run that can be driven step by step.
 
     Args:
-        settings: of the run.
-        train: the training pictures.
-        device: to train on.
-        processes: which process this is of how many.
+        settings: settings of the run.
+        train: the training images.
+        device: device to train on.
+        processes: this process's place in the process group.
 
     Attributes:
-        step: steps done.
-        student: network and heads that are trained.
-        teacher: the average; `teacher.model` is what is evaluated and shipped.
+        step: number of completed steps.
+        student: the trained network with its heads.
+        teacher: the moving average; `teacher.model` is evaluated and shipped.
 
     Raises:
-        InputError: no training pictures, fewer identities than a batch takes, processes with different data, weights
-            that do not fit, a compiler that is not there.
+        InputError: no training images, fewer identities than a batch needs, processes with different data, weights
+            that do not fit, or a missing compiler.
     """
 
     def __init__(
@@ -84,7 +90,7 @@ class Trainer:
         labels = train.classes()
         batches = IdentityBatches(labels, settings.sampler.identities, settings.sampler.images, run.seed)
         self.maker = BatchMaker(
-            PictureStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
+            ImageStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
             labels,
             batches,
             settings.views if settings.self_supervised else settings.views.model_copy(update={"local": 0}),
@@ -97,10 +103,13 @@ class Trainer:
         self.step = 0
         layout = torch.channels_last if run.channels_last else torch.contiguous_format
         self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+        precision = training_precision(run.precision, self.student.encoder.model.backbone, device)
+        # Resolved once and stored with the state: a resumed run must not change its arithmetic silently.
+        self.settings = settings = settings.model_copy(update={"run": run.model_copy(update={"precision": precision})})
         self.teacher = make_teacher(self.student.encoder)
         if run.sync_batch_norm and self.processes.size > 1:
             if device.type != "cuda":
-                raise InputError("run.sync_batch_norm: torch has it for GPUs only; set it to false on the CPU")
+                raise InputError("run.sync_batch_norm: only available on GPUs; set it to false on the CPU")
             nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)  # type: ignore[no-untyped-call]
             nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)  # type: ignore[no-untyped-call]
         self.objective = Objective(settings).to(device)
@@ -117,7 +126,7 @@ class Trainer:
             compile_modules(self.student.encoder.model.backbone, self.teacher.model.backbone, device=device)
         self._forward: nn.Module = self.student
         if self.processes.size > 1:
-            # Buffers are the same in all processes, or (norms of the backbone) those of process 0 are stored.
+            # Buffers are equal in all processes, except backbone norm statistics, of which those of rank 0 are saved.
             self._forward = DistributedDataParallel(
                 self.student, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
             )
@@ -125,14 +134,14 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        """Epochs done, with their fraction."""
+        """Completed epochs, including the fraction of the current one."""
         return self.step / self.steps_per_epoch
 
     def train_step(self, batch: Batch) -> tuple[Losses, torch.Tensor]:
-        """One step: forward, backward, optimiser, average.
+        """Run one step: forward, backward, optimiser, moving average.
 
         Returns:
-            The losses before the step, and the norm of the gradient before clipping; on the device, not waited for.
+            The losses before the step, and the gradient norm before clipping, as tensors on the device (no sync).
         """
         settings = self.settings
         batch = batch._replace(
@@ -159,31 +168,31 @@ class Trainer:
         return teacher_temperature(ssl.teacher_temperature, ssl.teacher_warmup_epochs, self.epoch)
 
     def save(self, path: Path) -> None:
-        """Store all that `resume` needs."""
+        """Save the training state for `resume`."""
         save_state(path, self._modules(), self.optimiser, self.step, self._identity())
 
     def resume(self, path: Path) -> None:
-        """Go back to where `save` was called.
+        """Restore the state written by `save`.
 
         Raises:
-            InputError: a damaged file, or one of a run with other settings or data.
+            InputError: the file is damaged, or belongs to a run with different settings or data.
         """
         self.step = load_state(path, self._modules(), self.optimiser, self._identity())
 
     def run(self, output: Path, validate: Validate | None = None, until: int | None = None) -> dict[str, float]:
-        """Train to the end, or to step `until`; resume from `output` where a training state lies there.
+        """Train to the end or to step `until`, resuming from a training state in `output` if there is one.
 
         Args:
-            output: folder of the run. Process 0 writes `log.csv`, `state.safetensors`, `model.safetensors` (each with
-                a JSON beside it) and TensorBoard events.
+            output: folder of the run. Rank 0 writes `log.csv`, `state.safetensors`, `model.safetensors` (each with
+                a JSON next to it) and TensorBoard events.
             validate: called with the averaged network every `validate_every` epochs and at the end.
-            until: stop after this many steps, with a training state.
+            until: save the training state and stop after this many steps.
 
         Returns:
-            The last validation.
+            The metrics of the last validation.
 
         Raises:
-            InputError: the loss is no longer finite.
+            InputError: the loss is not finite.
         """
         state = output / "state.safetensors"
         if state.is_file():
@@ -196,8 +205,9 @@ class Trainer:
         loader = iterate_batches(
             self.maker, self.step, last, self.settings.data.workers, pin=self.device.type == "cuda"
         )
-        with _LogOfFirst(self.processes, output, self.step, run.tensorboard) as record:
+        with _RankZeroLog(self.processes, output, self.step, run.tensorboard) as record:
             clock, since = time.perf_counter(), self.step
+            progress = _Progress(self.step, last)
             for batch in loader:
                 self.damage.add(batch.unreadable)
                 temperature = self.temperature
@@ -208,7 +218,12 @@ class Trainer:
                     row = self._row(losses, norm, temperature, seconds, self.step - since)
                     if record is not None:
                         record.write(self.step, row)
+                    progress.update(self.step, row)
                     clock, since = time.perf_counter(), self.step
+                elif self.processes.size == 1 and progress.is_due():
+                    # Between two rows of the log; not with several processes, whose clocks differ.
+                    seconds = time.perf_counter() - clock
+                    progress.update(self.step, self._row(losses, norm, temperature, seconds, self.step - since))
                 due = run.validate_every and self.step % (run.validate_every * self.steps_per_epoch) == 0
                 if validate is not None and (due or self.step == self.steps):
                     metrics = validate(self.teacher.model) if self.processes.first else {}
@@ -224,7 +239,7 @@ class Trainer:
         return metrics
 
     def export(self, path: Path, metrics: dict[str, float]) -> None:
-        """Store the averaged network with its description."""
+        """Save the averaged network with its description."""
         description = {
             "method": "ssbver" if self.settings.self_supervised else "baseline",
             "data": {**self.data, "unreadable": len(self.damage.files)},
@@ -239,9 +254,9 @@ class Trainer:
         return {"student": self.student, "teacher": self.teacher, "objective": self.objective}
 
     def _identity(self) -> dict[str, Any]:
-        """What must be equal for a run to be the same run."""
+        """The settings that must not change when a run is resumed."""
         settings = self.settings.model_dump(mode="json")
-        settings["run"] = {k: v for k, v in settings["run"].items() if k not in _FREE_TO_CHANGE}
+        settings["run"] = {k: v for k, v in settings["run"].items() if k not in _RESUMABLE_CHANGES}
         settings["data"] = {"fingerprint": self.data["fingerprint"]}
         return {**settings, "processes": self.processes.size}
 
@@ -251,9 +266,9 @@ class Trainer:
         values = mean_over_processes(torch.stack([value.detach().float() for value in losses])).tolist()
         if not (math.isfinite(values[0]) and math.isfinite(norm)):
             raise InputError(
-                f"the loss is {values[0]}, its gradient's length {float(norm)} at step {self.step}: lower "
-                "optimiser.learning_rate, set optimiser.clip_gradient=5 or run.precision=float32, and start again with "
-                "another run.output"
+                f"the loss is {values[0]} and the gradient norm {float(norm)} at step {self.step}: lower "
+                "optimiser.learning_rate, set optimiser.clip_gradient=5 or run.precision=float32, and restart with "
+                "a new run.output"
             )
         images = steps * self.maker.share * self.processes.size
         return {
@@ -268,13 +283,13 @@ class Trainer:
 
 
 def make_optimiser(settings: OptimiserSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Adam or AdamW over all parameters, fused into one kernel."""
+    """Create a fused Adam or AdamW optimiser."""
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
     return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
 
 
 def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
-    """What the data are, for the JSON: names, counts, and a fingerprint of file names, identities and cameras."""
+    """Describe the training data: name, counts, and a fingerprint of file names, identities and cameras."""
     names = "\n".join(Path(path).name for path in train.path)
     digest = hashlib.sha256(names.encode())
     digest.update(np.ascontiguousarray(train.identity).tobytes())
@@ -289,8 +304,42 @@ def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
     }
 
 
-class _LogOfFirst:
-    """The log of process 0; None in the others."""
+class _Progress:
+    """Logs how far a run is: step, losses, images per second and time left, at most every `_PROGRESS_SECONDS`.
+
+    Args:
+        first: completed steps when the run was (re)started.
+        last: the step at which it stops.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self._first, self._last = first, last
+        self._started = time.perf_counter()
+        self._last_line = -math.inf
+
+    def is_due(self) -> bool:
+        """Whether the last line is long enough ago."""
+        return time.perf_counter() - self._last_line >= _PROGRESS_SECONDS
+
+    def update(self, step: int, row: Mapping[str, float]) -> None:
+        """Log a line if one is due, or if this is the last step; `row` is that of log.csv."""
+        if not self.is_due() and step < self._last:
+            return
+        self._last_line = time.perf_counter()
+        left = (self._last_line - self._started) / (step - self._first) * (self._last - step)
+        losses = ", ".join(f"{name} {row[name]:.4g}" for name in _PROGRESS_LOSSES if row[name])
+        log.info(
+            "step %d of %d: %s; %.1f images/s, %s left",
+            step,
+            self._last,
+            losses,
+            row["images_per_second"],
+            timedelta(seconds=round(left)),
+        )
+
+
+class _RankZeroLog:
+    """The training log in rank 0; None in the other processes."""
 
     def __init__(self, processes: Processes, output: Path, step: int, tensorboard: bool) -> None:
         self._log = TrainLog(output, step, tensorboard) if processes.first else None

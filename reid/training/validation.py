@@ -1,4 +1,4 @@
-"""How good the averaged network is while it trains: mAP and CMC@1 on a split, in the training process."""
+"""Validation during training: mAP and CMC@1 of the averaged network on a test split."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from common.errors import InputError
 from reid.datasets import ImageTable, Split
 from reid.images import UnreadableImage
 from reid.models import ReidModel, normalise
-from reid.ranking_figures import rank_split
-from reid.training.batches import PictureStore
+from reid.ranking_figures import rank_split, split_matches
+from reid.training.batches import ImageStore
 from reid.views import resize
 
 _BATCH = 64
 
 
 @torch.no_grad()
-def embed_pictures(
-    model: ReidModel, store: PictureStore, device: torch.device, half: bool
+def embed_images(
+    model: ReidModel, store: ImageStore, device: torch.device, half: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Features of all pictures of a store, with the running statistics of the norms.
+    """Compute the features of all images of a store in evaluation mode.
 
     Args:
-        model: left in the mode in which it came.
-        store: the pictures.
-        device: where the model is.
-        half: bfloat16 forward.
+        model: the network; its train/eval mode is restored.
+        store: the images.
+        device: device of the model.
+        half: run in bfloat16.
 
     Returns:
-        (n, dims) L2-normalised features, and (n,) which pictures could be read; rows of the others are 0.
+        (n, dims) L2-normalised features, zero for unreadable images, and an (n,) mask of the readable ones.
     """
     training = model.training
     model.eval()
@@ -38,13 +39,13 @@ def embed_pictures(
     size = model.config.image_size
     for first in range(0, len(store.paths), _BATCH):
         rows = range(first, min(first + _BATCH, len(store.paths)))
-        pictures = np.zeros((len(rows), *size, 3), np.uint8)
+        resized = np.zeros((len(rows), *size, 3), np.uint8)
         for place, row in enumerate(rows):
             try:
-                pictures[place] = resize(store.read(row), size)
+                resized[place] = resize(store.read(row), size)
             except UnreadableImage:
                 readable[row] = False
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(device)
+        images = torch.from_numpy(resized).permute(0, 3, 1, 2).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             embedded = model.embed(normalise(images, model.config))
         features[rows.start : rows.stop] = torch.nn.functional.normalize(embedded.float(), dim=1).cpu().numpy()
@@ -54,12 +55,15 @@ def embed_pictures(
 
 
 class Validation:
-    """A split whose pictures are read once and ranked again at each call.
+    """A test split that is ranked again at each call; images are read once if they fit into memory.
 
     Args:
         split: queries and gallery.
-        queries: at most so many queries, evenly spread; 0 takes all.
-        gigabytes: memory that decoded pictures may take.
+        queries: maximum number of queries, chosen evenly; 0 uses all.
+        gigabytes: memory limit for decoded images.
+
+    Raises:
+        InputError: no query has a match in the gallery.
     """
 
     def __init__(self, split: Split, queries: int = 0, gigabytes: float = 0.0) -> None:
@@ -67,14 +71,20 @@ class Validation:
         if queries and len(chosen) > queries:
             chosen = chosen[np.linspace(0, len(chosen) - 1, queries).astype(np.int64)]
         self.split = Split(chosen, split.gallery)
+        if split_matches(self.split).junk.all():
+            raise InputError(
+                "validation: no query has a match in the gallery; check the identities and cameras of the data"
+            )
         both = ImageTable.concatenate([chosen, split.gallery])
-        self._store = PictureStore(both.path.tolist(), gigabytes)
+        self._store = ImageStore(both.path.tolist(), gigabytes)
 
     def __call__(self, model: ReidModel, device: torch.device, half: bool = False) -> dict[str, float]:
-        """`mAP` and `cmc1` of the model, fractions; unreadable pictures are left out."""
-        features, readable = embed_pictures(model, self._store, device, half)
+        """Compute `mAP` and `cmc1` as fractions; unreadable images are skipped."""
+        features, readable = embed_images(model, self._store, device, half)
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])
         ranking = rank_split(features[:n][q], features[n:][g], split)
+        if not ranking.queries:
+            return {}  # nothing readable is left to rank: no figures rather than zeros
         return {"mAP": ranking.mean_average_precision, "cmc1": ranking.cmc(1)}

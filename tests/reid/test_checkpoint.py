@@ -47,7 +47,7 @@ def test_tensors_of_another_network_are_named(tmp_path: Path) -> None:
     tensors, description = read_tensors(path)
     description["model"]["backbone"] = "resnet18_ibn_half"
     write_tensors(path, tensors, description)
-    with pytest.raises(InputError, match=r"a\.safetensors.*another network.*another shape.*conv1\.weight"):
+    with pytest.raises(InputError, match=r"a\.safetensors.*different network.*different shape.*conv1\.weight"):
         load_model(path)
     del tensors["bottleneck.weight"]
     description["model"]["backbone"] = "resnet18_ibn_quarter"

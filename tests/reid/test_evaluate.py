@@ -16,6 +16,7 @@ from reid.datasets import Dataset, ImageTable, Split, load_dataset
 from reid.evaluate import evaluate_model, evaluate_vectors, main, paths_of_tests
 from reid.models import ReidModel
 from reid.settings import ModelConfig
+from reid.training.validation import Validation
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,19 @@ def test_perfect_vectors_reach_one_and_unreadable_rows_do_not_count() -> None:
     assert (result.queries, result.gallery, result.without_match) == (2, 4, 1)
     without_d = evaluate_vectors(dataset, vectors, np.array([True, True, True, False, True, True]))
     assert (without_d.queries, without_d.gallery, without_d.without_match) == (1, 3, 2)
-    with pytest.raises(InputError, match="not one of its 6 test images"):
+    with pytest.raises(InputError, match="none of its 6 test images"):
         evaluate_vectors(dataset, vectors, np.zeros(6, bool))
     with pytest.raises(InputError, match="no test images"):
         paths_of_tests(Dataset("tiny", query, ()))
+
+
+def test_no_figures_without_a_query_that_has_a_match() -> None:
+    query, gallery = ImageTable.of(["a", "b"], [1, 2], [1, 1]), ImageTable.of(["c", "d"], [1, 2], [1, 1])
+    dataset = Dataset("tiny", ImageTable.empty(), (Split(query, gallery),))
+    with pytest.raises(InputError, match=r"tiny: none of its 2 queries has a match in the gallery"):
+        evaluate_vectors(dataset, np.eye(4, dtype=np.float32))
+    with pytest.raises(InputError, match="no query has a match"):
+        Validation(dataset.splits[0])
 
 
 def test_a_model_is_evaluated_as_its_checkpoint_is(tiny_datasets: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -103,7 +113,7 @@ def test_the_command_prints_both_side_by_side_or_json(
     printed = capsys.readouterr()
     assert "vehicleid-medium: 20 queries, 4 gallery images" in printed.out
     assert "plain" in printed.out and "re-ranked" in printed.out and "CMC@10" in printed.out and "±" in printed.out
-    assert "published are" in printed.err
+    assert "instead of the published" in printed.err
     main([*arguments, "--json"])
     content = json.loads(capsys.readouterr().out)
     assert set(content["plain"]) >= {"mAP", "mAP_std", "cmc1", "cmc5", "cmc10"}
@@ -115,7 +125,7 @@ def test_damaged_images_are_named_and_counted(
 ) -> None:
     root = make_dataset("veri")
     victim = sorted((root / "image_query").iterdir())[0]
-    victim.write_bytes(b"\xff\xd8 no picture")
+    victim.write_bytes(b"\xff\xd8 no image")
     main(["--weights", str(checkpoint), "--dataset", "veri", "--data-root", str(root), "--json"])
     printed = capsys.readouterr()
     content = json.loads(printed.out)
@@ -130,7 +140,7 @@ def test_mistakes_are_told(tiny_datasets: Path, checkpoint: Path) -> None:
         main(["--weights", str(checkpoint), *data, "--option", "holdout=0.2"])
     with pytest.raises(InputError, match="must be key=value"):
         main(["--weights", str(checkpoint), *data, "--option", "holdout"])
-    with pytest.raises(InputError, match="the value is no YAML"):
+    with pytest.raises(InputError, match="not valid YAML"):
         main(["--weights", str(checkpoint), *data, "--option", "holdout=[1"])
     with pytest.raises(InputError, match="threads must be at least 0"):
         main(["--weights", str(checkpoint), *data, "--threads", "-1"])

@@ -20,7 +20,7 @@ def test_features_before_and_after_the_bottleneck(pooling: str) -> None:
     torch.testing.assert_close(embedded, (features - 0.5) / (4.0 + 1e-5) ** 0.5)
 
 
-def test_any_picture_size_is_taken() -> None:
+def test_any_image_size_is_taken() -> None:
     model = build_model(QUARTER).eval()
     with torch.no_grad():
         for size in ((16, 16), (48, 20), (1, 1)):

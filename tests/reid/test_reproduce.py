@@ -81,12 +81,12 @@ def make_scenario(root: Path, name: str, cameras: list[str], truth: bool) -> Non
             stream = container.add_stream("mpeg4", rate=10)
             stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
             for number in range(1, 31):
-                picture = np.full((96, 160, 3), 90, np.uint8)
+                image = np.full((96, 160, 3), 90, np.uint8)
                 left = 5 + 5 * (number - 1 - 2 * index)
                 if 0 <= left < 120:
-                    cv2.rectangle(picture, (left, 40), (left + 40, 64), (30, 30, 200), -1)
+                    cv2.rectangle(image, (left, 40), (left + 40, 64), (30, 30, 200), -1)
                     rows.append(f"{number},1,{left},40,40,24,1,-1,-1,-1")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
             container.mux(stream.encode(None))
         (folder / camera / "mtsc" / "mtsc_tc_ssd512.txt").write_text("\n".join(rows) + "\n")
         if truth:
@@ -173,13 +173,13 @@ def test_every_command_runs(workspace: Path, repository: Path, capsys: pytest.Ca
             assert output.exists(), words
             done[kind_of(words)] = output
     assert counted == {"reid.analyse": 12, "reid.train": 34, "reid.evaluate": 71, "mtmc.run": 2, "reid.export": 2}
-    for picture in (
+    for image in (
         "table5/efficiency",
         "table6/sweep",
         "figure4/veri/distances",
         "figure5/curves",
         "figure6/saliency",
     ):
-        assert (workspace / "runs" / f"{picture}.png").is_file()
+        assert (workspace / "runs" / f"{image}.png").is_file()
     # two extractors: a submission for each
     assert len(list((workspace / "runs" / "table4" / "S06").rglob("track1.txt"))) == 2

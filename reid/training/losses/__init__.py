@@ -1,4 +1,4 @@
-"""The three terms of equation 5, one a file, each a pure function or a small module over feature arrays."""
+"""The three loss terms of equation 5, one module each."""
 
 from reid.training.losses.cross_entropy import smoothed_cross_entropy
 from reid.training.losses.distillation import SelfDistillation

@@ -1,4 +1,4 @@
-"""Self-distillation between views: the student predicts what the teacher says of another view of the same picture."""
+"""Self-distillation: the student predicts the teacher's output for another view of the same image."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reid.training.distributed import mean_over_processes
 
 
 class Distilled(NamedTuple):
-    """What one step of self-distillation gives; scalars, float32.
+    """Result of one self-distillation step; float32 scalars.
 
     Attributes:
         loss: L_s.
-        entropy: mean entropy (nats) of the teacher's distributions; near log E the teacher says nothing.
-        diversity: entropy (nats) of their mean over the batch; near 0 it says the same of every picture.
+        entropy: mean entropy of the teacher's distributions in nats; near log E they are uninformative.
+        diversity: entropy of their mean over the batch in nats; near 0 all images get the same output (collapse).
     """
 
     loss: torch.Tensor
@@ -28,8 +28,9 @@ class Distilled(NamedTuple):
 class SelfDistillation(nn.Module):
     """Equation 4 (`cross_entropy`) or the variant of Table 6 (`rmse`), with the teacher's centre.
 
-    `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over pictures;
-    M. Caron et al., DINO, ICCV 2021. `rmse` has the root mean square of the difference of raw outputs in H's place.
+    `L_s = sum over teacher's views g, student's views v != g of H(p_t(g), p_s(v))`, averaged over images;
+    M. Caron et al., DINO, ICCV 2021. `rmse` replaces H by the L2 norm of the difference of the raw outputs (equation 7;
+    the paper calls it RMSE, but neither it nor the authors' script divides by the root of E).
 
     Args:
         outputs: E, the length of the heads' outputs.
@@ -59,15 +60,15 @@ class SelfDistillation(nn.Module):
         self.register_buffer("center", torch.zeros(outputs))
 
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, teacher_temperature: float) -> Distilled:
-        """The loss, then the centre moves towards this batch (over all processes).
+        """Compute the loss, then update the centre with this batch (over all processes).
 
         Args:
-            student: (views, n, E) logits; the first `len(teacher)` views are those that the teacher saw, same order.
-            teacher: (global views, n, E) logits; no gradient is taken through them.
+            student: (views, n, E) logits; the first `len(teacher)` views are the teacher's, in the same order.
+            teacher: (global views, n, E) logits; detached.
             teacher_temperature: tau_t of this step.
 
         Returns:
-            The loss and the two entropies by which a collapse shows.
+            The loss and the two entropies that reveal a collapse.
         """
         with torch.autocast(student.device.type, enabled=False):
             student, teacher = student.float(), teacher.detach().float()
@@ -83,8 +84,8 @@ class SelfDistillation(nn.Module):
     def _cross_entropy(self, student: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         views = len(target)
         logits = student / self.student_temperature
-        # H(p, q) = logsumexp(q) - p . q, so the sum over all pairs of views is one product of sums, and the pairs
-        # of a view with itself are taken off again: no (views x views) loop, no log-softmax of every view kept.
+        # H(p, q) = logsumexp(q) - p . q, so the sum over all pairs of views is one product of sums, from which the
+        # pairs of a view with itself are subtracted: no (views x views) loop, no log-softmax of every view in memory.
         normaliser = torch.logsumexp(logits, dim=-1)
         pairs = views * normaliser.sum(dim=0) - (target.sum(dim=0) * logits.sum(dim=0)).sum(dim=-1)
         own = (normaliser[:views] - (target * logits[:views]).sum(dim=-1)).sum(dim=0)
@@ -92,7 +93,7 @@ class SelfDistillation(nn.Module):
 
     @staticmethod
     def _rmse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        difference = (student[None] - teacher[:, None]).square().mean(dim=-1)  # (global, views, n)
+        difference = (student[None] - teacher[:, None]).square().sum(dim=-1)  # (global, views, n)
         distance = difference.clamp(min=1e-12).sqrt()
         others = torch.ones(len(teacher), len(student), device=student.device).fill_diagonal_(0.0)
         return (distance * others[:, :, None]).sum(dim=(0, 1)).mean()
@@ -104,5 +105,5 @@ class SelfDistillation(nn.Module):
 
 
 def _entropy(distribution: torch.Tensor) -> torch.Tensor:
-    """Nats, over the last dimension."""
+    """Entropy in nats over the last dimension."""
     return -(distribution * distribution.clamp(min=1e-30).log()).sum(dim=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,8 +84,8 @@ def test_a_shipped_extractor_that_is_missing_is_an_error(tmp_path: Path, monkeyp
 
 
 def test_extractors_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    paths = [tmp_path / folder / "net.onnx" for folder in ("a", "b")]
+    paths = [tmp_path / folder / "net.safetensors" for folder in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
-        path.touch()
+        shutil.copy(resources.resource("weights", "baseline.safetensors"), path)
     assert [extraction.name for extraction in choose_extractors(paths)] == ["net-1", "net-2"]

@@ -16,22 +16,22 @@ from mtmc.simulation.detection_set import simulate_detection
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("simulated") / "detection"
-    simulate_detection(root, 4, 12, 1, width=320, height=180, frames_of_camera=2)
+    simulate_detection(root, 4, 12, 1, width=320, height=180, frames_per_camera=2)
     return root
 
 
-def test_every_picture_has_labels_and_both_subsets_are_filled(small_set: Path) -> None:
+def test_every_image_has_labels_and_both_subsets_are_filled(small_set: Path) -> None:
     content = yaml.safe_load((small_set / "data.yaml").read_text())
     assert content["names"] == {0: "car"}
     for subset in ("train", "val"):
-        pictures = sorted((small_set / content[subset]).glob("*.jpg"))
-        assert len(pictures) == 6
+        images = sorted((small_set / content[subset]).glob("*.jpg"))
+        assert len(images) == 6
         labels = sorted((small_set / "labels" / subset).glob("*.txt"))
-        assert [p.stem for p in pictures] == [p.stem for p in labels]
-        assert cv2.imread(str(pictures[0])).shape == (180, 320, 3)
+        assert [p.stem for p in images] == [p.stem for p in labels]
+        assert cv2.imread(str(images[0])).shape == (180, 320, 3)
 
 
-def test_boxes_lie_in_the_picture(small_set: Path) -> None:
+def test_boxes_lie_in_the_image(small_set: Path) -> None:
     lines = [line.split() for path in small_set.glob("labels/*/*.txt") for line in path.read_text().splitlines()]
     rows = np.array(lines, float)
     assert len(rows) > 10

@@ -11,7 +11,7 @@ import pytest
 
 from common.errors import InputError
 from detection.detections import Detections
-from mtmc.simulation.difficulty import detector_finds, look_alikes, main, read_visible
+from mtmc.simulation.difficulty import count_detections, look_alikes, main, read_visible
 
 
 class Recall:
@@ -35,12 +35,12 @@ class Recall:
 def test_a_perfect_detector_finds_all_and_a_blind_one_nothing(small_scenario: Path) -> None:
     camera = small_scenario / "validation" / "sim-tiny" / "c041"
     table = read_visible(camera)
-    perfect = detector_finds([camera], Recall(table, False), 10)
+    perfect = count_detections([camera], Recall(table, False), 10)
     assert perfect.annotated > 0
     assert perfect.annotated_found == perfect.annotated
     assert perfect.tall_found == perfect.tall
     assert perfect.boxes_right == perfect.boxes == np.isin(table[:, 0], (1, 11, 21)).sum()
-    blind = detector_finds([camera], Recall(table, True), 10)
+    blind = count_detections([camera], Recall(table, True), 10)
     assert (blind.annotated, blind.annotated_found, blind.boxes) == (perfect.annotated, 0, 0)
 
 

@@ -21,7 +21,7 @@ def test_rotation_is_a_rotation_and_the_middle_ray_looks_ahead_and_down() -> Non
     assert np.arctan2(forward[1], forward[0]) == pytest.approx(1.1)
 
 
-def test_higher_things_are_higher_in_the_picture_and_left_is_left() -> None:
+def test_higher_things_are_higher_in_the_image_and_left_is_left() -> None:
     here = lens(roll=0.0)
     ahead = here.centre[:2] + 20 * np.array([np.cos(1.1), np.sin(1.1)])
     left = ahead + 3 * np.array([-np.sin(1.1), np.cos(1.1)])

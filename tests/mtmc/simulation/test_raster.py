@@ -13,7 +13,7 @@ from mtmc.simulation.mesh import Mesh, box
 SIZE = 100
 
 
-class Picture:
+class RgbImage:
     """Buffers before a camera that looks north from the origin."""
 
     def __init__(self) -> None:
@@ -58,35 +58,35 @@ def wall(distance: float, size: float, faces: tuple[int, ...] = (3,)) -> Mesh:
 
 
 def test_a_square_covers_the_pixels_that_it_should() -> None:
-    picture = Picture()
-    covered, left, top, right, bottom = picture.draw(wall(10, 2), 1)
+    image = RgbImage()
+    covered, left, top, right, bottom = image.draw(wall(10, 2), 1)
     assert covered == pytest.approx((2 * 2 * SIZE / 10) ** 2, abs=90)  # an edge may or may not count its own pixels
     np.testing.assert_allclose((left, top, right, bottom), (80, 80, 119, 119), atol=1)
-    assert (picture.label > 0).sum() == covered
-    np.testing.assert_allclose(picture.colour[100, 100], (200, 100, 50), atol=2)
-    assert picture.depth[100, 100] == pytest.approx(0.1)
+    assert (image.label > 0).sum() == covered
+    np.testing.assert_allclose(image.colour[100, 100], (200, 100, 50), atol=2)
+    assert image.depth[100, 100] == pytest.approx(0.1)
 
 
 def test_what_faces_away_is_not_drawn() -> None:
-    assert Picture().draw(wall(10, 2, faces=(2,)), 1)[0] == 0
+    assert RgbImage().draw(wall(10, 2, faces=(2,)), 1)[0] == 0
 
 
 @pytest.mark.parametrize("near_first", [True, False])
 def test_the_nearer_hides_the_farther(near_first: bool) -> None:
-    picture = Picture()
+    image = RgbImage()
     walls = [(wall(10, 2), 1), (wall(20, 8), 2)]
     for mesh, number in walls if near_first else walls[::-1]:
-        picture.draw(mesh, number)
-    assert (picture.label == 1).sum() == pytest.approx(40**2, abs=90)
-    assert (picture.label > 0).sum() == pytest.approx(80**2, abs=170)
-    counts = raster.visible_boxes(picture.label, 0, 0, 2 * SIZE - 1, 2 * SIZE - 1, 2)
+        image.draw(mesh, number)
+    assert (image.label == 1).sum() == pytest.approx(40**2, abs=90)
+    assert (image.label > 0).sum() == pytest.approx(80**2, abs=170)
+    counts = raster.visible_boxes(image.label, 0, 0, 2 * SIZE - 1, 2 * SIZE - 1, 2)
     np.testing.assert_allclose(counts[1, 1:], (80, 80, 119, 119), atol=1)
     np.testing.assert_allclose(counts[2, 1:], (60, 60, 139, 139), atol=1)
-    assert counts[1, 0] == (picture.label == 1).sum()
+    assert counts[1, 0] == (image.label == 1).sum()
 
 
 def test_behind_the_camera_nothing_is_seen() -> None:
-    assert Picture().draw(wall(-10, 2), 1)[0] == 0
+    assert RgbImage().draw(wall(-10, 2), 1)[0] == 0
 
 
 def test_resolve_mixes_edges_and_darkens_the_ground() -> None:

@@ -23,7 +23,7 @@ def identity(name: str) -> int:
     return int(name[:4])
 
 
-def test_lists_name_the_pictures_that_are_there(small_reid: Path) -> None:
+def test_lists_name_the_images_that_are_there(small_reid: Path) -> None:
     for subset in ("train", "query", "test"):
         listed = names(small_reid, subset)
         assert listed
@@ -69,13 +69,13 @@ def test_labels_parse_and_agree_with_names(small_reid: Path) -> None:
             assert 1 <= int(str(item.get("typeID"))) <= 9
 
 
-def test_tracks_hold_every_test_picture_once(small_reid: Path) -> None:
+def test_tracks_hold_every_test_image_once(small_reid: Path) -> None:
     tracks = [line.split() for line in (small_reid / "test_track.txt").read_text().splitlines()]
     assert sorted(name for track in tracks for name in track) == sorted(names(small_reid, "test"))
     assert all(len({(n[:4], n[5:9]) for n in track}) == 1 for track in tracks)
 
 
-def test_pictures_are_crops_of_vehicles_seen_by_several_cameras(small_reid: Path) -> None:
+def test_images_are_crops_of_vehicles_seen_by_several_cameras(small_reid: Path) -> None:
     listed = names(small_reid, "train")
     cameras = {i: {n[5:9] for n in listed if identity(n) == i} for i in range(1, 10)}
     assert min(len(c) for c in cameras.values()) >= 2
@@ -107,12 +107,12 @@ def test_small_vehicles_are_in_the_set_if_wanted(small_reid: Path, tmp_path: Pat
         return float(np.median([min(cv2.imread(str(path)).shape[:2]) for path in (root / "image_train").iterdir()]))
 
     far = tmp_path / "far"
-    simulate_reid(far, seed=2, identities=12, workers=2, cameras=4, least_side=12, least_visible=0.3, least_inside=0.3)
+    simulate_reid(far, seed=2, identities=12, workers=2, cameras=4, min_side=12, min_visible=0.3, min_inside=0.3)
     assert usual_side(far) < 0.8 * usual_side(small_reid)
 
 
-@pytest.mark.parametrize(("option", "value"), [("least_side", 0), ("least_visible", 0.0), ("least_inside", 1.5)])
-def test_limits_of_pictures_out_of_range_are_refused(tmp_path: Path, option: str, value: float) -> None:
+@pytest.mark.parametrize(("option", "value"), [("min_side", 0), ("min_visible", 0.0), ("min_inside", 1.5)])
+def test_limits_of_images_out_of_range_are_refused(tmp_path: Path, option: str, value: float) -> None:
     with pytest.raises(InputError, match=option.replace("_", "-")):
         simulate_reid(tmp_path / "x", seed=0, identities=8, workers=1, **{option: value})
 

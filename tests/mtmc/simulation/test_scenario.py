@@ -49,7 +49,7 @@ def test_videos_decode_to_the_announced_frames(small_scenario: Path) -> None:
 
 
 def test_ground_truth_moves_where_pixels_change(small_scenario: Path) -> None:
-    """Between two frames, boxes of vehicles that moved change much more than the rest of the picture."""
+    """Between two frames, boxes of vehicles that moved change much more than the rest of the image."""
     inside, outside = [], []
     for camera in CAMERAS:
         with av.open(str(folder(small_scenario, camera) / "vdo.avi")) as container:

@@ -43,9 +43,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def assert_picture(path: Path) -> None:
-    picture = cv2.imread(str(path))
-    assert picture is not None and picture.std() > 1
+def assert_image(path: Path) -> None:
+    image = cv2.imread(str(path))
+    assert image is not None and image.std() > 1
 
 
 def test_distances_are_those_of_all_pairs_but_junk() -> None:
@@ -76,7 +76,7 @@ def test_distances_command(tiny_datasets: Path, weights: list[Path], tmp_path: P
     names = [str(path) for path in weights]
     data = ["--dataset", "veri", "--data-root", str(tiny_datasets / "veri")]
     assert main(["distances", "--weights", *names, *data, "--device", "cpu", "--output", str(tmp_path)]) == 0
-    assert_picture(tmp_path / "distances.png")
+    assert_image(tmp_path / "distances.png")
     means = read_csv(tmp_path / "distance_means.csv")
     assert [row["weights"] for row in means] == ["baseline", "ssbver"]
     expected = 100 * (float(means[1]["positive_mean"]) / float(means[0]["positive_mean"]) - 1)
@@ -93,8 +93,8 @@ def test_saliency_is_the_gradient_of_the_similarity(weights: list[Path]) -> None
     # float64 keeps differences of one grey level meaningful
     with torch.no_grad():
 
-        def similarity(picture: np.ndarray) -> float:
-            pair = torch.from_numpy(np.stack([picture, gallery.astype(np.float64)])).permute(0, 3, 1, 2)
+        def similarity(image: np.ndarray) -> float:
+            pair = torch.from_numpy(np.stack([image, gallery.astype(np.float64)])).permute(0, 3, 1, 2)
             mean, std = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) * 255 for v in (config.mean, config.std))
             features = model.bottleneck(model.pooling(model.backbone((pair - mean) / std)))
             a, b = torch.nn.functional.normalize(features, dim=1)
@@ -113,14 +113,14 @@ def test_saliency_is_the_gradient_of_the_similarity(weights: list[Path]) -> None
 
 
 def test_saliency_command_shows_two_models(tiny_datasets: Path, weights: list[Path], tmp_path: Path) -> None:
-    pictures = sorted((tiny_datasets / "veri" / "image_query").iterdir())
-    pair = ["--query", str(pictures[0]), "--gallery", str(pictures[1])]
+    images = sorted((tiny_datasets / "veri" / "image_query").iterdir())
+    pair = ["--query", str(images[0]), "--gallery", str(images[1])]
     names = [str(path) for path in weights]
     assert main(["saliency", "--weights", *names, *pair, "--device", "cpu", "--output", str(tmp_path)]) == 0
-    assert_picture(tmp_path / "saliency.png")
+    assert_image(tmp_path / "saliency.png")
     assert len(read_csv(tmp_path / "saliency.csv")) == 2 * 2 * 32 * 40
     assert [row["weights"] for row in read_csv(tmp_path / "similarity.csv")] == ["baseline", "ssbver"]
-    with pytest.raises(InputError, match="show the same picture"):
+    with pytest.raises(InputError, match="are identical"):
         main(["saliency", "--weights", names[0], *pair[:3], pair[1], "--output", str(tmp_path)])
     with pytest.raises(InputError, match=r"absent\.jpg"):
         main(["saliency", "--weights", names[0], "--query", "absent.jpg", *pair[2:], "--output", str(tmp_path)])
@@ -135,16 +135,16 @@ def test_curves_command_reads_training_logs(tmp_path: Path) -> None:
             log.write(20, {"epoch": 2.0, "mAP": 0.5})
     runs = [str(tmp_path / "baseline"), str(tmp_path / "ssbver")]
     assert main(["curves", "--runs", *runs, "--smooth", "5", "--output", str(tmp_path / "out")]) == 0
-    assert_picture(tmp_path / "out" / "curves.png")
+    assert_image(tmp_path / "out" / "curves.png")
     rows = read_csv(tmp_path / "out" / "curves.csv")
     assert len(rows) == 40
     assert float(rows[1]["classification"]) == 2.5
     with pytest.raises(InputError, match="--smooth 0: must be at least 1"):
         main(["curves", "--runs", *runs, "--smooth", "0", "--output", str(tmp_path)])
-    with pytest.raises(InputError, match="no such log"):
+    with pytest.raises(InputError, match="log not found"):
         main(["curves", "--runs", str(tmp_path / "nowhere"), "--output", str(tmp_path)])
     (tmp_path / "log.csv").write_text("step,epoch\n1,0.1\n")
-    with pytest.raises(InputError, match="no losses in it"):
+    with pytest.raises(InputError, match="contains no losses"):
         main(["curves", "--runs", str(tmp_path), "--output", str(tmp_path)])
 
 
@@ -157,7 +157,7 @@ def test_efficiency_measures_a_network_in_a_process_of_its_own(weights: list[Pat
     arguments = ["--weights", str(weights[0]), "--device", "cpu", "--precision", "float32", "--threads", "1"]
     arguments += ["--seconds", "0.05", "--figures", f"baseline={figures}", "--published", "--output", str(tmp_path)]
     assert main(["efficiency", *arguments]) == 0
-    assert_picture(tmp_path / "efficiency.png")
+    assert_image(tmp_path / "efficiency.png")
     rows = read_csv(tmp_path / "efficiency.csv")
     assert [row["method"] for row in rows] == ["baseline", *(cost.method for cost in PUBLISHED)]
     measured = rows[0]
@@ -172,13 +172,13 @@ def test_efficiency_measures_a_network_in_a_process_of_its_own(weights: list[Pat
 
 
 def test_efficiency_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such network is measured"):
+    with pytest.raises(InputError, match="no network of that name"):
         with_accuracy(PUBLISHED, {"other": ("veri", 0.5)})
     with pytest.raises(InputError, match="nothing to measure"):
         main(["efficiency", "--output", str(tmp_path)])
     with pytest.raises(InputError, match=r"efficiency: key 'image_size\.0'"):
         main(["efficiency", "--backbone", "resnet18", "--image-size", "0", "9", "--output", str(tmp_path)])
-    with pytest.raises(InputError, match="neither a file nor a name"):
+    with pytest.raises(InputError, match="neither a file nor the name"):
         main(["efficiency", "--weights", "nothing", "--device", "cpu", "--output", str(tmp_path)])
 
 
@@ -194,7 +194,7 @@ def test_sweep_collects_seeds_into_means(tmp_path: Path) -> None:
         files = [figures_file(tmp_path / f"{label}-{seed}.json", 0.5 + int(label) / 10 + seed / 100) for seed in (0, 1)]
         results += ["--results", label, *map(str, files)]
     assert main(["sweep", *results, "--title", "local views L", "--output", str(tmp_path)]) == 0
-    assert_picture(tmp_path / "sweep.png")
+    assert_image(tmp_path / "sweep.png")
     rows = read_csv(tmp_path / "sweep.csv")
     assert [row["label"] for row in rows] == ["0", "2", "1"]
     assert float(rows[1]["mAP"]) == pytest.approx(70.5)
@@ -205,7 +205,7 @@ def test_sweep_takes_words_too_and_names_wrong_files(tmp_path: Path) -> None:
     a, b = figures_file(tmp_path / "a.json", 0.80), figures_file(tmp_path / "b.json", 0.82)
     results = ["--results", "RMSE", str(a), "--results", "cross entropy", str(b)]
     assert main(["sweep", *results, "--output", str(tmp_path)]) == 0
-    assert_picture(tmp_path / "sweep.png")
+    assert_image(tmp_path / "sweep.png")
     (tmp_path / "bad.json").write_text('{"dataset": "veri", "plain": {"mAP": 1}}')
     for name, said in (("bad.json", "lacks cmc1"), ("absent.json", "no such file")):
         with pytest.raises(InputError, match=said):
@@ -241,7 +241,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     ]
     assert trained == ["views.local=1 run.seed=1"]
     assert [len(point.results) for point in points] == [2, 2]
-    with pytest.raises(InputError, match="the same label"):
+    with pytest.raises(InputError, match="must be unique"):
         run_sweep([*variations, variations[0]], [0], tmp_path, train, evaluate)
 
 

@@ -54,5 +54,5 @@ def test_the_papers_networks_take_the_papers_sizes(name: str, dims: int) -> None
 
 
 def test_a_size_that_patches_do_not_divide_is_refused() -> None:
-    with pytest.raises(InputError, match=r"test_vit takes no pictures of 90 x 96.*views\.local_size"):
+    with pytest.raises(InputError, match=r"test_vit does not accept images of 90 x 96.*views\.local_size"):
         build_model(ModelConfig(backbone="test_vit", image_size=(96, 96)))(torch.randn(1, 3, 90, 96))

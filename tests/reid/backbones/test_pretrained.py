@@ -30,7 +30,7 @@ def test_weights_with_a_classifier_load_from_every_layout(tmp_path: Path, layout
         assert torch.equal(target.state_dict()[name], value), name
 
 
-def test_vit_position_embedding_is_fitted_to_the_picture(tmp_path: Path) -> None:
+def test_vit_position_embedding_is_fitted_to_the_image(tmp_path: Path) -> None:
     small, large = (ModelConfig(backbone="test_vit", image_size=(s, s)) for s in (96, 160))
     torch.save(build_backbone(small).network.state_dict(), tmp_path / "vit.pth")
     target = build_backbone(large)

@@ -27,14 +27,14 @@ def test_timms_resnet50_has_the_same_names() -> None:
     assert names == set(ResNet(RESNETS["resnet50"]).state_dict())
 
 
-def test_ibn_normalises_the_first_half_by_picture_and_the_rest_by_batch() -> None:
+def test_ibn_normalises_the_first_half_by_image_and_the_rest_by_batch() -> None:
     norm = InstanceBatchNorm(6).train()
     x = torch.randn(4, 6, 5, 5) * 3 + 2
     out = norm(x)
     torch.testing.assert_close(out[:, :3].mean(dim=(2, 3)), torch.zeros(4, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(out[:, 3:].mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     assert out[:, 3:].mean(dim=(2, 3)).abs().max() > 0.05
-    # A picture's instance half does not depend on its neighbours.
+    # An image's instance half does not depend on its neighbours.
     torch.testing.assert_close(norm(x[:1])[:, :3], out[:1, :3])
 
 

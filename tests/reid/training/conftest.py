@@ -19,8 +19,8 @@ from reid.training.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-def _write_pictures(folder: Path, identities: int = 6, images: int = 4, side: int = 20) -> ImageTable:
-    """Pictures of noise over a pattern that is the identity's own."""
+def _write_images(folder: Path, identities: int = 6, images: int = 4, side: int = 20) -> ImageTable:
+    """Images of noise over a pattern that is the identity's own."""
     folder.mkdir(parents=True, exist_ok=True)
     paths, labels, cameras = [], [], []
     for identity in range(identities):
@@ -67,9 +67,9 @@ def _make_trainer(table: ImageTable, settings: TrainSettings) -> Trainer:
 
 
 @pytest.fixture
-def write_pictures() -> Callable[..., ImageTable]:
-    """`write_pictures(folder, identities=6, images=4, side=20)`."""
-    return _write_pictures
+def write_images() -> Callable[..., ImageTable]:
+    """`write_images(folder, identities=6, images=4, side=20)`."""
+    return _write_images
 
 
 @pytest.fixture

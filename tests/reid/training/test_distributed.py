@@ -14,7 +14,7 @@ from reid.datasets import ImageTable
 from reid.train import main
 from reid.train_log import read_log
 
-Pictures = Callable[..., ImageTable]
+WriteImages = Callable[..., ImageTable]
 
 
 def _torchrun(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,8 +39,8 @@ def config(tmp_path: Path, tiny_settings: Callable[..., object]) -> Path:
     return path
 
 
-def _folder(root: Path, write_pictures: Pictures, images: int = 4) -> Path:
-    table = write_pictures(root, images=images)
+def _folder(root: Path, write_images: WriteImages, images: int = 4) -> Path:
+    table = write_images(root, images=images)
     for path, identity in zip(table.path, table.identity, strict=True):
         target = root / str(identity) / f"1_{Path(path).name}"
         target.parent.mkdir(exist_ok=True)
@@ -48,10 +48,10 @@ def _folder(root: Path, write_pictures: Pictures, images: int = 4) -> Path:
     return root
 
 
-def test_two_processes_compute_what_one_does(tmp_path: Path, config: Path, write_pictures: Pictures) -> None:
-    root = _folder(tmp_path / "data", write_pictures)
-    for picture in sorted((root / "0").iterdir())[:3]:
-        picture.write_bytes(b"no picture")
+def test_two_processes_compute_what_one_does(tmp_path: Path, config: Path, write_images: WriteImages) -> None:
+    root = _folder(tmp_path / "data", write_images)
+    for image in sorted((root / "0").iterdir())[:3]:
+        image.write_bytes(b"no image")
     assert main(["--config", str(config), "--output", str(tmp_path / "one"), "--set", f"data.root={root}"]) == 0
     script = Path(__file__).with_name("train_by_rank.py")
     done = _torchrun(script, str(config), str(tmp_path / "two"), str(root))
@@ -69,8 +69,8 @@ def test_two_processes_compute_what_one_does(tmp_path: Path, config: Path, write
         torch.testing.assert_close(weights[1][name], weights[0][name], rtol=1e-2, atol=1e-4, msg=name)
 
 
-def test_processes_with_different_data_are_refused(tmp_path: Path, config: Path, write_pictures: Pictures) -> None:
-    roots = [_folder(tmp_path / f"data{n}", write_pictures, images=4 + n) for n in range(2)]
+def test_processes_with_different_data_are_refused(tmp_path: Path, config: Path, write_images: WriteImages) -> None:
+    roots = [_folder(tmp_path / f"data{n}", write_images, images=4 + n) for n in range(2)]
     done = _torchrun(Path(__file__).with_name("train_by_rank.py"), str(config), str(tmp_path / "run"), *map(str, roots))
     assert done.returncode != 0
-    assert "data.root: processes 1 read other data than process 0" in done.stderr
+    assert "data.root: processes 1 read different data than process 0" in done.stderr

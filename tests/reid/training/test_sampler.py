@@ -16,7 +16,7 @@ def sampled(draw: st.DrawFn) -> tuple[np.ndarray, int, int, int, int]:
 
 
 @given(sampled())
-def test_a_batch_has_p_identities_with_k_pictures_each(case: tuple[np.ndarray, int, int, int, int]) -> None:
+def test_a_batch_has_p_identities_with_k_images_each(case: tuple[np.ndarray, int, int, int, int]) -> None:
     labels, identities, images, seed, number = case
     batches = IdentityBatches(labels, identities, images, seed)
     rows = batches.batch(number)
@@ -38,7 +38,7 @@ def test_every_identity_comes_up_equally_often(case: tuple[np.ndarray, int, int,
     assert len(np.unique(first_deal)) == len(first_deal)
 
 
-def test_all_pictures_are_shown_in_time() -> None:
+def test_all_images_are_shown_in_time() -> None:
     labels = np.repeat(np.arange(6), 5)
     batches = IdentityBatches(labels, 3, 2, seed=0)
     seen = np.unique(np.concatenate([batches.batch(i) for i in range(60)]))
@@ -52,17 +52,17 @@ def test_seeds_and_numbers_give_other_batches() -> None:
     assert not np.array_equal(one.batch(0), other.batch(0))
 
 
-def test_an_identity_with_a_single_picture_repeats_it() -> None:
+def test_an_identity_with_a_single_image_repeats_it() -> None:
     labels = np.array([0, 1, 1, 1, 1])
     rows = IdentityBatches(labels, 2, 4, 0).batch(0)
     assert (rows == 0).sum() == 4
 
 
 def test_fewer_identities_than_p_says_what_to_set() -> None:
-    with pytest.raises(InputError, match=r"sampler\.identities.*takes 8.*have 3.*at most 3"):
+    with pytest.raises(InputError, match=r"sampler\.identities.*needs 8.*has 3.*at most 3"):
         IdentityBatches([0, 1, 2], 8, 4, 0)
 
 
-def test_an_epoch_shows_about_as_many_pictures_as_there_are() -> None:
+def test_an_epoch_shows_about_as_many_images_as_there_are() -> None:
     assert len(IdentityBatches(np.repeat(np.arange(10), 20), 4, 5, 0)) == 10
     assert len(IdentityBatches([0, 1], 2, 4, 0)) == 1

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def _weights(trainer: object) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def table(tmp_path: Path, write_pictures: Callable[..., ImageTable]) -> ImageTable:
-    return write_pictures(tmp_path / "pictures")
+def table(tmp_path: Path, write_images: Callable[..., ImageTable]) -> ImageTable:
+    return write_images(tmp_path / "images")
 
 
 def test_student_and_teacher_start_equal(table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture) -> None:
@@ -247,7 +248,7 @@ def test_a_gradient_that_is_no_number_is_never_stored(
     run = {**tiny_settings().run.model_dump(), "log_every": 100, "save_every": 1}
     trainer = make_trainer(table, tiny_settings(run=run))
     trainer.student.classifier.bias.register_hook(lambda gradient: torch.full_like(gradient, torch.inf))
-    with pytest.raises(InputError, match="length inf at step 1"):
+    with pytest.raises(InputError, match="gradient norm inf at step 1"):
         trainer.run(tmp_path / "run")
     assert not (tmp_path / "run" / "state.safetensors").exists()
 
@@ -276,6 +277,32 @@ def test_local_views_may_be_none_and_rmse_replaces_the_cross_entropy(
     assert 0 < variant.train_step(variant.maker[0])[0].self_supervision < 20
 
 
-def test_no_training_pictures(tiny_settings: Fixture, make_trainer: Fixture) -> None:
+def test_no_training_images(tiny_settings: Fixture, make_trainer: Fixture) -> None:
     with pytest.raises(InputError, match="no training images"):
         make_trainer(ImageTable.empty(), tiny_settings())
+
+
+def test_progress_is_logged_with_losses_speed_and_time_left(
+    table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make_trainer(table, tiny_settings())
+    with caplog.at_level("INFO", logger="reid.training.trainer"):
+        trainer.run(tmp_path / "run", until=3)
+    lines = [message for message in caplog.messages if message.startswith("step ")]
+    assert len(lines) == 2, "the first step at once, then every ten seconds, and the last"
+    losses = ", ".join(rf"{name} [\d.]+" for name in ("total", "classification", "triplet", "self_supervision"))
+    pattern = rf"step 3 of 3: {losses}; [\d.]+ images/s, 0:00:00 left"
+    assert re.fullmatch(pattern, lines[-1])
+
+
+def test_auto_precision_is_resolved_once_and_stored(
+    table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = {**tiny_settings().run.model_dump(), "precision": "auto"}
+    monkeypatch.setattr("reid.training.precision.fastest_cpu_precision", lambda: "float32")
+    trainer = make_trainer(table, tiny_settings(run=run))
+    assert trainer.settings.run.precision == trainer.objective.settings.run.precision == "float32"
+    trainer.save(tmp_path / "state.safetensors")
+    monkeypatch.setattr("reid.training.precision.fastest_cpu_precision", lambda: "bfloat16")
+    with pytest.raises(InputError, match=r"run\.precision was 'float32', now 'bfloat16'"):
+        make_trainer(table, tiny_settings(run=run)).resume(tmp_path / "state.safetensors")

@@ -11,20 +11,20 @@ from reid.views import _jitter, draw_box, make_views
 PLAIN = ViewSettings(jitter=(0, 0, 0, 0), erase=0, flip=0, pad=0)
 
 
-def _picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def _image(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["paper", "script"]), st.integers(0, 99))
-def test_any_picture_gives_views_of_the_asked_sizes(height: int, width: int, recipe: str, seed: int) -> None:
+def test_any_image_gives_views_of_the_asked_sizes(height: int, width: int, recipe: str, seed: int) -> None:
     settings = ViewSettings(recipe=recipe, local=3, local_size=(9, 7), pad=4)
-    picture = _picture(height, width)
-    before = picture.copy()
-    views = make_views(picture, settings, (16, 12), np.random.default_rng(seed))
+    image = _image(height, width)
+    before = image.copy()
+    views = make_views(image, settings, (16, 12), np.random.default_rng(seed))
     assert views.global_views.shape == (2, 16, 12, 3)
     assert views.local_views.shape == (3, 9, 7, 3)
-    assert np.array_equal(picture, before)
-    again = make_views(picture, settings, (16, 12), np.random.default_rng(seed))
+    assert np.array_equal(image, before)
+    again = make_views(image, settings, (16, 12), np.random.default_rng(seed))
     assert np.array_equal(views.global_views, again.global_views)
     assert np.array_equal(views.local_views, again.local_views)
 
@@ -47,15 +47,15 @@ def test_a_box_has_its_share_and_lies_inside(height: int, width: int, area: list
 
 
 def test_local_views_show_a_small_share_and_global_ones_a_large_one() -> None:
-    # A ramp in both directions: the range of values in a view tells how much of the picture it shows.
+    # A ramp in both directions: the range of values in a view tells how much of the image it shows.
     ramp = np.zeros((200, 200, 3), np.uint8)
     ramp[..., 0] = np.linspace(0, 250, 200)[:, None]
     ramp[..., 1] = np.linspace(0, 250, 200)[None, :]
     shares = {"global": [], "local": []}
     for seed in range(40):
         views = make_views(ramp, PLAIN, (64, 64), np.random.default_rng(seed))
-        for kind, pictures in zip(shares, views, strict=True):
-            for view in pictures:
+        for kind, images in zip(shares, views, strict=True):
+            for view in images:
                 extent = (view.max(axis=(0, 1)).astype(float) - view.min(axis=(0, 1)))[:2] / 250
                 shares[kind].append(extent.prod())
     assert min(shares["global"]) > 0.75
@@ -65,19 +65,19 @@ def test_local_views_show_a_small_share_and_global_ones_a_large_one() -> None:
 
 
 def test_two_global_views_differ() -> None:
-    views = make_views(_picture(50, 50), ViewSettings(), (32, 32), np.random.default_rng(0))
+    views = make_views(_image(50, 50), ViewSettings(), (32, 32), np.random.default_rng(0))
     assert not np.array_equal(*views.global_views)
 
 
 def test_script_recipe_keeps_view_1_uncropped_and_view_2_unerased() -> None:
     settings = ViewSettings(recipe="script", jitter=(0, 0, 0, 0), erase=1, flip=0, pad=0, erase_area=(0.3, 0.4))
-    picture = np.full((40, 40, 3), 7, np.uint8)
-    first, second = make_views(picture, settings, (40, 40), np.random.default_rng(0)).global_views
+    image = np.full((40, 40, 3), 7, np.uint8)
+    first, second = make_views(image, settings, (40, 40), np.random.default_rng(0)).global_views
     assert 0.25 < (first != 7).any(axis=2).mean() < 0.45
     assert (second == 7).all()
 
 
-def test_padding_moves_the_picture_over_black() -> None:
+def test_padding_moves_the_image_over_black() -> None:
     settings = PLAIN.model_copy(update={"pad": 6, "global_area": (1.0, 1.0)})
     white = np.full((20, 20, 3), 255, np.uint8)
     views = [make_views(white, settings, (20, 20), np.random.default_rng(s)).global_views[0] for s in range(30)]
@@ -88,9 +88,9 @@ def test_padding_moves_the_picture_over_black() -> None:
 
 def test_flip_mirrors() -> None:
     settings = PLAIN.model_copy(update={"flip": 1.0, "global_area": (1.0, 1.0), "aspect": (1.0, 1.0)})
-    picture = _picture(16, 16)
+    image = _image(16, 16)
     assert np.array_equal(
-        make_views(picture, settings, (16, 16), np.random.default_rng(0)).global_views[0], picture[:, ::-1]
+        make_views(image, settings, (16, 16), np.random.default_rng(0)).global_views[0], image[:, ::-1]
     )
 
 

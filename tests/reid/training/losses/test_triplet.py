@@ -33,7 +33,7 @@ def test_anchors_without_positive_or_negative_are_left_out() -> None:
     pairs = batch_hard_triplet(features[:4], torch.tensor([0, 0, 1, 1]))
     alone = batch_hard_triplet(features, torch.tensor([0, 0, 1, 1, 2]))
     assert torch.isfinite(alone)
-    assert alone >= pairs  # the fifth picture is a further negative, never an anchor
+    assert alone >= pairs  # the fifth image is a further negative, never an anchor
     lonely = features.clone().requires_grad_()
     loss = batch_hard_triplet(lonely, torch.arange(5))
     loss.backward()

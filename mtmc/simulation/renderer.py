@@ -1,4 +1,4 @@
-"""One camera's picture of the city: the still part is rendered once, vehicles are drawn over it frame by frame."""
+"""Rendering the frames of one camera: static scenery is rendered once, vehicles are drawn over it in each frame."""
 
 from __future__ import annotations
 
@@ -18,64 +18,63 @@ from mtmc.simulation.light import Light
 from mtmc.simulation.mesh import Mesh
 from mtmc.simulation.network import Network
 
-FARTHEST = 140.0
-"""Metres: vehicles farther away are not drawn."""
+MAX_DISTANCE = 140.0
+"""Maximum distance of a rendered vehicle in metres."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One frame.
+class RenderedFrame:
+    """One rendered frame.
 
     Attributes:
-        picture: (h, w, 3) uint8 RGB before the sensor; empty (0, 0, 3) where none was asked for.
-        box: (n, 4) float32 left, top, width, height in pixels of what is visible of each vehicle; zeros where nothing
-            is.
-        visible: (n,) float32, share of the vehicle's silhouette within the picture that nothing hides.
-        inside: (n,) float32, share of the vehicle's extent that lies within the picture.
+        image: (h, w, 3) uint8 RGB before sensor effects; empty (0, 0, 3) if rendering of colours is off.
+        box: (n, 4) float32, left, top, width, height in pixels of the visible part of each vehicle; zeros if invisible.
+        visible: (n,) float32, unoccluded fraction of the vehicle's silhouette inside the image.
+        inside: (n,) float32, fraction of the vehicle's extent inside the image.
     """
 
-    picture: npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8]
     box: npt.NDArray[np.float32]
     visible: npt.NDArray[np.float32]
     inside: npt.NDArray[np.float32]
 
 
-class Stage:
+class CameraRenderer:
     """Renders the frames of one camera.
 
     Args:
         lens: the camera.
-        network: the city.
+        network: road network of the city.
         light: sun and sky.
-        seed: the city's: the same for all its cameras.
-        picture: False leaves colours out and only finds boxes.
+        seed: seed of the city, the same for all its cameras.
+        image: False computes boxes only, without colours.
     """
 
-    def __init__(self, lens: Lens, network: Network, light: Light, seed: int, picture: bool = True) -> None:
-        self._lens, self._light, self._paint = lens, light, picture
+    def __init__(self, lens: Lens, network: Network, light: Light, seed: int, image: bool = True) -> None:
+        self._lens, self._light, self._paint = lens, light, image
         size = (lens.height * raster.SUPERSAMPLE, lens.width * raster.SUPERSAMPLE)
         self._rotation, self._centre = lens.rotation, lens.centre.astype(np.float64)
         scale = raster.SUPERSAMPLE
         self._optics = np.array([lens.focal * scale, size[1] / 2, size[0] / 2, lens.k1, lens.k2])
         self._rays = np.array([*light.sun, light.strength, light.ambient, 0.92, 0.30, 0.5])
-        self._colour = np.zeros((*size, 3) if picture else (1, 1, 3), np.uint8)
+        self._colour = np.zeros((*size, 3) if image else (1, 1, 3), np.uint8)
         self._label = np.zeros(size, np.int16)
         self._stamp = np.zeros(size, np.int32)
         self._stamped = 0
         self._depth = np.zeros(size, np.float32)
-        self._background, self._open_ground = self._render_still(network, seed)
-        self._still_depth = self._depth.copy()
+        self._background, self._open_ground = self._render_static(network, seed)
+        self._static_depth = self._depth.copy()
         self._label[:] = 0
         self._dirty: tuple[int, int, int, int] | None = None
 
     @property
     def background(self) -> npt.NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB: the picture without vehicles."""
+        """(h, w, 3) uint8 RGB, the image without vehicles."""
         return self._background
 
-    def shoot(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> Shot:
+    def render(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> RenderedFrame:
         """Render `bodies` at `poses` (n, 4): x, y, z in metres and heading in radians."""
-        self._clean()
+        self._restore_background()
         count = len(bodies)
         box = np.zeros((count, 4), np.float32)
         visible = np.zeros(count, np.float32)
@@ -87,7 +86,7 @@ class Stage:
                 found = self._draw(body, pose, i + 1)
                 covered[i] = found[0]
                 if found[0]:
-                    self._soil(found)
+                    self._mark_dirty(found)
                     full = max((extent[2] - extent[0]) * (extent[3] - extent[1]), 1.0)
                     seen = (found[3] - found[1] + 1) * (found[4] - found[2] + 1) / raster.SUPERSAMPLE**2
                     inside[i] = min(1.0, seen / full)
@@ -98,26 +97,26 @@ class Stage:
             half = np.float32(1 / raster.SUPERSAMPLE)
             box[there] = np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2] + half])
             visible[there] = seen_boxes[there, 0] / covered[there]
-        picture = np.zeros((0, 0, 3), np.uint8)
+        image = np.zeros((0, 0, 3), np.uint8)
         if self._paint:
-            picture = np.empty_like(self._background)
+            image = np.empty_like(self._background)
             shadow = self._shadows([(b, p) for b, p, c in zip(bodies, poses, inside, strict=True) if c > 0])
-            raster.resolve(self._colour, self._label, self._background, shadow, picture)
-        return Shot(picture, box, visible, inside)
+            raster.resolve(self._colour, self._label, self._background, shadow, image)
+        return RenderedFrame(image, box, visible, inside)
 
     def within(self, pose: npt.NDArray[np.float64]) -> bool:
-        """Whether a vehicle at a pose (4,) may be in the picture at all."""
+        """Whether a vehicle at a pose (4,) may be visible."""
         away = pose[:2] - self._centre[:2]
-        return float(away @ self._rotation[2, :2]) >= -6 and float(np.hypot(*away)) <= FARTHEST
+        return float(away @ self._rotation[2, :2]) >= -6 and float(np.hypot(*away)) <= MAX_DISTANCE
 
-    def _clean(self) -> None:
+    def _restore_background(self) -> None:
         if self._dirty is not None:
             left, top, right, bottom = self._dirty
             self._label[top : bottom + 1, left : right + 1] = 0
-            self._depth[top : bottom + 1, left : right + 1] = self._still_depth[top : bottom + 1, left : right + 1]
+            self._depth[top : bottom + 1, left : right + 1] = self._static_depth[top : bottom + 1, left : right + 1]
             self._dirty = None
 
-    def _soil(self, found: npt.NDArray[np.int64]) -> None:
+    def _mark_dirty(self, found: npt.NDArray[np.int64]) -> None:
         left, top, right, bottom = (int(v) for v in found[1:])
         if self._dirty is not None:
             old = self._dirty
@@ -125,7 +124,7 @@ class Stage:
         self._dirty = (left, top, right, bottom)
 
     def _extent(self, body: Body, pose: npt.NDArray[np.float64]) -> tuple[float, float, float, float] | None:
-        """The vehicle's box in pixels, not clipped; None where it is out of sight."""
+        """Unclipped box of a vehicle in pixels; None if it is out of view."""
         if not self.within(pose):
             return None
         pixels, depth = self._lens.project(_placed(body.outline, pose))
@@ -160,7 +159,7 @@ class Stage:
         return raster.draw(*shape, *camera, self._colour, self._depth, self._label, self._stamp, self._stamped)
 
     def _shadows(self, items: Sequence[tuple[Body, npt.NDArray[np.float64]]]) -> npt.NDArray[np.uint8]:
-        """(h, w) uint8: how dark the vehicles make the ground."""
+        """(h, w) uint8, strength of the vehicles' shadows on the ground."""
         mask = np.zeros((self._lens.height, self._lens.width), np.uint8)
         drift = -self._light.sun / self._light.sun[2]
         for body, pose in items:
@@ -182,15 +181,15 @@ class Stage:
         hull = cv2.convexHull(np.clip(pixels * 16, -30000, 60000).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, value, cv2.LINE_AA, 4)
 
-    def _render_still(self, network: Network, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Draw what stands still into the buffers; returns the picture (h, w, 3) and the open ground (h, w)."""
+    def _render_static(self, network: Network, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Render the static scenery into the buffers; returns the image (h, w, 3) and a mask of open ground (h, w)."""
         lens = self._lens
         forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
-        things = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
+        objects = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
         if self._paint:
-            self._colour[:] = backdrop(lens, network, self._light, things.shadows, seed, raster.SUPERSAMPLE)
-        for mesh, two_sided in ((things.mesh, False), (things.leaves, True)):
-            self._rasterise(mesh, things.texture, 1.0, np.zeros(4), 1, two_sided)
+            self._colour[:] = backdrop(lens, network, self._light, objects.shadows, seed, raster.SUPERSAMPLE)
+        for mesh, two_sided in ((objects.mesh, False), (objects.leaves, True)):
+            self._rasterise(mesh, objects.texture, 1.0, np.zeros(4), 1, two_sided)
         scale = raster.SUPERSAMPLE
         background = np.zeros((0, 0, 3), np.uint8)
         if self._paint:
