@@ -133,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reid",
         nargs="+",
         metavar="NAME|PATH",
-        help="extractors to compare: baseline, ssbver, none for no appearance, files of networks, if need be with options "
-        "(net.onnx:bgr,mean=0.5/0.5/0.5), or your own: [NAME=]package.module:Class (default: all shipped)",
+        help="extractors to compare: baseline, ssbver, none for no appearance, files of networks, if need be with "
+        "options (net.onnx:bgr,mean=0.5/0.5/0.5), or your own: [NAME=]package.module:Class (default: all shipped)",
     )
     add(
         "--association",
