@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,6 +38,9 @@ def run_command(
         The exit status. A file or folder that cannot be used, or a full disk, counts as the user's mistake, too. Any
         other exception passes through: Python prints its traceback and exits with 1.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that knows ASCII only gets what it can show
+            stream.reconfigure(errors="replace")
     try:
         return main(argv)
     except InputError as error:

@@ -28,6 +28,7 @@ from mtmc.association.interface import AssociationMethod, rows_of
 from mtmc.association.links_file import Links, read_links, write_links
 from mtmc.config import PipelineSettings
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
+from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Observation, Source, observe_cameras
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
@@ -133,6 +134,7 @@ def run(
     file = links or scenario.links
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None
+    check_given_boxes(scenario, source)
     scenario, observations = observe_cameras(
         scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=console
     )

@@ -43,20 +43,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(list_settings(PipelineSettings, arguments.settings))
         return 0
-    from mtmc.interface.running import choose_extractors, run_scenario
+    from common.settings import read_yaml
+    from mtmc.interface.plan import describe_plan
+    from mtmc.interface.running import check_detector, choose_extractors, default_detector, run_scenario
     from mtmc.interface.scenarios import is_simulated, load_scenario
+    from mtmc.observation.preflight import check_writable
+    from mtmc.observation.stage import Source
 
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
-    for extraction in choose_extractors(arguments.reid):  # before anything is rendered: a typo must not cost a minute
+    extractions = choose_extractors(arguments.reid)
+    for extraction in extractions:  # before anything is rendered: a typo must not cost a minute
         for note in extraction.notes:
             console.print(f"note: {note}", soft_wrap=True, highlight=False)
     data_root = arguments.data_root
     if data_root is None and not is_simulated(arguments.scenario):
         data_root = os.environ.get("CITYFLOW_ROOT")
+    if arguments.detector is not None and arguments.detections is None and arguments.tracks is None:
+        check_detector(arguments.detector, settings, arguments.cache, arguments.device)
+    if arguments.links is not None:
+        read_yaml(arguments.links)
     scenario = load_scenario(
         arguments.scenario, data_root, cache=arguments.cache, workers=arguments.workers, progress=console
     )
+    output = arguments.output or Path("runs") / scenario.name
+    check_writable(output, scenario, "--output")
+    check_writable(arguments.cache, scenario, "--cache", sum(camera.frame_count for camera in scenario.cameras))
+    if arguments.dry_run:
+        source = Source(
+            arguments.detector or default_detector(scenario),
+            arguments.detections,
+            arguments.tracks,
+            arguments.device,
+            arguments.tracker,
+        )
+        plan = describe_plan(
+            scenario,
+            source,
+            extractions,
+            settings,
+            cache=arguments.cache,
+            output=output,
+            association=arguments.association,
+        )
+        sys.stdout.write(plan)
+        return 0
     result = run_scenario(
         scenario,
         reid=arguments.reid,
@@ -73,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress=console,
     )
     report = result.write(
-        arguments.output or Path("runs") / scenario.name,
+        output,
         videos=arguments.videos,
         mosaic=arguments.mosaic,
         command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
@@ -156,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="DIR", help="the run's folder (default: runs/<scenario>)")
     add("--videos", action="store_true", help="also write annotated videos, one per camera")
     add("--mosaic", action="store_true", help="also write a video of all cameras side by side")
+    add("--dry-run", action="store_true", help="check the input, print what a run would do, and stop")
     add("--allow-missing-cameras", action="store_true", help="exit 0 even if a camera had to be left out")
     add = parser.add_argument_group("performance").add_argument
     add(

@@ -124,6 +124,29 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     return tuple(found)
 
 
+def check_detector(name: str | Path, settings: PipelineSettings, cache: str | Path, device: str = "auto") -> None:
+    """Load a detector and forget it, so that a damaged or unknown one is found before anything is rendered or read.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    from detection.loading import load_detector
+
+    chosen = settings.detection
+    load_detector(
+        str(name),
+        device=device,
+        score=chosen.score,
+        image_size=chosen.image_size,
+        # int8 would want frames of the videos, which are not known yet.
+        precision="auto" if chosen.precision == "int8" else chosen.precision,
+        classes=chosen.classes,
+        layout=chosen.layout,
+        cache_dir=Path(cache),
+        own_options=settings.options.detector,
+    )
+
+
 def default_detector(scenario: Scenario) -> str:
     """The detector of a run that names none: the shipped one knows simulated vehicles only."""
     return str(resource("weights", "detector.onnx")) if scenario.simulated else REAL_DETECTOR

@@ -56,9 +56,10 @@ def load_scenario(
         ['c006', 'c007', 'c008', 'c009']
     """
     known = resource("configs", "scenarios")
-    wanted = str(name)
     roots = [Path(data_root) if data_root is not None else DATA_ROOT]
-    folder = Path(name)
+    # "." and ".." are folders with names of their own.
+    folder = Path(name) if Path(name).name not in ("", "..") else Path(name).resolve()
+    wanted = str(folder)
     if not is_scenario_file(folder):
         if len(folder.parts) > 1:
             if not folder.is_dir():

@@ -1,15 +1,22 @@
-"""What can be known of given boxes before the first frame is read: whether they fit the clips that they belong to."""
+"""What can be known before the first frame is read: whether given boxes fit their clips, and results can be written."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import InputError
+from detection.det_files import find_det_file
 from detection.mot_text import MotTable, line_of, read_mot
-from mtmc.scenarios.scenario import Camera
+from mtmc.observation.sources import tracks_file
+from mtmc.observation.stage import Source
+from mtmc.scenarios.scenario import Camera, Scenario
 
+FRAME_BYTES = 10_000
+"""Bytes of results per frame: the simulated and the real clips take 3,000 to 6,000, nearly all of them crops."""
 BEYOND_SECONDS = 1.0
 """Seconds by which boxes may outlast the clip that is announced: containers and frame lists may miss a few frames."""
 OUTSIDE_SHARE = 0.05
@@ -56,3 +63,58 @@ def check_boxes(path: Path, camera: Camera, *, flat_allowed: bool = False) -> Mo
             f"({camera.width} x {camera.height}), as do {outside.mean():.0%} of the boxes; scale them to its size"
         )
     return table
+
+
+def check_given_boxes(scenario: Scenario, source: Source) -> None:
+    """Read the ground truth and the given boxes of all cameras, so that a mistake in them shows before the first frame.
+
+    Cameras that have no file of the given name are left to the observation, which leaves them out.
+
+    Raises:
+        InputError: see `check_boxes`.
+    """
+    for camera in scenario.cameras:
+        if camera.ground_truth is not None:
+            check_boxes(camera.ground_truth, camera)
+        if source.tracks is None and source.detections is None:
+            continue
+        try:
+            if source.tracks is not None:
+                path = tracks_file(camera, source.tracks)
+            else:
+                path = find_det_file(camera.directory or Path(), camera.name, str(source.detections))
+        except InputError:
+            continue
+        check_boxes(path, camera, flat_allowed=source.tracks is None)
+
+
+def check_writable(path: Path, scenario: Scenario, flag: str, frames: int = 0) -> None:
+    """Make sure that a folder can be written to, is not among the videos, and has room for the results.
+
+    Args:
+        path: the folder; it need not exist.
+        scenario: whose videos must stay alone.
+        flag: the option that names the folder, for errors.
+        frames: frames whose results will lie there.
+
+    Raises:
+        InputError: it cannot be used; names the path and the fix.
+    """
+    existing = next((p for p in (path.absolute(), *path.absolute().parents) if os.path.lexists(p)), Path("/"))
+    if not existing.is_dir():
+        raise InputError(f"{existing}: is not a folder; name another with {flag}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{existing}: cannot be written to; name another folder with {flag}")
+    target = path.resolve()
+    for camera in scenario.cameras:
+        if camera.video is None:
+            continue
+        videos = camera.video.resolve() if camera.video.is_dir() else camera.video.resolve().parent
+        if target == videos or videos in target.parents:
+            raise InputError(f"{path}: lies in the folder of the videos, {videos}; name another with {flag}")
+    needed, free = frames * FRAME_BYTES, shutil.disk_usage(existing).free
+    if free < needed:
+        raise InputError(
+            f"{existing}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed for {frames} frames; "
+            f"free some, or name another folder with {flag}"
+        )

@@ -92,6 +92,54 @@ class Observation:
         return (video["decoded"], video["lost"]) if video else (self.camera.frame_count, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class ObservationPlan:
+    """What observing a scenario will take.
+
+    Attributes:
+        detector: the detector that workers load; None where boxes are given.
+        description: the detector in words, "" for none.
+        jobs: a job for each camera that can be observed, by name.
+        due: those of them whose results are not in the cache.
+        missing: camera name to the reason why it cannot be observed.
+    """
+
+    detector: DetectorChoice | None
+    description: str
+    jobs: Mapping[str, ObserveJob]
+    due: Mapping[str, ObserveJob]
+    missing: Mapping[str, str]
+
+
+def plan_observation(scenario: Scenario, source: Source, *, settings: ObserveSettings, cache: Cache) -> ObservationPlan:
+    """Load the tracker and the detector once, and find out what is in the cache. No frame is read.
+
+    Raises:
+        InputError: the tracker or the detector cannot be loaded.
+    """
+    if source.tracks is None and scenario.cameras:  # a slip must not cost the detection of a whole scenario
+        make_tracker(source.tracker, settings.tracking, scenario.cameras[0].clock, settings.options.tracker)
+    detector = _choose_detector(scenario, source, settings, cache)
+    loaded = detector.load(0) if detector is not None else None
+    describe = getattr(loaded, "describe", None)
+    missing = dict(scenario.missing)
+    jobs: dict[str, ObserveJob] = {}
+    for camera in scenario.cameras:
+        try:
+            jobs[camera.name] = _job(
+                camera,
+                source,
+                detector=detector,
+                detector_key=loaded.key if loaded is not None else "",
+                settings=settings,
+                cache=cache,
+            )
+        except InputError as error:
+            missing[camera.name] = str(error)
+    due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
+    return ObservationPlan(detector, describe() if describe is not None else "", jobs, due, missing)
+
+
 def observe_cameras(
     scenario: Scenario,
     source: Source,
@@ -111,20 +159,8 @@ def observe_cameras(
     Raises:
         InputError: no camera is left, or the detector cannot be loaded.
     """
-    if source.tracks is None and scenario.cameras:  # a slip must not cost the detection of a whole scenario
-        make_tracker(source.tracker, settings.tracking, scenario.cameras[0].clock, settings.options.tracker)
-    detector = _choose_detector(scenario, source, settings, cache)
-    detector_key = detector.load(0).key if detector is not None else ""
-    missing = dict(scenario.missing)
-    jobs: dict[str, ObserveJob] = {}
-    for camera in scenario.cameras:
-        try:
-            jobs[camera.name] = _job(
-                camera, source, detector=detector, detector_key=detector_key, settings=settings, cache=cache
-            )
-        except InputError as error:
-            missing[camera.name] = str(error)
-    due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
+    plan = plan_observation(scenario, source, settings=settings, cache=cache)
+    detector, jobs, due, missing = plan.detector, plan.jobs, plan.due, dict(plan.missing)
     for name in jobs.keys() - due.keys():
         log.say(f"{name}: reused from the cache")
     if due:
