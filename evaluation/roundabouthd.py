@@ -16,6 +16,8 @@ from evaluation.boxes import Boxes
 from evaluation.score_command import add_score_arguments, print_score, read_sides
 from evaluation.scoring import Score, score_boxes
 
+NAME = "roundabouthd"
+"""The rule's name in files of figures."""
 MAX_DISTANCE = 0.7
 """Boxes coincide up to this 1 - IoU: the data set's choice (CityFlow's is 0.5). Raising it accepts looser boxes."""
 FIRST_FRAME = 0
