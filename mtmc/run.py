@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
         progress=console,
     )
-    sys.stdout.write(f"{result.table()}{result.own_table() or ''}{report}\n")
+    sys.stdout.write("".join(map(str, [result.table(), *result.own_tables()])) + f"{report}\n")
     missing = result.scenario.missing
     if missing and not arguments.allow_missing_cameras:
         sys.stderr.write(f"error: {', '.join(missing)} left out; --allow-missing-cameras accepts that\n")
@@ -102,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         "--scenario",
         default="sim-S06",
         metavar="NAME|DIR|FILE",
-        help="S01 to S06 of CityFlow, RoundaboutHD, another folder below the data root, a folder of videos, a scenario's YAML "
-        "file, or a simulated scenario, which needs no data (default: sim-S06)",
+        help="S01 to S06 of CityFlow, RoundaboutHD, another folder below the data root, a folder of videos, a "
+        "scenario's YAML file, or a simulated scenario, which needs no data (default: sim-S06)",
     )
     add(
         "--data-root",

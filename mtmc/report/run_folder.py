@@ -36,18 +36,20 @@ def table_of(result: RunResult) -> ResultTable:
     return ResultTable(f"{result.scenario.name}{kind}, per cent", rows)
 
 
-def own_table_of(result: RunResult) -> ResultTable | None:
-    """The table by the data set's own rule; None where it has none, or there is no ground truth.
+def own_tables_of(result: RunResult) -> list[ResultTable]:
+    """The tables by the data set's own rule; none where it has none, or there is no ground truth.
 
-    Two rows an extractor: every box that has an identity, and those of the submission, whose identities are seen by at
-    least two cameras. The rule filters nothing, but the data set's ground truth holds only such vehicles.
+    The first scores every box that has an identity, the second the submission, whose identities are seen by at least
+    two cameras. The rule filters nothing, but the data set's ground truth holds only such vehicles.
     """
-    rows = []
-    for outcome in result.outcomes:
-        if outcome.own is not None and outcome.own_submitted is not None:
-            rows.append(Result(outcome.extraction.name, outcome.own.identity))
-            rows.append(Result(f"{outcome.extraction.name}, track1.txt", outcome.own_submitted.identity))
-    return ResultTable(f"{result.scenario.name} by its own rule, per cent", rows) if rows else None
+    everything = [(o.extraction.name, o.own) for o in result.outcomes]
+    submitted = [(o.extraction.name, o.own_submitted) for o in result.outcomes]
+    tables = []
+    for what, scores in (("all identities", everything), ("track1.txt", submitted)):
+        rows = [Result(name, score.identity) for name, score in scores if score is not None]
+        if rows:
+            tables.append(ResultTable(f"{result.scenario.name} by its own rule, {what}, per cent", rows))
+    return tables
 
 
 def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:

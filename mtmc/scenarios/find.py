@@ -98,7 +98,8 @@ def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str
         )
     if name == ROUNDABOUTHD:
         return (
-            f"scenario {name} is not under {looked}: download it from huggingface.co/datasets/yl4300/RoundaboutHD, unpack "
-            f"it so that <root>/{name}/imagesc001/video.mp4 exists, and name <root> with --data-root; {simulated}"
+            f"scenario {name} is not under {looked}: download it from huggingface.co/datasets/yl4300/RoundaboutHD, "
+            f"unpack it so that <root>/{name}/imagesc001/video.mp4 exists, and name <root> with "
+            f"--data-root; {simulated}"
         )
     return f"scenario '{typed}' is not under {looked}{nearest(name, [*there, *shipped])}; {simulated}"

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from common.cache import Cache, code_version, key_of
+from common.cache import Cache, key_of
+from common.code_version import code_version
 from common.errors import InputError
 from detection.mot_text import MotTable, write_mot
 from evaluation.boxes import LARGEST
@@ -121,7 +122,7 @@ def _rewrite(folder: Path, cameras: Sequence[Camera], cache: Cache) -> _Rewritte
     files = [path for _, labels, tracks in sources for path in (labels, tracks)]
     key = key_of(
         {
-            "code": code_version("mtmc.scenarios.roundabouthd", "detection.mot_text"),
+            "code": code_version("mtmc.scenarios.roundabouthd"),
             "cameras": [[camera.name, camera.number, camera.frame_count] for camera in cameras],
             "files": [None if path is None else cache.file_digest(path) for path in (truth, *files)],
             "folder": str(folder.resolve()),  # named in the notes
@@ -352,7 +353,9 @@ def read_fitted_camera(path: Path, size: tuple[int, int]) -> Calibration:
         ]
     )
     calibration = Calibration(metres_to_pixel @ gps_to_metres, intrinsic, distortion)
-    if not lands_on_earth(calibration, size):
+    foot = calibration.gps_of([[size[0] / 2, size[1] * 0.9]])[0]
+    in_front = calibration.gps_to_pixel[2] @ [*foot, 1.0] > 0  # of the camera, not behind it above the horizon
+    if not in_front or not lands_on_earth(calibration, size):
         raise InputError(f"{path}: does not map the lower part of the picture to a place on the ground nearby")
     return calibration
 
