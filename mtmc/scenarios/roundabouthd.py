@@ -193,9 +193,9 @@ def _first_frame(path: Path, frame: npt.NDArray[np.int64], frames: int, notes: l
 
 def _write(path: Path, rows: _Rows, first_frame: int, source: Path, notes: list[str]) -> None:
     """Write MOTChallenge text with frames from 1, without the boxes that have no area."""
-    solid = (rows.box[:, 2:] > 0).all(axis=1)
+    solid: npt.NDArray[np.bool_] = np.asarray((rows.box[:, 2:] > 0).all(axis=1))
     if not solid.all():
-        notes.append(f"{source}: {int((~solid).sum())} boxes without area are left out of {path.name}")
+        notes.append(f"{source}: boxes without area, left out of {path.name}: {int((~solid).sum())}")
     kept = rows.select(solid)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mot(path, MotTable.of(kept.frame + (1 - first_frame), kept.id, kept.box))
@@ -246,9 +246,9 @@ class _Rows:
         """
         frames: list[npt.NDArray[np.int64]] = []
         boxes: list[npt.NDArray[np.float64]] = []
-        for name, frame, text in _label_files(path):
+        for name, number, text in _label_files(path):
             values, _ = _numbers(Path(f"{path}/{name}"), text, ("class", "xmin", "ymin", "xmax", "ymax"))
-            frames.append(np.full(len(values), frame, np.int64))
+            frames.append(np.full(len(values), number, np.int64))
             boxes.append(values[:, 1:5])
         if not frames:
             raise InputError(f"{path}: holds no img000000.txt; it must hold one text file a frame, or be absent")
@@ -264,7 +264,7 @@ class _Rows:
 
 def _numbers(path: Path, text: str, columns: Sequence[str]) -> tuple[npt.NDArray[np.float64], list[int]]:
     """The first columns of every row (n, columns) float64, and the rows' line numbers."""
-    lines = [(i, re.split(r"[\s,]+", line.strip())) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(i, line.replace(",", " ").split()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows = []
     for number, cells in lines:
         try:
@@ -367,7 +367,7 @@ def _rotation(tilt: float, roll: float, heading: float) -> npt.NDArray[np.float6
         return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
 
     about_x = np.array([[1, 0, 0], [0, np.cos(tilt), np.sin(tilt)], [0, -np.sin(tilt), np.cos(tilt)]])
-    return about_z(-roll) @ about_x @ about_z(heading)
+    return np.asarray(about_z(-roll) @ about_x @ about_z(heading), np.float64)
 
 
 def _number_reader(path: Path, content: dict[str, object]) -> Callable[[str], float]:

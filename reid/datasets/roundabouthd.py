@@ -41,7 +41,9 @@ def load_roundabouthd(root: Path, *, cache: str = "cache") -> Dataset:
     notes = []
     both = len(np.intersect1d(train.identity, np.union1d(query.identity, gallery.identity)))
     if both:
-        notes.append(f"RoundaboutHD: {both} vehicles are in training and test; figures after training on it flatter")
+        notes.append(
+            f"RoundaboutHD: vehicles in both training and test: {both}; after training on it, its figures flatter"
+        )
     return Dataset("roundabouthd", train, (Split(query, gallery),), tuple(notes))
 
 

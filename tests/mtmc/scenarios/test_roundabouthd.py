@@ -123,7 +123,7 @@ def test_boxes_without_area_are_left_out_with_a_note(make_roundabout: MakeRounda
     with (root / "RoundaboutHD" / "Multi_CAM_Ground_Truth.txt").open("a") as file:
         file.write("1 9 3 10 10 0 20 -1 -1\n")
     (note,) = load(root).notes
-    assert note.endswith("Multi_CAM_Ground_Truth.txt: 1 boxes without area are left out of gt.txt")
+    assert note.endswith("Multi_CAM_Ground_Truth.txt: boxes without area, left out of gt.txt: 1")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_vehicles_in_training_and_test_are_a_note(make_dataset: MakeDataset) -> 
     file = sorted((root / "train_images").iterdir())[0]
     file.rename(root / "test_images" / "0001_cam02_000077.jpg")
     (note,) = load_dataset("roundabouthd", root).notes
-    assert "1 vehicles are in training and test" in note
+    assert "vehicles in both training and test: 1" in note
 
 
 def test_other_names_are_refused(make_dataset: MakeDataset) -> None:
