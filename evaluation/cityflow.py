@@ -6,7 +6,6 @@ python -m evaluation.cityflow GROUND_TRUTH PREDICTIONS [--roi-dir DIR [--split t
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,8 @@ from common.command_line import run_command
 from common.errors import InputError
 from evaluation.boxes import Boxes
 from evaluation.roi import outside_roi, read_rois
+from evaluation.score_command import add_score_arguments, print_score, read_sides
 from evaluation.scoring import Score, score_boxes
-from evaluation.submission import read_submission
-from evaluation.tables import score_table
 
 
 def score(truth: Boxes, predictions: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]] | None = None) -> Score:
@@ -84,9 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.cityflow", description="Score a submission by the AI City Challenge's rules."
     )
-    columns = "camera_id obj_id frame_id xmin ymin width height [xworld yworld], separated by spaces or commas"
-    parser.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help=f"text, one box a line: {columns}")
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="text of the same form (track1.txt)")
+    add_score_arguments(parser)
     parser.add_argument(
         "--roi-dir",
         type=Path,
@@ -94,23 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder with [SPLIT/][SCENARIO/]c041/roi.jpg; without it no box is outside",
     )
     parser.add_argument("--split", metavar="NAME", help="the folder in DIR: train, validation or test")
-    parser.add_argument("--json", action="store_true", help="print JSON; ratios are fractions")
     arguments = parser.parse_args(argv)
     if arguments.split is not None and arguments.roi_dir is None:
         raise InputError("--split: it names a folder in --roi-dir, which is not given")
-    truth = read_submission(arguments.ground_truth)
-    if not len(truth):
-        raise InputError(f"{arguments.ground_truth}: no boxes, so there is nothing to score against")
-    predictions = read_submission(arguments.predictions)
+    truth, predictions = read_sides(arguments)
     rois = None
     if arguments.roi_dir is not None:
         folder = arguments.roi_dir / arguments.split if arguments.split else arguments.roi_dir
         rois = read_rois(folder, np.unique(predictions.camera).tolist())
     result = score(truth, predictions, rois)
-    if arguments.json:
-        sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
-    else:
-        sys.stdout.write(score_table(result, "with regions of interest" if rois else "without regions of interest"))
+    print_score(result, "with regions of interest" if rois else "without regions of interest", arguments)
     return 0
 
 

@@ -66,7 +66,9 @@ class Score:
         return {**self.figures(), "cameras": cameras, "dropped": dict(self.dropped)}
 
 
-def score_boxes(truth: Boxes, predictions: Boxes, dropped: dict[str, int] | None = None) -> Score:
+def score_boxes(
+    truth: Boxes, predictions: Boxes, dropped: dict[str, int] | None = None, *, distance: float = 0.5
+) -> Score:
     """Score predictions as they are, without the challenge's filters (`evaluation.cityflow.score` has those).
 
     Args:
@@ -74,12 +76,13 @@ def score_boxes(truth: Boxes, predictions: Boxes, dropped: dict[str, int] | None
         predictions: what to score; of several boxes with the same (camera, identity, frame) the first counts, and
             boxes in cameras that the ground truth lacks are ignored.
         dropped: goes into the result.
+        distance: boxes coincide when 1 - IoU is at most this; HOTA has thresholds of its own.
     """
     comparison = compare(truth, predictions)
     return Score(
-        identity_score(comparison),
-        clear_score(comparison),
+        identity_score(comparison, distance),
+        clear_score(comparison, distance),
         hota_score(comparison),
-        identity_score_by_camera(comparison),
+        identity_score_by_camera(comparison, distance),
         dropped or {},
     )

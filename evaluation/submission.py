@@ -15,10 +15,14 @@ _COLUMNS = ("camera_id", "obj_id", "frame_id", "xmin", "ymin", "width", "height"
 _WORLD_COLUMNS = 2
 
 
-def read_submission(path: Path) -> Boxes:
+def read_submission(path: Path, first_frame: int = 1) -> Boxes:
     """Read `camera_id obj_id frame_id xmin ymin width height [xworld yworld]`, separated by spaces or by commas.
 
     Ground truth in the same form (CityFlow's `eval/ground_truth_*.txt`) is read likewise. Empty lines are skipped.
+
+    Args:
+        path: the file.
+        first_frame: the number of a camera's first frame in the file; in the result it is 1.
 
     Raises:
         InputError: the file is not there or not text, or a line is malformed; it names the file and the line.
@@ -41,25 +45,37 @@ def read_submission(path: Path) -> Boxes:
         values = None
     if values is None or not len(_COLUMNS) <= values.shape[1] <= len(_COLUMNS) + _WORLD_COLUMNS:
         raise _malformed(path, number, kept)
-    return _table(path, number, values)
+    return _table(path, number, values, first_frame)
 
 
-def write_submission(path: Path, boxes: Boxes) -> None:
+def write_submission(path: Path, boxes: Boxes, first_frame: int = 1) -> None:
     """Write track1.txt: rows sorted by (camera, identity, frame), pixels rounded, `-1 -1` for the world position.
 
     The file appears under its name only when it is whole. A box never shrinks to nothing by rounding.
+
+    Args:
+        path: the file.
+        boxes: what to write.
+        first_frame: the number that a camera's first frame has in the file.
     """
     order = np.lexsort((boxes.frame, boxes.identity, boxes.camera))
     corner = np.rint(boxes.box[order, :2]).astype(np.int64)
     size = np.maximum(np.rint(boxes.box[order, 2:]).astype(np.int64), 1)
     columns = np.column_stack(
-        (boxes.camera[order], boxes.identity[order], boxes.frame[order], corner, size, np.full((len(boxes), 2), -1))
+        (
+            boxes.camera[order],
+            boxes.identity[order],
+            boxes.frame[order] + (first_frame - 1),
+            corner,
+            size,
+            np.full((len(boxes), 2), -1),
+        )
     )
     with atomic(path) as aside, aside.open("w", encoding="utf-8") as file:
         file.writelines(" ".join(map(str, row)) + "\n" for row in columns.tolist())
 
 
-def _table(path: Path, number: list[int], values: npt.NDArray[np.float64]) -> Boxes:
+def _table(path: Path, number: list[int], values: npt.NDArray[np.float64], first_frame: int) -> Boxes:
     """The columns with their types, each value checked."""
     whole = values[:, :3]
     box = values[:, 3:7]
@@ -71,7 +87,11 @@ def _table(path: Path, number: list[int], values: npt.NDArray[np.float64]) -> Bo
             row = int(np.flatnonzero(wrong)[0])
             fault = f"{_COLUMNS[column]} must be a whole number, not {cells[row]:g}"
             raise InputError(f"{path}:{number[row]}: {fault}")
-    frame = whole[:, 2].astype(np.int32)
+    early = whole[:, 2] < first_frame
+    if first_frame != 1 and early.any():
+        row = int(np.flatnonzero(early)[0])
+        raise InputError(f"{path}:{number[row]}: frame_id is {whole[row, 2]:g}; frames count from {first_frame}")
+    frame = (whole[:, 2] + (1 - first_frame)).astype(np.int32)
     for rows, fault in faults(frame, box):
         if rows.any():
             raise InputError(f"{path}:{number[int(np.flatnonzero(rows)[0])]}: {fault}")

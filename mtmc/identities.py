@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.mot_text import read_mot
+from evaluation import roundabouthd
 from evaluation.boxes import Boxes
+from evaluation.scoring import Score
 from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracks import Tracks
@@ -91,6 +93,11 @@ def truth_of_camera(truth: Boxes, camera: Camera) -> Tracks:
     """The ground truth of one camera, with the vehicles' global numbers as track numbers."""
     mine = truth[truth.camera == camera.number]
     return Tracks.of(mine.identity, mine.frame, mine.box)
+
+
+def score_by_own_rule(scenario: Scenario, truth: Boxes, predictions: Boxes) -> Score | None:
+    """Score by the rule that the scenario's data set has of its own; None where it has none."""
+    return roundabouthd.score(truth, predictions) if scenario.rule == roundabouthd.NAME else None
 
 
 def rois_of(cameras: Sequence[Camera]) -> Mapping[int, npt.NDArray[np.uint8]]:

@@ -27,7 +27,7 @@ from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_a
 from mtmc.association.interface import AssociationMethod, rows_of
 from mtmc.association.links_file import Links, read_links, write_links
 from mtmc.config import PipelineSettings
-from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
+from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of, score_by_own_rule
 from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Observation, Source, observe_cameras
 from mtmc.scenarios.scenario import Scenario
@@ -67,7 +67,9 @@ class Outcome:
         identities: the identity of every track, or of each part of a track that was split.
         links: zones and travel times, given or learned.
         boxes: the submission: by the official rules, only identities seen by at least two cameras.
-        score: None without ground truth.
+        score: by CityFlow's rule; None without ground truth.
+        own: by the rule of the data set, where it has one of its own: of every box that has an identity.
+        own_submitted: the same of `boxes`.
     """
 
     extraction: Extraction
@@ -76,6 +78,8 @@ class Outcome:
     links: Links
     boxes: Boxes
     score: Score | None
+    own: Score | None = None
+    own_submitted: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +169,11 @@ def run(
             everything = boxes_of(scenario, [o.tracks for o in observations], identities)
             boxes, dropped = filter_predictions(everything, rois)
             score = score_filtered(truth, boxes, dropped) if truth is not None else None
+            own, own_submitted = (
+                score_by_own_rule(scenario, truth, rows) if truth is not None else None for rows in (everything, boxes)
+            )
         checksum = _checksum(extraction, settings)
-        outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score))
+        outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score, own, own_submitted))
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
     return RunResult(scenario, observations, outcomes, truth, given is not None, log)

@@ -16,6 +16,8 @@ _EXAMPLES = """examples:
     python -m mtmc.run
   CityFlowV2, unpacked so that CITYFLOW/test/S06/c041/vdo.avi exists
     python -m mtmc.run --data-root CITYFLOW --scenario S06
+  RoundaboutHD, unpacked so that DATA/RoundaboutHD/imagesc001/video.mp4 exists
+    python -m mtmc.run --data-root DATA --scenario RoundaboutHD
   your own videos, one per camera, in the folder my_videos/crossing
     python -m mtmc.run --scenario my_videos/crossing --detector yolo11x.pt
   one shipped extractor against your own
@@ -110,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
         progress=console,
     )
-    sys.stdout.write(f"{result.table()}{report}\n")
+    sys.stdout.write("".join(map(str, [result.table(), *result.own_tables()])) + f"{report}\n")
     missing = result.scenario.missing
     if missing and not arguments.allow_missing_cameras:
         sys.stderr.write(f"error: {', '.join(missing)} left out; --allow-missing-cameras accepts that\n")
@@ -131,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--scenario",
         default="sim-S06",
         metavar="NAME|DIR|FILE",
-        help="S01 to S06 of CityFlow, another folder below the data root, a folder of videos, a scenario's YAML "
-        "file, or a simulated scenario, which needs no data (default: sim-S06)",
+        help="S01 to S06 of CityFlow, RoundaboutHD, another folder below the data root, a folder of videos, a "
+        "scenario's YAML file, or a simulated scenario, which needs no data (default: sim-S06)",
     )
     add(
         "--data-root",

@@ -44,7 +44,7 @@ class ModelConfig(Settings):
 class DataSettings(Settings):
     """The training data."""
 
-    name: str = Field("veri", description="veri, vehicleid, veriwild, cityflow, vric, folder or csv")
+    name: str = Field("veri", description="veri, vehicleid, veriwild, cityflow, vric, roundabouthd, folder or csv")
     root: str = Field("data", description="the data set's folder")
     options: dict[str, bool | int | float | str] = Field(
         {}, description="options of the data set's reader, e.g. size: large"

@@ -38,9 +38,8 @@ def describe_plan(
             continue
         first, last = camera.span
         state = "to observe" if camera.name in plan.due else "in the cache"
-        extras = [
-            word for word, there in (("calibrated", camera.ground), ("ground truth", camera.ground_truth)) if there
-        ]
+        known = (("calibrated", camera.ground), ("ground truth", camera.ground_truth))
+        extras = [word for word, there in known if there is not None]
         facts = [
             f"{camera.frame_count} frames of {camera.width} x {camera.height}",
             f"{first:.2f} to {last:.2f} s",

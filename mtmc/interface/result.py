@@ -19,7 +19,7 @@ from mtmc.observation.stage import Source
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.collect import report_data
 from mtmc.report.page import write_report
-from mtmc.report.run_folder import table_of, write_run
+from mtmc.report.run_folder import own_tables_of, table_of, write_run
 from mtmc.report.videos import write_videos
 from mtmc.scenarios.scenario import Scenario
 
@@ -55,6 +55,12 @@ class ScenarioResult:
     def table(self) -> ResultTable:
         """IDF1, IDP and IDR, a row for each extractor; `print` it, or use `to_markdown()`, `to_csv()`, `to_json()`."""
         return table_of(self.run)
+
+    def own_tables(self) -> list[ResultTable]:
+        """The figures by the rule that the data set has of its own (RoundaboutHD): of every identity, and of
+        track1.txt, which holds those that at least two cameras see. Empty where there is no such rule.
+        """
+        return own_tables_of(self.run)
 
     @property
     def tracks(self) -> pl.DataFrame:

@@ -34,11 +34,12 @@ def load_scenario(
         name: one of
             - "sim-S06" or another simulated scenario: rendered on first use, then kept in `cache`;
             - "S01" to "S06" of CityFlowV2, or another folder in its layout, below `data_root`;
+            - "RoundaboutHD", as distributed, below `data_root`;
             - a folder of videos, one per camera;
             - a YAML file with the facts of a scenario below `data_root` (frame rates, clocks, links).
         data_root: the folder that holds scenarios, as `<data_root>/<split>/<name>/<camera>/` or `<data_root>/<name>/`;
             None: "data". Given for a simulated scenario: a rendering that is there already.
-        cache: the folder for renderings.
+        cache: the folder for renderings, and for RoundaboutHD's boxes in the form that the stages read.
         workers: processes that render; None: one per CPU.
         progress: show the progress of rendering on standard error, or on this console.
 
@@ -70,7 +71,7 @@ def load_scenario(
     facts, file = known_facts(wanted, known)
     if facts.simulation is not None and data_root is None and roots == [DATA_ROOT]:
         roots = [_rendered(facts, Path(cache), workers, progress)]
-    return find_scenario(wanted, facts, file, roots, known)
+    return find_scenario(wanted, facts, file, roots, known, Path(cache))
 
 
 def is_simulated(name: str | Path) -> bool:

@@ -36,6 +36,22 @@ def table_of(result: RunResult) -> ResultTable:
     return ResultTable(f"{result.scenario.name}{kind}, per cent", rows)
 
 
+def own_tables_of(result: RunResult) -> list[ResultTable]:
+    """The tables by the data set's own rule; none where it has none, or there is no ground truth.
+
+    The first scores every box that has an identity, the second the submission, whose identities are seen by at least
+    two cameras. The rule filters nothing, but the data set's ground truth holds only such vehicles.
+    """
+    everything = [(o.extraction.name, o.own) for o in result.outcomes]
+    submitted = [(o.extraction.name, o.own_submitted) for o in result.outcomes]
+    tables = []
+    for what, scores in (("all identities", everything), ("track1.txt", submitted)):
+        rows = [Result(name, score.identity) for name, score in scores if score is not None]
+        if rows:
+            tables.append(ResultTable(f"{result.scenario.name} by its own rule, {what}, per cent", rows))
+    return tables
+
+
 def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:
     """Write what came out: track1.txt, tracks/, links.yaml, metrics.json, run.json; each whole or not at all.
 
@@ -61,8 +77,17 @@ def metrics_of(result: RunResult) -> dict[str, Any]:
         "ground_truth": result.truth is not None,
         "cameras": {camera.name: camera.number for camera in result.scenario.cameras},
         "missing_cameras": dict(result.scenario.missing),
-        "extractors": {o.extraction.name: o.score.to_json() if o.score is not None else None for o in result.outcomes},
+        "extractors": {o.extraction.name: _figures_of(result, o) for o in result.outcomes},
     }
+
+
+def _figures_of(result: RunResult, outcome: Outcome) -> dict[str, object] | None:
+    """CityFlow's figures, and those of the data set's own rule under its name."""
+    if outcome.score is None:
+        return None
+    own = {"": outcome.own, "_track1": outcome.own_submitted}
+    more = {f"{result.scenario.rule}{part}": score.to_json() for part, score in own.items() if score is not None}
+    return outcome.score.to_json() | more
 
 
 def run_versions() -> dict[str, str]:
@@ -72,7 +97,7 @@ def run_versions() -> dict[str, str]:
 
 def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
     (folder / "tracks").mkdir(parents=True, exist_ok=True)
-    write_submission(folder / "track1.txt", outcome.boxes)
+    write_submission(folder / "track1.txt", outcome.boxes, result.scenario.first_frame)
     write_links(folder / "links.yaml", outcome.links)
     for index, observation in enumerate(result.observations):
         tracks = observation.tracks

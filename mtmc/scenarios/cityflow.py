@@ -81,7 +81,7 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
         reasons = "; ".join(missing.values()) or "it holds no camera folders"
         raise InputError(f"{folder}: no camera can be used: {reasons}")
     split = folder.parent.name if folder.parent.name in SPLITS else facts.split
-    placed, simulated = _with_ground(cameras, calibrations), facts.simulation is not None
+    placed, simulated = with_ground(cameras, calibrations), facts.simulation is not None
     return Scenario(folder.name, split, placed, missing, simulated, notes=tuple(notes))
 
 
@@ -139,7 +139,7 @@ def _extent(directory: Path, roi: Path) -> tuple[int, int, int]:
     return right, bottom, last
 
 
-def _with_ground(cameras: list[Camera], calibrations: list[Calibration | None]) -> tuple[Camera, ...]:
+def with_ground(cameras: list[Camera], calibrations: list[Calibration | None]) -> tuple[Camera, ...]:
     """Give every calibrated camera its map to metres, about a common origin near the first one's foot points."""
     origin: tuple[float, float] | None = None
     placed = []

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from common.cache import Cache
 from common.errors import InputError
 from common.nearest import nearest
 from mtmc.scenarios.cityflow import SPLITS, camera_folders, read_scenario, scenario_folders
 from mtmc.scenarios.facts import ScenarioFacts, read_scenario_file
+from mtmc.scenarios.roundabouthd import NAME as ROUNDABOUTHD
+from mtmc.scenarios.roundabouthd import read_roundabouthd, roundabout_folders
 from mtmc.scenarios.scenario import Scenario
 from mtmc.scenarios.video_folder import read_video_folder, videos_in
 
 CITYFLOW = ("S01", "S02", "S03", "S04", "S05", "S06")
+_LAYOUTS = (roundabout_folders, camera_folders, videos_in)
+"""What a scenario's folder holds, by layout."""
 
 
 def is_scenario_file(path: Path) -> bool:
@@ -34,7 +39,14 @@ def known_facts(name: str, scenario_dir: Path) -> tuple[ScenarioFacts, Path | No
     return ScenarioFacts(name=name), None
 
 
-def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: Sequence[Path], known: Path) -> Scenario:
+def find_scenario(
+    name: str,
+    facts: ScenarioFacts,
+    source: Path | None,
+    roots: Sequence[Path],
+    known: Path,
+    cache: Path = Path("cache"),
+) -> Scenario:
     """Find and read the scenario `facts.name` below the first root that contains it.
 
     Args:
@@ -43,6 +55,7 @@ def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: S
         source: the YAML file of the facts; its `links` is relative to it.
         roots: data roots, in search order.
         known: the folder of scenario YAML files, for the names in the error.
+        cache: where RoundaboutHD's boxes are kept in a form that the stages read.
 
     Raises:
         InputError: it was not found; the message says where it was looked for and how to get it.
@@ -52,7 +65,9 @@ def find_scenario(name: str, facts: ScenarioFacts, source: Path | None, roots: S
         if folder is None:
             continue
         scenario_root = folder.parent.parent if folder.parent.name in SPLITS else folder.parent
-        if camera_folders(folder):
+        if roundabout_folders(folder):
+            scenario = read_roundabouthd(folder, facts, Cache(cache))
+        elif camera_folders(folder):
             scenario = read_scenario(scenario_root, folder, facts)
         else:
             scenario = read_video_folder(folder, facts)
@@ -67,7 +82,7 @@ def _folder_of(root: Path, name: str) -> Path | None:
     candidates = [*(root / split / name for split in SPLITS), root / name]
     if root.resolve().name == name:
         candidates.append(root.resolve())
-    return next((c for c in candidates if c.is_dir() and (camera_folders(c) or videos_in(c))), None)
+    return next((c for c in candidates if c.is_dir() and any(find(c) for find in _LAYOUTS)), None)
 
 
 def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str:
@@ -80,5 +95,11 @@ def _not_found(typed: str, name: str, roots: Sequence[Path], known: Path) -> str
         return (
             f"scenario {name} is not under {looked}{have}: request CityFlowV2 at www.aicitychallenge.org, unpack it so "
             f"that <root>/<split>/{name}/<camera>/vdo.avi exists, and name <root> with --data-root; {simulated}"
+        )
+    if name == ROUNDABOUTHD:
+        return (
+            f"scenario {name} is not under {looked}: download it from huggingface.co/datasets/yl4300/RoundaboutHD, "
+            f"unpack it so that <root>/{name}/imagesc001/video.mp4 exists, and name <root> with "
+            f"--data-root; {simulated}"
         )
     return f"scenario '{typed}' is not under {looked}{nearest(name, [*there, *shipped])}; {simulated}"

@@ -125,7 +125,7 @@ def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
         )
     for gps_to_pixel in (homography, _inverse(homography)):
         calibration = Calibration(gps_to_pixel, intrinsic, distortion)
-        if _lands_on_earth(calibration, size):
+        if lands_on_earth(calibration, size):
             return calibration
     raise InputError(
         f"{path}: field 'Homography matrix' does not map the image to latitude and longitude in either direction; "
@@ -144,7 +144,7 @@ def _matrix(path: Path, field: str, text: str, count: int | None) -> Matrix:
     return values
 
 
-def _lands_on_earth(calibration: Calibration, size: tuple[int, int]) -> bool:
+def lands_on_earth(calibration: Calibration, size: tuple[int, int]) -> bool:
     """Whether foot points near the lower edge have plausible coordinates, a street's width to a few blocks apart."""
     width, height = size
     feet = np.array([[0.3, 0.9], [0.5, 0.9], [0.7, 0.9]]) * [width, height]

@@ -60,6 +60,8 @@ class Scenario:
         simulated: whether the videos are rendered; every table and page says so.
         links: a YAML file of zones and links, or None: learned from the tracks.
         notes: sentences that the user should read: clocks that were guessed, files that were ignored.
+        rule: by which rule it is scored besides CityFlow's: "roundabouthd", or "" for no other.
+        first_frame: the number of a camera's first frame in the submission; files of one camera count from 1 always.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Scenario:
     simulated: bool = False
     links: Path | None = None
     notes: tuple[str, ...] = ()
+    rule: str = ""
+    first_frame: int = 1
 
     @property
     def has_ground_truth(self) -> bool:

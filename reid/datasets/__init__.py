@@ -12,6 +12,7 @@ from reid.datasets import cityflow, vehicleid, veri, veriwild, vric
 from reid.datasets.cityflow import load_cityflow
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.own import load_csv, load_folder
+from reid.datasets.roundabouthd import load_roundabouthd
 from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
 from reid.datasets.vehicleid import load_vehicleid
 from reid.datasets.veri import load_veri
@@ -35,6 +36,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "veriwild": load_veriwild,
     "cityflow": load_cityflow,
     "vric": load_vric,
+    "roundabouthd": load_roundabouthd,
     "folder": load_folder,
     "csv": load_csv,
 }
@@ -52,11 +54,12 @@ def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options
     """Read a data set in its distributed layout and check it.
 
     Args:
-        name: `veri`, `vehicleid`, `veriwild`, `cityflow`, `vric`, `folder` or `csv`.
+        name: `veri`, `vehicleid`, `veriwild`, `cityflow`, `vric`, `roundabouthd`, `folder` or `csv`.
         root: its folder (for `csv` the file).
         strict: turn every deviation from the published data set into an error instead of a note.
         options: options of the data set's reader: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
-            `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`), `also` (`veri`).
+            `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`), `also` (`veri`),
+            `cache` (`roundabouthd`).
 
     Raises:
         InputError: unknown name or option, missing file, or malformed list.

@@ -12,7 +12,7 @@ import trackeval
 from evaluation.boxes import Boxes
 
 MakeScene = Callable[..., tuple[Boxes, Boxes]]
-Reference = Callable[[Boxes, Boxes], dict[str, float]]
+Reference = Callable[..., dict[str, float]]
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def _frames(truth: Boxes, predictions: Boxes) -> list[tuple[Boxes, Boxes]]:
 
 @pytest.fixture
 def motmetrics_figures() -> Reference:
-    """All figures of motmetrics over all cameras."""
+    """All figures of motmetrics over all cameras; boxes coincide up to `limit` = 1 - IoU."""
 
-    def figures(truth: Boxes, predictions: Boxes) -> dict[str, float]:
+    def figures(truth: Boxes, predictions: Boxes, limit: float = 0.5) -> dict[str, float]:
         accumulator = motmetrics.MOTAccumulator(auto_id=True)
         for a, b in _frames(truth, predictions):
             distance = _distances(a, b)
-            distance[distance > 0.5] = np.nan
+            distance[distance > limit] = np.nan
             accumulator.update(a.identity, b.identity, distance)
         names = [*motmetrics.metrics.motchallenge_metrics, "idtp", "idfp", "idfn", "num_misses"]
         result: dict[str, float] = motmetrics.metrics.create().compute(

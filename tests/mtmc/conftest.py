@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +84,56 @@ def links_file(tmp_path: Path) -> Path:
         "- {source: out, target: in, share: 0.9, travel_time: {min: 0.5, max: 4}}\n"
     )
     return path
+
+
+@pytest.fixture
+def make_roundabout(tmp_path: Path) -> Callable[..., Path]:
+    """Write two cameras in the layout of RoundaboutHD below a fresh root; returns the root.
+
+    Labels are named after frames from 0, as in the data set; tracks and the truth count from `first_frame`.
+    The vehicle is there in the first frame and in the last, which tells how frames are counted; or, in `whole` clips,
+    it leaves the first camera before the end and enters the second after the beginning.
+    """
+
+    def make(name: str = "data", first_frame: int = 0, whole: bool = False) -> Path:
+        root = tmp_path / name
+        truth = []
+        for camera in (1, 2):
+            folder = root / "RoundaboutHD" / f"imagesc00{camera}"
+            for part in ("detection", "SCT", "geo-mapping"):
+                (folder / part).mkdir(parents=True)
+            frames, rows = passing((30, 30, 200), first=1 + 4 * whole * (camera - 1))
+            write_video(folder / "video.mp4", frames if whole else frames[: len(rows)], fps=15)
+            with zipfile.ZipFile(folder / "detection" / "labels_GT.zip", "w") as labels:
+                for f, x, y, w, h in rows.tolist():
+                    labels.writestr(f"labels_GT/img{f - 1:06d}.txt", f"2 {x} {y} {x + w} {y + h}\n")
+            counted = [(f - 1 + first_frame, *box) for f, *box in rows.tolist()]
+            tracks = [f"{f} 4 {x} {y} {x + w} {y + h}" for f, x, y, w, h in counted]
+            (folder / "SCT" / f"imagesc00{camera}_SCT_GT.txt").write_text("\n".join(tracks) + "\n")
+            truth += [f"{camera} 0 {f} {x:.2f} {y:.2f} {w:.2f} {h:.2f} -1 -1" for f, x, y, w, h in counted]
+            fitted = {
+                "gps_lat": 51.38,
+                "gps_lon": -2.36 + 0.001 * camera,
+                "focallength_x_px": 120.0,
+                "focallength_y_px": 120.0,
+                "center_x_px": WIDTH / 2,
+                "center_y_px": HEIGHT / 2,
+                "image_height_px": HEIGHT,
+                "image_width_px": WIDTH,
+                "elevation_m": 8,
+                "tilt_deg": 65.0,
+                "roll_deg": 1.0,
+                "heading_deg": 90.0 * camera,
+                "pos_x_m": 0,
+                "pos_y_m": 0,
+                "k1": -0.05,
+                "k2": 0.01,
+                "k3": 0.0,
+                "projection": 0,
+                "lens": 2,
+            }
+            (folder / "geo-mapping" / f"cam0{camera}_fitted_cam.json").write_text(json.dumps(fitted))
+        (root / "RoundaboutHD" / "Multi_CAM_Ground_Truth.txt").write_text("\n".join(truth) + "\n")
+        return root
+
+    return make

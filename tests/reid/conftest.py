@@ -135,6 +135,16 @@ def make_vric(root: Path) -> None:
         write_lines(root / f"vric_{part}.txt", lines)
 
 
+def make_roundabouthd(root: Path) -> None:
+    random = np.random.default_rng(6)
+    for identity in range(1, IDENTITIES + IDENTITIES // 2 + 1):
+        for camera in range(1, CAMERAS + 1):
+            for image in range(IMAGES):
+                part = "train" if identity <= IDENTITIES else ("query", "test")[image]
+                name = f"{identity:04d}_cam{camera:02d}_{image:06d}.jpg"
+                write_image(root / "ReID_subset" / f"{part}_images" / name, identity, random)
+
+
 def make_folder(root: Path) -> None:
     random = np.random.default_rng(5)
     for identity in range(IDENTITIES):
@@ -149,6 +159,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "veriwild": make_veriwild,
     "cityflow": make_cityflow,
     "vric": make_vric,
+    "roundabouthd": make_roundabouthd,
     "folder": make_folder,
 }
 

@@ -45,7 +45,7 @@ def brute_force_map(dataset: Dataset, vectors: np.ndarray) -> float:
     return float(np.mean(split_means))
 
 
-@pytest.mark.parametrize("name", ["veri", "vehicleid", "veriwild", "cityflow", "vric", "folder"])
+@pytest.mark.parametrize("name", ["veri", "vehicleid", "veriwild", "cityflow", "vric", "roundabouthd", "folder"])
 def test_the_figures_are_those_of_the_definition(tiny_datasets: Path, name: str) -> None:
     dataset = load_dataset(name, tiny_datasets / name)
     random = np.random.default_rng(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 import timm
 
 from common.command_line import run_command
+from evaluation import roundabouthd
 from mtmc.run import main as run_scenario
 from reid import evaluate, export, train
 from reid.analyse import __main__ as analyse
@@ -27,6 +29,7 @@ from reid.backbones.resnet import RESNETS
 from reid.backbones.timm_models import ALIASES
 
 MAINS: dict[str, Callable[[Sequence[str] | None], int]] = {
+    "evaluation.roundabouthd": roundabouthd.main,
     "mtmc.run": run_scenario,
     "reid.train": train.main,
     "reid.evaluate": evaluate.main,
@@ -97,6 +100,28 @@ def make_scenario(root: Path, name: str, cameras: list[str], truth: bool) -> Non
         (root / kind / f"{name}.txt").write_text("".join(f"{camera} {value}\n" for camera in cameras))
 
 
+def make_roundabout(root: Path, subset: Path) -> None:
+    """Four cameras in the layout of RoundaboutHD, from the same videos, and its re-id subset."""
+    cameras = [f"imagesc00{number}" for number in range(1, 5)]
+    make_scenario(root / "cityflow", "source", cameras, truth=True)
+    truth = []
+    for number, camera in enumerate(cameras, 1):
+        source, folder = root / "cityflow" / "validation" / "source" / camera, root / "RoundaboutHD" / camera
+        (folder / "SCT").mkdir(parents=True)
+        shutil.copy(source / "vdo.avi", folder / "video.avi")
+        rows = [list(map(int, row.split(",")[:6])) for row in (source / "gt" / "gt.txt").read_text().splitlines()]
+        tracks = [f"{frame - 1} {i} {x} {y} {x + w} {y + h}" for frame, i, x, y, w, h in rows]
+        (folder / "SCT" / f"{camera}_SCT_GT.txt").write_text("\n".join(tracks) + "\n")
+        with zipfile.ZipFile(folder / "detection.zip", "w") as labels:
+            for frame, _, x, y, w, h in rows:
+                labels.writestr(f"img{frame - 1:06d}.txt", f"2 {x} {y} {x + w} {y + h}\n")
+        (folder / "detection").mkdir()
+        (folder / "detection.zip").rename(folder / "detection" / "labels_GT.zip")
+        truth += [f"{number} {i} {frame - 1} {x} {y} {w} {h} -1 -1" for frame, i, x, y, w, h in rows]
+    (root / "RoundaboutHD" / "Multi_CAM_Ground_Truth.txt").write_text("\n".join(truth) + "\n")
+    (root / "RoundaboutHD" / "ReID_subset").symlink_to(subset)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, repository: Path, tiny_datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that looks like the repository of a person who has all the data sets."""
@@ -108,6 +133,7 @@ def workspace(tmp_path: Path, repository: Path, tiny_datasets: Path, monkeypatch
     (data / "cityflow-reid").symlink_to(tiny_datasets / "cityflow")
     make_scenario(data / "cityflow", "S02", ["c006", "c007", "c008", "c009"], truth=True)
     make_scenario(data / "cityflow", "S06", ["c041", "c042", "c043", "c044", "c045", "c046"], truth=False)
+    make_roundabout(tmp_path / "data", tiny_datasets / "roundabouthd" / "ReID_subset")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -129,6 +155,9 @@ def tiny(words: list[str]) -> list[str]:
     if module == "reid.train":
         return [*arguments, *settings]
     if module == "mtmc.run":
+        if "--detector" in arguments:  # a network that would have to be downloaded
+            at = arguments.index("--detector")
+            arguments[at : at + 2] = ["--detections", "GT"]
         return [*arguments, "--device", "cpu", "--workers", "1"]
     if module == "reid.analyse" and arguments[0] == "sweep":
         # The first two points stand for the others.
@@ -172,7 +201,14 @@ def test_every_command_runs(workspace: Path, repository: Path, capsys: pytest.Ca
         if output is not None:
             assert output.exists(), words
             done[kind_of(words)] = output
-    assert counted == {"reid.analyse": 12, "reid.train": 34, "reid.evaluate": 71, "mtmc.run": 2, "reid.export": 2}
+    assert counted == {
+        "reid.analyse": 12,
+        "reid.train": 34,
+        "reid.evaluate": 72,
+        "mtmc.run": 4,
+        "reid.export": 2,
+        "evaluation.roundabouthd": 1,
+    }
     for image in (
         "table5/efficiency",
         "table6/sweep",
