@@ -18,7 +18,7 @@ from common.code_version import code_version
 from common.errors import InputError
 from common.processes import available_processors
 from detection.det_files import find_det_file
-from mtmc.crops import Crops, read_crops
+from mtmc.crops.table import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
 from mtmc.observation.first_boxes import doubts
 from mtmc.observation.progress import Advance, CameraProgress

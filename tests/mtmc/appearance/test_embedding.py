@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.appearance.embedding import EmbeddingSettings, embed_crops
-from mtmc.crops import Crops
+from mtmc.appearance.embedding import embed_crops
+from mtmc.appearance.settings import EmbeddingSettings
+from mtmc.crops.table import Crops
 
 
 class ByColour:

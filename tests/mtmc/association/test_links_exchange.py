@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pytest
 
 from common.errors import InputError
-from mtmc.association import Link, Links, TrackSummaries, TravelTime, Zone
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.travel_times import fit_travel_times
 from mtmc.association.links.zones import RawEnds, cluster_ends
 from mtmc.association.links_exchange import from_links, from_views, to_links, to_views
+from mtmc.association.links_file import Link, Links, TravelTime, Zone
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 

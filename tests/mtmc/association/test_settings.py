@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mtmc.association import AssociationSettings
+from mtmc.association.settings import AssociationSettings
 
 
 @pytest.mark.parametrize(

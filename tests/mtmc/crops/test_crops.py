@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from mtmc.crops import Crops, CropSelector, CropSettings, choose_frames, read_crops, write_crops
 from mtmc.crops.quality import geometric_quality, occlusion, sharpness
-from mtmc.crops.table import best_rows
+from mtmc.crops.selector import CropSelector, choose_frames
+from mtmc.crops.settings import CropSettings
+from mtmc.crops.table import Crops, best_rows, read_crops, write_crops
 from mtmc.tracking.tracks import Tracks
 
 SIZE = (640, 360)

@@ -11,7 +11,7 @@ import pytest
 from common.cache import Cache
 from detection.detections import Detections
 from mtmc.config import PipelineSettings
-from mtmc.crops import read_crops
+from mtmc.crops.table import read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
 from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.scenarios.find import find_scenario

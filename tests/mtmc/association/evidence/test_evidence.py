@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, TrackSummaries
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.evidence import Evidence, measure
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.links.zones import RawEnds, cluster_ends
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 VEHICLES = 60

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 

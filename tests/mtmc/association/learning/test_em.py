@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
+from mtmc.association.associate import associate
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import find_pairs
 from mtmc.association.links.discovery import discover_links
 from mtmc.association.links.zones import RawEnds, cluster_ends
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries, summarise
 
 Make = Callable[..., Any]
 

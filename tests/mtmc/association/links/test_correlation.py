@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.candidates import camera_ends
 from mtmc.association.links.correlation import correlate, support
 from mtmc.association.links.zones import RawEnds
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 MINUTES, STAY = 10.0, 5.0

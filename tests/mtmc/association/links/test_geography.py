@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.geography import (
     ZonePlaces,
     expected_travel,
@@ -16,7 +15,7 @@ from mtmc.association.links.geography import (
     zone_places,
 )
 from mtmc.association.links.zones import RawEnds, cluster_ends
-from mtmc.association.track_summaries import GROUND_STEP
+from mtmc.association.track_summaries import GROUND_STEP, TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 

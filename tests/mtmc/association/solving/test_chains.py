@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtmc.association import TrackSummaries
 from mtmc.association.solving.chains import clashes, cut_clashes, identities_of
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
