@@ -72,7 +72,7 @@ def test_one_pass_gives_tracks_crops_and_counts(
     assert stats["video"]["decoded"] == sum(seen) == detector.frames == 40
 
 
-def test_other_tracker_settings_need_no_second_detection(
+def test_other_tracker_settings_do_not_repeat_detection(
     make_cityflow: MakeCityflow, tmp_path: Path, detector: RedBoxes
 ) -> None:
     job = job_of(make_cityflow(), tmp_path / "cache")

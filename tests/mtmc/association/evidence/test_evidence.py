@@ -89,7 +89,7 @@ def test_what_is_switched_off_or_not_measured_has_no_term(make_summaries: Make) 
     assert "appearance" not in terms(blind, summaries, pairs)
 
 
-def test_a_missing_feature_says_nothing_of_its_pair(make_summaries: Make) -> None:
+def test_a_missing_feature_is_no_evidence_about_its_pair(make_summaries: Make) -> None:
     summaries, pairs, table, ends = street(make_summaries)
     evidence = measured(summaries, pairs, table, ends)
     evidence.similarity[0] = np.nan

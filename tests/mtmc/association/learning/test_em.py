@@ -88,7 +88,7 @@ def test_probabilities_mean_what_they_say(make_road: Make, pixels: bool) -> None
     assert sum(off[1:]) < 0.1 * (probability > 0.05).sum()
 
 
-def test_more_evidence_makes_true_pairs_surer(make_road: Make) -> None:
+def test_more_evidence_makes_true_pairs_more_certain(make_road: Make) -> None:
     """Travel times that scatter less, then features as well."""
     sure = []
     for options in ({"scatter": 6.0}, {"scatter": 1.0}, {"scatter": 1.0, "pixels": True}):
