@@ -8,8 +8,7 @@ from typing import Any
 
 from common.settings import apply_overrides, read_yaml, validate
 from mtmc.appearance.settings import EmbeddingSettings
-from mtmc.association.linkage import LinkageSettings
-from mtmc.association.settings import AssociationSettings
+from mtmc.association.settings import AssociationSettings, LinkageSettings
 from mtmc.observation.settings import ObserveSettings
 
 

@@ -17,11 +17,16 @@ def test_every_public_name_exists() -> None:
         mtmc.asociate  # noqa: B018
 
 
-@pytest.mark.parametrize("code", ["import mtmc", "import mtmc.run; mtmc.run._parser().format_help()"])
-def test_import_and_help_load_no_numerical_packages(code: str, repository: Path) -> None:
-    check = (
-        f"import sys; {code}; print([m for m in ('numpy', 'torch', 'polars', 'pydantic', 'cv2') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "packages"),
+    [
+        ("import mtmc", ["numpy", "torch", "polars", "pydantic", "cv2"]),
+        ("import mtmc.run; mtmc.run._parser().format_help()", ["numpy", "torch", "polars", "pydantic", "cv2"]),
+        ("import mtmc.config", ["numba", "torch", "polars", "scipy", "cv2"]),
+    ],
+)
+def test_import_help_and_settings_load_no_slow_packages(code: str, packages: list[str], repository: Path) -> None:
+    check = f"import sys; {code}; print([m for m in {packages} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", check],
         env={"PYTHONPATH": str(repository)},
