@@ -33,7 +33,7 @@ from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_tracks
 
 MANY_SMALL = 0.5
-"""Share of boxes that are too small above which the user is told. Raising it tells less often."""
+"""Share of boxes that are too small above which the user is warned. Raising it warns less often."""
 
 
 @dataclass(frozen=True, slots=True)
