@@ -37,8 +37,10 @@ from detection.mot_text import read_mot
 from evaluation.boxes import Boxes
 from evaluation.cityflow import score
 from evaluation.overlap import overlaps
-from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
+from mtmc.association.associate import associate
 from mtmc.association.learned import camera_tracks
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries, summarise
 from mtmc.config import load_config
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.interface.running import choose_extractors

@@ -26,7 +26,10 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate, summarise
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.associate import associate
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

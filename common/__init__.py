@@ -1,1 +1,1 @@
-"""The ground floor: what every package shares and that knows nothing of vehicles."""
+"""Shared foundations of all packages; nothing here knows about vehicles."""

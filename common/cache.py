@@ -1,4 +1,4 @@
-"""Results of stages on disk, each in a folder under a key made from everything that decides it."""
+"""Results of stages on disk, each in a folder named after a key of everything that the result depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from common.files import file_digest, write_text
 
 
 class Cache:
-    """Folders of finished results: `<root>/<stage>/<key>/`. A folder is there whole or not at all.
+    """Folders of finished results: `<root>/<stage>/<key>/`. A folder is complete or absent.
 
     A result is written aside and renamed when it is complete, so a full disk or a killed process leaves nothing that
     could be read as a result.
@@ -28,11 +28,11 @@ class Cache:
         self.root = root
 
     def folder(self, stage: str, key: str) -> Path:
-        """Where the result of `stage` under `key` lies, or will lie."""
+        """Where the result of `stage` under `key` is, or will be."""
         return self.root / stage / key
 
     def find(self, stage: str, key: str) -> Path | None:
-        """The folder of a finished result, None where there is none."""
+        """The folder of a finished result, or None."""
         folder = self.folder(stage, key)
         return folder if folder.is_dir() else None
 
@@ -53,14 +53,14 @@ class Cache:
             shutil.rmtree(aside, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what killed processes of this machine left half-written; other runs may be writing just now."""
+        """Remove what killed processes of this machine left half-written, but not what other runs are writing now."""
         for aside in self.root.glob("*/.*-*"):
             writer = _WRITER.match(aside.name)
             if writer and writer["host"] == _host() and not _alive(int(writer["process"])):
                 shutil.rmtree(aside, ignore_errors=True)
 
     def file_digest(self, path: Path) -> str:
-        """The content's digest; remembered by path, size and time of change, so that a long video is read once."""
+        """The content's digest, remembered by path, size and modification time: a long video is read only once."""
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         states = [(file.name, state.st_size, state.st_mtime_ns) for file in files for state in (file.stat(),)]
         name = key_of({"path": os.fsencode(path.resolve()).hex(), "files": states})
@@ -77,7 +77,7 @@ _WRITER = re.compile(r"\.+[^-]+-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
 
 
 def _host() -> str:
-    """A short name of this machine: a cache may be shared between several, each with processes of its own."""
+    """A short name of this machine: several may share a cache, and process numbers are per machine."""
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
@@ -86,12 +86,12 @@ def _alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another person's
+    except PermissionError:  # another user's
         return True
     return True
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
-    """A short key of plain values: equal parts, equal key, whatever their order."""
+    """A short key for plain values: equal parts give equal keys, whatever their order."""
     text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -19,8 +19,8 @@ _IMPORT = re.compile(rb"\bimport\b(?:[ \t]*\([^)]*\))?[^\n]*")
 def code_version(*modules: str) -> str:
     """The digest of the sources of these modules and of all of ours that they import, directly or not.
 
-    The imports are read from the sources, so nothing is executed and no list has to be kept: a result that is stored
-    under this digest is found again until a module that takes part in it changes.
+    The imports are read from the sources, so nothing is executed and there is no list to maintain: a result stored
+    under this digest is reused until a module that contributes to it changes.
 
     Args:
         modules: dotted names, as in "mtmc.association.associate".
@@ -32,7 +32,7 @@ def code_version(*modules: str) -> str:
 
 
 class SourceTree:
-    """The modules in a folder of packages, and what they import of each other.
+    """The modules in a folder of packages, and what they import from each other.
 
     An import counts wherever it stands, at module level or in a function; one under `if TYPE_CHECKING:` does not, for
     it never runs. Importing `a.b.c` also runs `a/__init__.py` and `a/b/__init__.py`: these count with what they import
@@ -40,7 +40,7 @@ class SourceTree:
     """
 
     def __init__(self, root: Path, packages: Iterable[str] = PACKAGES) -> None:
-        """Find the modules of `packages` below `root`; they are read when they are asked for."""
+        """Find the modules of `packages` below `root`; each is read when it is first needed."""
         self._files = {_dotted(file.relative_to(root)): file for name in packages for file in _sources(root / name)}
         self._contents: dict[str, bytes] = {}
         self._imports: dict[tuple[str, bool], frozenset[str]] = {}
@@ -96,7 +96,7 @@ class SourceTree:
         return self._contents[module]
 
     def _known(self, name: str) -> str:
-        """The module that an imported name is, or is in: `a.b` for the class `a.b.C`; "" where it is not ours."""
+        """The module that an imported name is, or is in: `a.b` for the class `a.b.C`; "" if it is not ours."""
         while name and name not in self._files:
             name = name.rpartition(".")[0]
         return name
@@ -123,7 +123,7 @@ def _parents(module: str) -> Iterator[str]:
 
 
 def _up_to_last_import(content: bytes) -> ast.Module:
-    """The syntax tree of a source as far as it can hold imports.
+    """The syntax tree of a source, up to its last import.
 
     Most modules import at their top. Parsing that part alone is several times as fast as parsing the whole, and safe:
     the word `import` is not in what is cut off, and a cut inside a statement is a syntax error.

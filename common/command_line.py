@@ -1,4 +1,4 @@
-"""How a command line of this project ends: 0 done, 2 wrong usage or input, 1 a fault of ours."""
+"""Exit statuses of the command lines: 0 done, 2 wrong usage or input, 1 an internal error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from common.errors import InputError
 
-# What can be wrong with the place that the user gave for the results: taken, not theirs, read only, full.
+# What can be wrong with an output path: taken, not writable by the user, on a read-only or full disk.
 _OUTPUT_PROBLEMS = frozenset(
     {
         errno.EACCES,
@@ -28,15 +28,15 @@ def run_command(
     main: Callable[[Sequence[str] | None], int],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run `main(argv)` and turn a mistake of the user into one line on standard error and status 2.
+    """Run `main(argv)` and turn a user's mistake into one line on standard error and status 2.
 
     Args:
         main: takes the arguments (None: `sys.argv[1:]`), returns an exit status.
         argv: handed to `main`.
 
     Returns:
-        The exit status. A file or folder that cannot be used, or a full disk, counts as the user's mistake, too. Any
-        other exception passes through: Python prints its traceback and exits with 1.
+        The exit status. A file or folder that cannot be used, or a full disk, counts as the user's mistake as well.
+        Any other exception passes through: Python prints its traceback and exits with 1.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal or file that knows ASCII only gets what it can show

@@ -1,6 +1,6 @@
-"""Devices and precisions: how they are named, and which ones this machine has.
+"""Devices and precisions: their names, and which ones this machine supports.
 
-Torch and OpenVINO take seconds to import; nothing here imports them before it is asked about hardware.
+Torch and OpenVINO take seconds to import; nothing here imports them until it is asked about hardware.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 def normalise_precision(name: str) -> Precision:
-    """The one spelling of a precision that this project uses.
+    """The canonical name of a precision.
 
     Args:
-        name: one of `PRECISIONS`, or fp32, f32, bf16, fp16, f16, half, i8; in any case.
+        name: one of `PRECISIONS`, or fp32, f32, bf16, fp16, f16, half, i8; upper or lower case.
 
     Raises:
         InputError: an unknown precision.
@@ -44,7 +44,7 @@ def choose_device(name: str = "auto", *, local_rank: int | None = None) -> str:
 
     Args:
         name: "auto", "cpu", "cuda" or "cuda:1".
-        local_rank: where several processes share a machine, this one's number: "auto" is the GPU of that number.
+        local_rank: the number of this process among those that share the machine: "auto" is the GPU of that number.
 
     Raises:
         InputError: an unknown device, or one that this machine does not have.
@@ -67,14 +67,14 @@ def choose_device(name: str = "auto", *, local_rank: int | None = None) -> str:
 
 
 def gpu_driver_is_here() -> bool:
-    """Whether a GPU may be here, found without importing torch: where there is no driver, there is no need to."""
+    """Whether this machine may have a GPU, found without importing torch: without a driver it has none."""
     if platform.system() != "Linux":
         return True
     return any(Path("/dev").glob("nvidia[0-9]*")) or any(Path("/dev", name).exists() for name in ("dxg", "kfd"))
 
 
 def precisions_of(device: str) -> tuple[Precision, ...]:
-    """What a device can compute in: the CPU through OpenVINO, a GPU through torch.
+    """The precisions that a device computes in: the CPU through OpenVINO, a GPU through torch.
 
     Args:
         device: "cpu", or a GPU of `choose_device`.
@@ -94,10 +94,10 @@ def precisions_of(device: str) -> tuple[Precision, ...]:
 
 
 def require_precision(precision: Precision, device: str) -> None:
-    """Refuse a precision that a device does not have.
+    """Check that a device computes in a precision.
 
     Raises:
-        InputError: with the precisions that it has.
+        InputError: it does not; the message lists those that it does.
     """
     offered = precisions_of(device)
     if precision not in offered:

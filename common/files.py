@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and digests of their content."""
+"""Atomic writing of files and folders, and digests of their content."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a path to write a file or a folder to; it takes the place of `path` when the block ends without an error.
+    """Yield a path to write a file or a folder to; it replaces `path` when the block ends without an error.
 
-    A reader never sees a half-written result: a full disk or a killed process leaves `path` as it was. Where two
-    processes make the same folder, the first one stays. Missing parent folders are made.
+    A reader never sees a half-written result: a full disk or a killed process leaves `path` as it was. If two
+    processes write the same folder, the first one stays. Missing parent folders are created.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,18 +42,18 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     with atomic(path) as aside:
         aside.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
+    """Write a text file in UTF-8 atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write indented JSON, whole or not at all; what JSON cannot hold is written as its `str`."""
+    """Write indented JSON atomically; values that JSON cannot represent are written as their `str`."""
     write_text(path, json.dumps(content, indent=2, default=str) + "\n")
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, names: Iterable[str], limit: int = 6) -> str:
-    """A clause for the end of an error line: the closest of `names`, else what exists; empty where nothing does.
+    """A clause for the end of an error line: the closest of `names`, else all of them; empty if there are none.
 
     Args:
         name: what the user gave.
-        names: what exists.
-        limit: names listed where none is close.
+        names: the names that exist.
+        limit: how many names to list if none is close.
 
     >>> nearest("c042", ["c041", "gate"])
     '; did you mean c041?'

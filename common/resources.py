@@ -20,7 +20,7 @@ def resource(kind: str, *parts: str) -> Path:
         parts: the path below that folder; none for the folder itself.
 
     Raises:
-        InputError: the file is missing, so the installation is incomplete. Nothing stands in for it.
+        InputError: the file is missing, so the installation is incomplete. There is no fallback.
 
     >>> resource("configs", "scenarios", "sim-S06.yaml").name
     'sim-S06.yaml'

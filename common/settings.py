@@ -1,4 +1,4 @@
-"""Configurations: YAML files and `key=value` overrides, checked against a model, every mistake told in one line."""
+"""Configurations: YAML files and `key=value` overrides, checked against a model; a mistake gives a one-line error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty file is an empty mapping.
 
     Raises:
-        InputError: the file is missing, no YAML, or holds something else than a mapping.
+        InputError: the file is missing, is not YAML, or does not hold a mapping.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def apply_overrides(content: Mapping[str, Any], overrides: Iterable[str]) -> dic
     """A copy of `content` with each `a.b=value` set; the value is read as YAML.
 
     Raises:
-        InputError: an override is no `key=value`.
+        InputError: an override is not of the form `key=value`.
     """
     result = dict(content)
     for override in overrides:
@@ -55,7 +55,7 @@ def apply_overrides(content: Mapping[str, Any], overrides: Iterable[str]) -> dic
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise InputError(f"--set {override}: the value is no YAML ({error})") from error
+            raise InputError(f"--set {override}: the value is not valid YAML ({error})") from error
         *parents, last = key.strip().split(".")
         branch = result
         for parent in parents:
@@ -67,7 +67,7 @@ def apply_overrides(content: Mapping[str, Any], overrides: Iterable[str]) -> dic
 
 
 def validate(model: type[AnySettings], content: Mapping[str, Any], source: str) -> AnySettings:
-    """Make `model` of `content`.
+    """Make a `model` from `content`.
 
     Args:
         model: the settings' class.

@@ -121,5 +121,6 @@ def _values(kind: Any, limits: Sequence[Any]) -> str:
                 high = f" <= {value:g}"
             case Lt(lt=value):
                 high = f" < {value:g}"
-    whole = ", whole" if kind is int else ""
-    return f"{low}x{high}{whole}" if low or high else f"any{whole.removeprefix(',')} number"
+    if not (low or high):
+        return "any integer" if kind is int else "any number"
+    return f"{low}x{high}{', integer' if kind is int else ''}"

@@ -1,4 +1,4 @@
-"""Tables: columns of equal length as arrays, one row a thing."""
+"""Tables: columns of equal length as arrays, one row per item."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 Rows = npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice
-"""What chooses rows: a mask, row numbers, or a slice."""
+"""A selection of rows: a mask, row numbers, or a slice."""
 
 
 class Width(NamedTuple):
-    """Marks a column that holds several values a row.
+    """Marks a column that holds several values per row.
 
     Attributes:
         values: how many; None: any number, the same in every row of a table.
@@ -25,7 +25,7 @@ class Width(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Base of tables. A subclass is a frozen dataclass whose fields are its columns, with their types as annotations.
+    """Base class of tables. A subclass is a frozen dataclass whose fields, with annotated types, are its columns.
 
     Columns must have as many rows as the first one; a constructor takes them as they are, `_of` converts them.
 
@@ -77,7 +77,7 @@ class Table:
         return len(getattr(self, _columns(type(self))[0].name))
 
     def __getitem__(self, rows: Rows) -> Self:
-        # Rows of a sound table are sound: they are not checked again, for trackers slice tables at every frame.
+        # Rows of a valid table are valid. They are not checked again, since trackers slice tables at every frame.
         chosen = object.__new__(type(self))
         for column in _columns(type(self)):
             object.__setattr__(chosen, column.name, getattr(self, column.name)[rows])

@@ -1,4 +1,4 @@
-"""Versions of what decides figures."""
+"""Versions of the packages that results depend on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The version of Python, and of each distribution that provides what is named.
+    """The version of Python, and of the distributions that provide the given names.
 
     Args:
         names: of distributions ("pillow"), or of modules ("cv2") where several distributions provide the same one:

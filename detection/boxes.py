@@ -1,9 +1,11 @@
-"""Overlap of boxes and the suppression of duplicates, over all boxes at once."""
+"""Overlap of boxes, and non-maximum suppression."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
+from common.suppression import suppress_overlaps
 
 Boxes = npt.NDArray[np.float32]
 
@@ -26,30 +28,26 @@ def overlap(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
     return iou
 
 
-def suppress(boxes: Boxes, score: npt.NDArray[np.float32], iou: float, most: int = 300) -> npt.NDArray[np.intp]:
-    """Greedy non-maximum suppression: of boxes that overlap by more than `iou` only the best stays.
-
-    The greedy result is found as the fixed point of "a box stays if no better box that stays overlaps it"; each round
-    settles at least one more box in every chain of overlaps, so a few rounds over the whole matrix do.
+def suppress(boxes: Boxes, score: npt.NDArray[np.float32], iou: float, max_boxes: int = 300) -> npt.NDArray[np.intp]:
+    """Greedy non-maximum suppression: of boxes that overlap by more than `iou`, only the best is kept.
 
     Args:
         boxes: (n, 4), left, top, right, bottom in pixels.
         score: (n,).
-        iou: boxes that overlap more are one object. Raising it keeps more boxes.
-        most: at most so many boxes stay.
+        iou: boxes with a higher IoU are one object. Raising it keeps more boxes.
+        max_boxes: maximum number of boxes to keep.
 
     Returns:
-        Rows of the boxes that stay, best first.
+        Rows of the kept boxes, best first.
     """
-    # Far more candidates than objects can stand in a picture: the weakest cannot matter, and the matrix is square.
-    order = np.argsort(-score, kind="stable")[: max(10 * most, 1)]
-    beats = np.triu(overlap(boxes[order], boxes[order]) > iou, k=1)
-    stays: npt.NDArray[np.bool_] = np.ones(len(order), bool)
-    while True:
-        settled: npt.NDArray[np.bool_] = ~np.any(beats & stays[:, None], axis=0)
-        if (settled == stays).all():
-            return order[stays][:most]
-        stays = settled
+    # Far more candidates than there can be objects in a picture: the weakest cannot matter.
+    order = np.argsort(-score, kind="stable")[: max(10 * max_boxes, 1)]
+    best = np.asarray(boxes[order], np.float32)
+    # A float32 quotient exceeds a float32 threshold exactly if the true quotient exceeds the middle between the
+    # threshold and the next float32: this gives the decisions of `overlap(...) > iou` without the division.
+    threshold = np.float32(iou)
+    middle = (float(threshold) + float(np.nextafter(threshold, np.float32(np.inf)))) / 2
+    return order[suppress_overlaps(best, _area(best), score[order], middle)][:max_boxes]
 
 
 def _area(boxes: Boxes) -> npt.NDArray[np.float32]:

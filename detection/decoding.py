@@ -76,7 +76,7 @@ def boxes_with_class_scores(
     """Boxes that each have a score for every class; the best class counts.
 
     Args:
-        columns: (4 + classes + extra, n), one column a box.
+        columns: (4 + classes + extra, n), one column per box.
         classes: number of classes.
         score: boxes need more than this.
 
@@ -96,7 +96,7 @@ def boxes_with_objectness(
     """Boxes that have a score for being an object, which each class's score is multiplied by.
 
     Args:
-        columns: (5 + classes + extra, n), one column a box.
+        columns: (5 + classes + extra, n), one column per box.
         classes: number of classes.
         score: boxes need more than this as product of both scores.
 
@@ -113,7 +113,7 @@ def selected_boxes(columns: Array, score: float) -> tuple[Array, Array, npt.NDAr
     """Boxes that come with the score and the number of their best class.
 
     Args:
-        columns: (6 + extra, n), one column a box.
+        columns: (6 + extra, n), one column per box.
         score: boxes need more than this.
 
     Returns:

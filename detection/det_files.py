@@ -77,7 +77,7 @@ def _distinct(detections: Detections, nms_iou: float) -> np.ndarray[tuple[int], 
     corners[:, 2:] += corners[:, :2]
     bounds = [*np.flatnonzero(np.diff(detections.frame, prepend=-1)), len(detections)]
     kept = [
-        start + suppress(corners[start:end], detections.score[start:end], nms_iou, most=end - start)
+        start + suppress(corners[start:end], detections.score[start:end], nms_iou, max_boxes=end - start)
         for start, end in pairwise(bounds)
     ]
     return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.intp)

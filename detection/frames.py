@@ -38,7 +38,7 @@ class VideoStats:
     Attributes:
         expected: frames that should be there: announced by the container or found in it, whichever is more.
         decoded: frames that could be read (including those that were skipped on request).
-        broken: frames that are there but cannot be decoded whole.
+        broken: frames that exist but cannot be decoded completely.
     """
 
     expected: int = 0

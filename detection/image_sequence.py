@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images directly in a folder, in natural order; hidden files are no images."""
+    """The images directly in a folder, in natural order; hidden files do not count."""
     images = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
     return sorted(images, key=lambda path: _natural(path.name))
 

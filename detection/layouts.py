@@ -1,4 +1,4 @@
-"""What the numbers that come out of a detection network mean, read from its output shapes and metadata."""
+"""The meaning of a detection network's outputs, read from its output shapes and metadata."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from common.nearest import nearest
 Boxes = Literal["centre", "corners"]
 Scores = Literal["per class", "objectness", "best class"]
 
-# Heads that select their own boxes return a few hundred of them (300 unless the exporter was told otherwise);
-# heads that leave the selection to the reader return one box a cell of their grids: 525 at 160 x 160, 8400 at 640.
+# Heads that select their own boxes return a few hundred of them (300 unless the exporter was set otherwise);
+# heads that leave the selection to the reader return one box per cell of their grids: 525 at 160 x 160, 8400 at 640.
 _MAX_SELECTED = 1000
 _MASK_COEFFICIENTS = 32
 _NO_BOXES = frozenset({"classify", "depth", "semantic"})
@@ -350,7 +350,7 @@ def _count(names: Mapping[int, str]) -> int:
 
 
 def _is_yolox(output: OutputShape, metadata: Metadata, size: tuple[int, int]) -> bool:
-    """Whether a table of YOLOv5's shape comes from YOLOX's exporter: its name, one box a cell, and no metadata."""
+    """Whether a table of YOLOv5's shape comes from YOLOX's exporter: its name, one box per cell, and no metadata."""
     cells = sum(-(-size[0] // stride) * -(-size[1] // stride) for stride in (8, 16, 32))
     return output.name == "output" and not metadata.names and output.shape[1] == cells
 

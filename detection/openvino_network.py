@@ -257,7 +257,7 @@ class OpenVinoNetwork:
         model: as `read_model` gives it, taking RGB in [0, 1], or bytes. Changed by this.
         size: (height, width) of the input.
         precision: "float32", "bfloat16" or "float16": what OpenVINO computes in where the model is not int8 already.
-            OpenVINO would choose by itself without saying so.
+            OpenVINO would silently choose one itself.
         threads: of the CPU; 0: all that this process may use.
     """
 
@@ -280,7 +280,7 @@ class OpenVinoNetwork:
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": streams,
-            # Several processes, one a camera, would be pinned to the same first cores.
+            # Several processes, one per camera, would be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
         try:
@@ -311,7 +311,7 @@ class OpenVinoNetwork:
 
         for start in starts:
             batch = [picture() for picture in pictures[start : start + self._batch]]
-            # The last batch is filled up with its last picture, whose further outputs nobody reads.
+            # The last batch is filled up with its last picture, whose extra outputs are ignored.
             missing = self._batch - len(batch)
             pixels = batch[0][None] if self._batch == 1 else np.stack(batch + batch[-1:] * missing)
             if not idle:

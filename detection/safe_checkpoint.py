@@ -82,7 +82,7 @@ def load_modules(path: Path, settings_folder: Path | None = None) -> torch.nn.Mo
         settings_folder: where ultralytics keeps its settings; None: where it likes.
 
     Raises:
-        InputError: the file is damaged, is no such checkpoint, or names a class that is no layer of torch or
+        InputError: the file is damaged, is not such a checkpoint, or names a class that is not a layer of torch or
             ultralytics (the class is named).
     """
     ultralytics_module("ultralytics", settings_folder)
@@ -129,7 +129,7 @@ def _stand_in(name: str, path: Path) -> Any:
     elif _RECORDS.fullmatch(name):
         return type(name.rpartition(".")[2], (_Record,), {})
     raise InputError(
-        f"{path}: names {name}, which is no layer of torch or ultralytics; loading it could run foreign code. "
+        f"{path}: names {name}, which is not a layer of torch or ultralytics; loading it could run foreign code. "
         "Give a checkpoint that ultralytics wrote, or an ONNX export of this one"
     )
 

@@ -117,7 +117,7 @@ def coco_label(name: str) -> int:
 
 
 def class_names(labels: npt.NDArray[np.integer]) -> list[str | None]:
-    """The names of vehicle classes given by their COCO number; None for -1 and for classes that are no vehicles.
+    """The names of vehicle classes given by their COCO number; None for -1 and for classes that are not vehicles.
 
     >>> class_names(np.array([2, 7, -1]))
     ['car', 'truck', None]

@@ -24,7 +24,7 @@ def open_video(path: str | Path, *, threads: int = 0, image_fps: float = 10.0) -
         image_fps: frames per second of a folder of images, which does not say so itself.
 
     Raises:
-        InputError: nothing is there, it cannot be opened, or it holds no readable frame.
+        InputError: the path does not exist, it cannot be opened, or it holds no readable frame.
     """
     path = Path(path)
     if path.is_dir():

@@ -227,7 +227,7 @@ class _Numbering:
 def _decode(
     container: Any, stream: Any, stats: VideoStats, packets: _Packets | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (number, frame); the frame is None where it is there but broken. Counts into `stats` and `packets`."""
+    """Yield (number, frame); the frame is None where it exists but is broken. Counts into `stats` and `packets`."""
     numbering = _Numbering(by_time="avi" not in container.format.name.split(","))
     packets = packets if packets is not None else _Packets()
 

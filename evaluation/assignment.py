@@ -1,4 +1,4 @@
-"""The one-to-one assignment of the greatest total weight in a sparse table, exactly and without a dense matrix."""
+"""Maximum-weight one-to-one assignment in a sparse table: exact, and without a dense matrix."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite
 Weights = npt.NDArray[np.floating] | npt.NDArray[np.integer]
 
 _ROWS_AT_ONCE = 256
-"""Rows of small connected parts that are solved together. The solver's time grows with the square of the rows, and
+"""Rows of small connected components that are solved together. The solver's time grows with the square of the rows, and
 each call of it has a fixed cost; the measured optimum is flat from 100 to 1000."""
 
 
 def heaviest_assignment(
     row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], weight: Weights
 ) -> npt.NDArray[np.int64]:
-    """Choose pairs, no row and no column twice, such that the sum of their weights is greatest.
+    """Choose pairs with the largest total weight that use no row and no column twice.
 
-    Pairs that some optimal assignment holds are taken first, all at once: those that weigh at least as much as the best
-    rival in their row and the best rival in their column together, for they can replace both. That settles nearly all
-    of a large scene. What is left falls into connected parts, solved by the Jonker-Volgenant algorithm for sparse
-    tables. Where several assignments weigh the same, one of them is returned.
+    Pairs that belong to some optimal assignment are taken first, all at once: those that weigh at least as much as the
+    heaviest rival in their row and the heaviest rival in their column together, since they can replace both. That
+    settles nearly all of a large scene. The rest falls into connected components, which the Jonker-Volgenant algorithm
+    for sparse matrices solves. If several assignments weigh the same, one of them is returned.
 
     Args:
-        row: (p,) rows of the pairs that exist, at least 0.
+        row: (p,) rows of the candidate pairs, at least 0.
         column: (p,) their columns, at least 0.
-        weight: (p,) their weights. Pairs of weight 0 or below are never chosen; of several pairs of the same row and
-            column the heaviest counts.
+        weight: (p,) their weights. Pairs of weight 0 or below are never chosen; of several pairs with the same row and
+            column, the heaviest counts.
 
     Returns:
         Indices of the chosen pairs, ascending.
@@ -57,7 +57,7 @@ def heaviest_assignment(
 
 
 def _best(group: npt.NDArray[np.int64], weight: Weights) -> tuple[npt.NDArray[np.bool_], Weights]:
-    """For each pair, whether it is its group's heaviest (of equals the first), and the weight of its group's second."""
+    """For each pair: is it the heaviest of its group (the first of equals), and the weight of the group's second."""
     heaviest = np.zeros(group.max() + 1, weight.dtype)
     np.maximum.at(heaviest, group, weight)
     candidates = np.flatnonzero(weight == heaviest[group])
@@ -71,7 +71,7 @@ def _best(group: npt.NDArray[np.int64], weight: Weights) -> tuple[npt.NDArray[np
 
 
 def _assign_parts(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], weight: Weights) -> npt.NDArray[np.int64]:
-    """Indices of the chosen pairs: connected parts are put together to about `_ROWS_AT_ONCE` rows, and solved."""
+    """Indices of the chosen pairs; connected components are solved in batches of about `_ROWS_AT_ONCE` rows."""
     rows, r = np.unique(row, return_inverse=True)
     columns, c = np.unique(column, return_inverse=True)
     n = len(rows) + len(columns)
@@ -91,7 +91,7 @@ def _assign(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], weight: W
     kept = heaviest_last[np.append(~repeated, True)]
     rows, r = np.unique(row[kept], return_inverse=True)
     columns, c = np.unique(column[kept], return_inverse=True)
-    # Each row has a further column of its own that stands for "unassigned", so that a full matching always exists.
+    # Each row gets an extra column of its own that stands for "unassigned", so that a full matching always exists.
     # SciPy takes an explicit zero for a missing pair: all costs are at least 1.
     highest = float(weight.max()) + 1
     own = np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""Boxes of identities in the frames of several cameras: what is scored, and what it is scored against."""
+"""Boxes with identities in several cameras: predictions to score, or the ground truth to score them against."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from common.errors import InputError
 from common.table import Table, Width
 
 LARGEST = 1e7
-"""Pixels: beyond any picture, and small enough that sums and products of coordinates stay exact enough."""
+"""Pixels: larger than any picture, yet small enough that sums and products of coordinates stay accurate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boxes(Table):
-    """One row a box.
+    """One row per box.
 
     Attributes:
         camera: (n,) int32, the camera's number (41 for c041).
@@ -60,11 +60,11 @@ class Boxes(Table):
 def faults(
     frame: npt.NDArray[np.integer], box: npt.NDArray[np.float64]
 ) -> tuple[tuple[npt.NDArray[np.bool_], str], ...]:
-    """What can be wrong with a row: for each fault the (n,) rows that have it, and its description with the mend."""
-    astray: npt.NDArray[np.bool_] = np.any(~(np.abs(box) < LARGEST), axis=1)  # also where NaN
-    flat: npt.NDArray[np.bool_] = ~astray & (box[:, 2:] <= 0).any(axis=1)
+    """What can be wrong with a row: for each fault, the (n,) rows that have it, and its description with the fix."""
+    invalid: npt.NDArray[np.bool_] = np.any(~(np.abs(box) < LARGEST), axis=1)  # also where NaN
+    flat: npt.NDArray[np.bool_] = ~invalid & (box[:, 2:] <= 0).any(axis=1)
     return (
-        (astray, f"left, top, width and height must be finite numbers below {LARGEST:g}; remove or mend the box"),
-        (flat, "width and height must be above 0; remove or mend the box"),
+        (invalid, f"left, top, width and height must be finite numbers below {LARGEST:g}; remove or fix the box"),
+        (flat, "width and height must be above 0; remove or fix the box"),
         (frame < 1, "frames count from 1; add 1 to every frame if yours count from 0"),
     )

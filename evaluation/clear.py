@@ -24,7 +24,7 @@ class ClearScore:
         switches: matches whose ground-truth identity was last matched to another predicted identity.
         fragmentations: how often a ground-truth identity is lost and found again.
         mostly_tracked: ground-truth identities matched in at least 80 % of their boxes.
-        partially_tracked: those between.
+        partially_tracked: those in between.
         mostly_lost: those matched in less than 20 %.
         motp: mean distance 1 - IoU of the matches (0 is perfect); NaN without matches.
     """
@@ -61,9 +61,9 @@ class ClearScore:
 def clear_score(comparison: Comparison, distance: float = 0.5) -> ClearScore:
     """CLEAR figures over all cameras together, on their common time axis.
 
-    In each frame a ground-truth identity first keeps the predicted identity that it was last matched to, however
-    long ago, where both are there and close enough; the rest are matched so that as many as possible are, at the
-    smallest sum of distances.
+    In each frame, a ground-truth identity first keeps the predicted identity that it was last matched to, however
+    long ago, if both are present and close enough. The others get the largest possible matching with the smallest sum
+    of distances.
 
     Args:
         comparison: what to score.
@@ -104,8 +104,8 @@ def clear_score(comparison: Comparison, distance: float = 0.5) -> ClearScore:
 def _match(truth: Side, predicted: Side, pairs: Overlaps) -> npt.NDArray[np.int64]:
     """Indices of the pairs that are matched.
 
-    A pair whose two boxes have no other partner is matched whatever came before; that settles nearly all frames at
-    once. Only the others depend on earlier matches and are walked through in the order of time.
+    A pair whose two boxes have no other candidate is matched whatever came before, which settles nearly all frames at
+    once. Only the others depend on earlier matches; they are processed in order of time.
     """
     rivals_of_truth = np.bincount(pairs.truth, minlength=len(truth))
     rivals_of_predicted = np.bincount(pairs.predicted, minlength=len(predicted))
@@ -175,7 +175,7 @@ def _last_settled(
 def _closest(
     row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], distance: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Indices of the pairs of the largest one-to-one matching, of those the one with the smallest sum of distances."""
+    """Indices of the pairs of a maximum matching: among all of these, the one with the smallest sum of distances."""
     if len(row) < 2:
         return np.arange(len(row))
     rows, r = np.unique(row, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Ground truth and predictions brought to one form: what every metric of boxes starts from."""
+"""Ground truth and predictions in a common form, from which every box metric starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evaluation.overlap import Overlaps, overlaps
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The boxes of one side, sorted by time; rows of one time keep the order in which they were given.
+    """The boxes of one side, sorted by time; rows of the same time keep their order.
 
     Attributes:
         boxes: n boxes, each (camera, identity, frame) once.
@@ -51,11 +51,11 @@ class Comparison:
 
 
 def compare(truth: Boxes, predictions: Boxes) -> Comparison:
-    """Bring ground truth and predictions to one form, by the rules of the official CityFlow scoring.
+    """Bring ground truth and predictions into a common form, by the rules of the official CityFlow scoring.
 
-    Of several boxes with the same (camera, identity, frame) the first is kept. The cameras are put one after the
-    other on one time axis, in ascending order, each shifted by the sum of the previous cameras' largest frame
-    numbers (ground truth and predictions together). Predictions in cameras that the ground truth lacks are ignored.
+    Of several boxes with the same (camera, identity, frame), the first is kept. The cameras are concatenated on one
+    time axis, in ascending order, each shifted by the sum of the previous cameras' largest frame numbers (ground truth
+    and predictions together). Predictions in cameras that the ground truth lacks are ignored.
     """
     truth, predictions = truth.without_duplicates(), predictions.without_duplicates()
     cameras = np.unique(truth.camera)

@@ -1,4 +1,4 @@
-"""HOTA: detection and association weighed equally, averaged over localisation thresholds."""
+"""HOTA: detection and association weighted equally, averaged over localisation thresholds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HotaScore:
 def hota_score(comparison: Comparison) -> HotaScore:
     """HOTA over all cameras together, on their common time axis, with the definition of the trackeval package.
 
-    The pairs of all frames are assigned in one call, and thresholds only sort the matches: no loop over frames.
+    The pairs of all frames are assigned in one call, and each threshold only filters the matches: no loop over frames.
     """
     truth, predicted, pairs = comparison.truth, comparison.predicted, comparison.pairs
     if not len(truth) or not len(predicted):
@@ -47,7 +47,7 @@ def hota_score(comparison: Comparison) -> HotaScore:
         np.bincount(truth.identity)[codes // columns] + np.bincount(predicted.identity)[codes % columns]
     )  # of both identities of each code
 
-    # How well two identities agree before boxes are matched: the Jaccard index, each frame weighed by overlap.
+    # How well two identities agree before boxes are matched: the Jaccard index, each frame weighted by overlap.
     in_row = np.bincount(pairs.truth, weights=pairs.iou, minlength=len(truth))
     in_column = np.bincount(pairs.predicted, weights=pairs.iou, minlength=len(predicted))
     share = pairs.iou / (in_row[pairs.truth] + in_column[pairs.predicted] - pairs.iou)

@@ -1,4 +1,4 @@
-"""IDF1, IDP and IDR: how many boxes carry the right identity under the best one-to-one naming of identities."""
+"""IDF1, IDP and IDR: how many boxes carry the right identity under the best one-to-one mapping of identities."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class IdentityCounts:
         truth: (p,) int64, the ground truth's number of the identity.
         predicted: (p,) int64, the predictions' number of the identity.
         frames: (p,) int64, in how many frames of all cameras they coincide, above 0.
-        assigned: (p,) bool, whether the best one-to-one naming calls the two the same vehicle.
+        assigned: (p,) bool, whether the best one-to-one mapping pairs the two.
     """
 
     truth: npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ def identity_score(comparison: Comparison, distance: float = 0.5) -> IdentitySco
 
 
 def identity_counts(comparison: Comparison, distance: float = 0.5) -> IdentityCounts:
-    """The pairs of identities that coincide anywhere, and which of them the best naming joins."""
+    """The pairs of identities that coincide anywhere, and which of them the best mapping pairs."""
     truth, predicted = comparison.truth, comparison.predicted
     pairs = comparison.pairs.within(distance)
     row, column, frames = _count(
@@ -103,7 +103,7 @@ def identity_score_by_camera(comparison: Comparison, distance: float = 0.5) -> d
 def _count(
     row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], columns: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Each (row, column) once, with how often it occurs."""
+    """The distinct (row, column) pairs and how often each occurs."""
     code, frames = np.unique(row * max(columns, 1) + column, return_counts=True)
     return code // max(columns, 1), code % max(columns, 1), frames
 

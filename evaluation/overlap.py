@@ -45,14 +45,14 @@ def overlaps(
         truth_time: (n,) non-decreasing.
         truth_box: (n, 4) left, top, width, height.
         predicted_time: (m,) non-decreasing.
-        predicted_box: (m, 4). Coordinates are below `evaluation.boxes.LARGEST` in size.
+        predicted_box: (m, 4). Coordinates are below `evaluation.boxes.LARGEST` in magnitude.
     """
     if not len(truth_time) or not len(predicted_time):
         none = np.zeros(0, np.int64)
         return Overlaps(none, none, np.zeros(0))
     by_left, first, count = _candidates(truth_time, truth_box, predicted_time, predicted_box)
     total = np.concatenate(([0], np.cumsum(count)))
-    # Candidates are taken in portions: a crowded scene has hundreds of boxes a frame and thousands of frames.
+    # Candidates are processed in chunks: a crowded scene has hundreds of boxes per frame and thousands of frames.
     cuts = np.searchsorted(total, np.arange(0, max(total[-1], 1), _CANDIDATES_AT_ONCE)).tolist()
     parts: list[Overlaps] = []
     for start, stop in pairwise([*cuts, len(truth_time)]):
@@ -77,13 +77,13 @@ def _candidates(
     """What may overlap each ground-truth box: predicted boxes of its time whose left edges are near enough.
 
     Returns:
-        (m,) the predicted rows by (time, left edge); for each ground-truth box the position of its first candidate
-        there, (n,), and how many follow each other from there, (n,).
+        (m,) the predicted rows by (time, left edge); for each ground-truth box, the position of its first candidate
+        there, (n,), and the number of consecutive candidates from there, (n,).
     """
-    widest = float(predicted_box[:, 2].max()) + 1  # a pixel more, so that rounding of the keys loses no pair
+    widest = float(predicted_box[:, 2].max()) + 1  # one extra pixel, so that no pair is lost when keys are rounded
     left, right = truth_box[:, 0] - widest, truth_box[:, 0] + truth_box[:, 2] + 1
     origin = min(float(left.min()), float(predicted_box[:, 0].min())) - 1
-    # Time and left edge in one number: times are further apart than any two edges.
+    # Time and left edge in one number: two times are farther apart than any two edges.
     span = max(float(right.max()), float(predicted_box[:, 0].max())) - origin + 2
     times = np.unique(np.concatenate((truth_time, predicted_time)))
     truth_start = np.searchsorted(times, truth_time) * span - origin

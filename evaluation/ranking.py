@@ -11,8 +11,8 @@ import numpy.typing as npt
 from common.errors import InputError
 
 Blocks = Callable[[slice], npt.NDArray[np.float32]]
-"""Gives the distances (smaller is nearer) of some queries, a slice of rows, to the whole gallery: (c, g) float32, the
-caller's own to overwrite."""
+"""Function from a slice of the queries to their distances to the whole gallery, (c, g) float32, smaller is nearer. The
+caller may overwrite the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Matches:
         gallery_size: how many gallery images there are.
         query: (p,) int64, row of the query.
         gallery: (p,) int64, row of the gallery image.
-        junk: (p,) bool, whether the image neither helps nor hurts: it is taken out of that query's ranking.
+        junk: (p,) bool, whether the image neither helps nor hurts: it is removed from that query's ranking.
     """
 
     queries: int
@@ -36,7 +36,7 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What each query's ranking is worth.
+    """The quality of each query's ranking.
 
     Attributes:
         average_precision: (q,) float64, mean over the query's matches of (matches so far) / (rank of the match);
@@ -49,7 +49,7 @@ class Ranking:
 
     @property
     def queries(self) -> int:
-        """How many queries have a match and so count."""
+        """How many queries have a match and therefore count."""
         return int((self.first_rank > 0).sum())
 
     @property
@@ -59,11 +59,11 @@ class Ranking:
 
     @property
     def mean_average_precision(self) -> float:
-        """mAP over the queries that count, a fraction; 0 when none does."""
+        """mAP over the queries that count, a fraction; 0 if none does."""
         return float(np.nansum(self.average_precision)) / self.queries if self.queries else 0.0
 
     def cmc(self, k: int) -> float:
-        """Fraction of the queries that count with a match among the first `k` places; 0 when none counts."""
+        """Of the queries that count, the fraction with a match among the first `k` ranks; 0 if none counts."""
         return int(((self.first_rank > 0) & (self.first_rank <= k)).sum()) / self.queries if self.queries else 0.0
 
 
@@ -97,7 +97,7 @@ def find_matches(
         gallery_identity: (g,) vehicle of each gallery image.
         query_camera: (q,) camera of each query, below 0 where unknown; None: no junk by camera (VehicleID).
         gallery_camera: (g,) likewise. An unknown camera makes nothing junk.
-        itself: (q,) row of the query's own image in the gallery, below 0 where it is not there; it is junk, too.
+        itself: (q,) row of the query's own image in the gallery, below 0 if it is not in there; it is junk as well.
     """
     order = np.argsort(gallery_identity, kind="stable")
     grouped = gallery_identity[order]
@@ -129,7 +129,7 @@ def rank(
         gallery: (g, d) features.
         matches: from `find_matches`.
         cosine: compare directions; False: Euclidean distance.
-        chunk_bytes: size of one block of distances; raising it costs memory and hardly saves time.
+        chunk_bytes: size of one block of distances in bytes. Raising it costs memory and hardly saves time.
 
     Raises:
         InputError: a feature is not finite.
@@ -138,7 +138,7 @@ def rank(
 
 
 def rank_blocks(distances: Blocks, matches: Matches, *, chunk_bytes: int = 2**28) -> Ranking:
-    """Rank the gallery for each query by distances that are made block by block.
+    """Rank the gallery for each query by distances that are computed block by block.
 
     Only the ranks of the matches are computed. A gallery image of another vehicle at exactly the distance of a match
     ranks before it: features that do not tell vehicles apart gain nothing, and the order of the rows does not matter.
@@ -167,7 +167,7 @@ def rank_blocks(distances: Blocks, matches: Matches, *, chunk_bytes: int = 2**28
 def feature_distances(
     query: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating], *, cosine: bool = True
 ) -> Blocks:
-    """Distances between features, up to a constant a query that no ranking depends on.
+    """Distances between features, up to a constant per query, which no ranking depends on.
 
     Args:
         query: (q, d) features.

@@ -48,16 +48,16 @@ def reranked_distances(
     The distance is `original_weight` times the squared distance of the L2-normalised features (in units of the row's
     largest) plus the rest times the Jaccard distance of the k-reciprocal neighbourhoods.
 
-    Only the k1 nearest images of each image and what follows from them are kept; every distance is nevertheless that
-    of the dense definition, because beyond shared neighbours the Jaccard distance is 1.
+    Only the k1 nearest images of each image, and what follows from them, are kept. Every distance still equals that of
+    the dense definition, because images without shared neighbours have a Jaccard distance of 1.
 
     Args:
         query: (q, d) features.
         gallery: (g, d) features.
-        k1: size of the neighbourhoods; raising it finds more matches and lets more strangers in.
+        k1: size of the neighbourhoods; raising it finds more matches, and more false ones.
         k2: neighbours over which an image's neighbourhood is averaged; 1 averages nothing.
         original_weight: weight of the original distance, lambda in the paper.
-        chunk_bytes: size of one block of distances.
+        chunk_bytes: size of one block of distances in bytes.
 
     Raises:
         InputError: k1 or k2 below 1, or a feature that is not finite.

@@ -17,7 +17,7 @@ def outside_roi(boxes: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]]) -> npt.
     """(n,) whether a corner of the box lies on a pixel that is outside, by the challenge's rule.
 
     Any value below 255 is outside, so JPEG noise at the border counts. The right and lower corners are left + width
-    and top + height, without - 1. A corner that is not in the picture decides nothing. Fractions are cut off.
+    and top + height, without - 1. A corner outside the picture is ignored. Coordinates are rounded down.
 
     Args:
         boxes: predicted boxes.
@@ -31,7 +31,7 @@ def outside_roi(boxes: Boxes, rois: Mapping[int, npt.NDArray[np.uint8]]) -> npt.
         roi = rois.get(camera)
         if roi is None:
             names = ", ".join(f"c{number:03d}" for number in sorted(rois))
-            raise InputError(f"regions of interest: camera c{camera:03d} is predicted but has none; there are {names}")
+            raise InputError(f"regions of interest: camera c{camera:03d} has predictions but none; there are {names}")
         height, width = roi.shape
         rows = np.flatnonzero(boxes.camera == camera)
         left, top = boxes.box[rows, 0], boxes.box[rows, 1]
@@ -47,7 +47,7 @@ def read_rois(folder: Path, cameras: Sequence[int]) -> dict[int, npt.NDArray[np.
     """Read `folder/c041/roi.jpg` or `folder/<scenario>/c041/roi.jpg` for each camera number: (h, w) uint8.
 
     Raises:
-        InputError: a picture is not there, is there for several scenarios, or cannot be read.
+        InputError: a picture is missing, exists in several scenarios, or cannot be read.
     """
     rois: dict[int, npt.NDArray[np.uint8]] = {}
     for camera in cameras:
@@ -63,6 +63,6 @@ def read_rois(folder: Path, cameras: Sequence[int]) -> dict[int, npt.NDArray[np.
             path = deeper[0]
         picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
         if picture is None:
-            raise InputError(f"{path}: not a picture that can be read; copy it again from the data set")
+            raise InputError(f"{path}: cannot be read as a picture; copy it again from the data set")
         rois[camera] = np.asarray(picture, np.uint8)
     return rois

@@ -1,4 +1,4 @@
-"""The challenge's submission file, track1.txt: one box of one vehicle a line."""
+"""The challenge's submission file, track1.txt: one box of one vehicle per line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_submission(path: Path, first_frame: int = 1) -> Boxes:
         first_frame: the number of a camera's first frame in the file; in the result it is 1.
 
     Raises:
-        InputError: the file is not there or not text, or a line is malformed; it names the file and the line.
+        InputError: the file is missing or not text, or a line is malformed; it names the file and the line.
     """
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; name the file of boxes in it")
@@ -34,7 +34,7 @@ def read_submission(path: Path, first_frame: int = 1) -> Boxes:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{path}: this is not text; expected one box a line: {' '.join(_COLUMNS)}") from None
+        raise InputError(f"{path}: this is not text; expected one box per line: {' '.join(_COLUMNS)}") from None
     number = [i for i, line in enumerate(lines, start=1) if line.strip()]
     if not number:
         return Boxes.empty()

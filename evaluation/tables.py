@@ -20,11 +20,11 @@ _HEADS = ("IDF1", "IDP", "IDR", "difference")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row: an extractor and what a run with it reached.
+    """One row: an extractor and the score of a run with it.
 
     Attributes:
         name: the extractor.
-        identity: its identity figures; None where no ground truth exists.
+        identity: its identity figures; None without ground truth.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
-    """Extractors below each other: IDF1, IDP, IDR and the difference of IDF1 to the first row.
+    """One row per extractor: IDF1, IDP, IDR and the difference of IDF1 to the first row.
 
     Attributes:
         title: what was scored; says "simulated" where the data is.
@@ -76,7 +76,7 @@ class ResultTable:
         return "\n".join(lines) + "\n"
 
     def to_csv(self) -> str:
-        """For a spreadsheet: fractions, empty where there is no ground truth."""
+        """For a spreadsheet: fractions, empty without ground truth."""
         text = io.StringIO()
         writer = csv.DictWriter(text, ["extractor", *_FIGURES, "difference"], lineterminator="\n")
         writer.writeheader()
@@ -84,7 +84,7 @@ class ResultTable:
         return text.getvalue()
 
     def to_json(self) -> list[dict[str, str | float | None]]:
-        """For a program: one mapping a row, fractions, None where there is no ground truth."""
+        """For a program: one mapping per row, fractions, None without ground truth."""
         return [
             {
                 "extractor": row.name,
@@ -107,14 +107,14 @@ class ResultTable:
 
 
 def score_table(score: Score, title: str) -> str:
-    """All figures of one score as plain text: over all cameras, then camera by camera, then what was left out."""
+    """All figures of one score as plain text: over all cameras, for each camera, and the boxes that were left out."""
     figures = Table(title=title, title_justify="left", show_header=False)
     figures.add_column()
     figures.add_column(justify="right")
     for name, value in score.figures().items():
         shown = "-" if value is None else f"{value}" if isinstance(value, int) else f"{100 * value:.2f} %"
         figures.add_row(name, shown)
-    cameras = Table(title="each camera as if it were alone", title_justify="left")
+    cameras = Table(title="each camera on its own", title_justify="left")
     cameras.add_column("camera")
     for head in _HEADS[:3]:
         cameras.add_column(head, justify="right")

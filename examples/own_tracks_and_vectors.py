@@ -36,5 +36,5 @@ identity = mtmc.associate(camera, track, seconds, box, frame_size=(400, 300), ve
 
 # The same vehicle has the same track number in both cameras here, so the result can be checked.
 of_track = {(c, t): i for c, t, i in zip(camera.tolist(), track.tolist(), identity.tolist(), strict=True)}
-right = sum(of_track["west", number] == of_track["east", number] for number in range(1, VEHICLES + 1))
-print(f"{right} of {VEHICLES} vehicles were recognized in the second camera")
+correct = sum(of_track["west", number] == of_track["east", number] for number in range(1, VEHICLES + 1))
+print(f"{correct} of {VEHICLES} vehicles were recognised in the second camera")

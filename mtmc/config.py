@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from common.settings import apply_overrides, read_yaml, validate
-from mtmc.appearance.embedding import EmbeddingSettings
-from mtmc.association.linkage import LinkageSettings
-from mtmc.association.settings import AssociationSettings
+from mtmc.appearance.settings import EmbeddingSettings
+from mtmc.association.settings import AssociationSettings, LinkageSettings
 from mtmc.observation.settings import ObserveSettings
 
 

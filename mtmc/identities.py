@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
 from detection.mot_text import read_mot
 from evaluation import roundabouthd
 from evaluation.boxes import Boxes
@@ -18,7 +19,7 @@ from mtmc.tracking.tracks import Tracks
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class Identities(Table):
     """The identity of each track; one row per track, or per part of a track that was cut.
 
     Attributes:

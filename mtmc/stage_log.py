@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 MAX_LISTED = 8
-"""Parts of a stage that a line names; with more of them it gives their number, to stay readable."""
+"""Parts of a stage that its line lists by name. Of more parts it gives only the number, to stay readable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         InputError: `links` has a zone in a camera that the summaries do not have.
 
     Example:
-        >>> from mtmc.association import summarise
+        >>> from mtmc.association.track_summaries import summarise
         >>> associate(summarise([]), None, AssociationSettings()).identity
         array([], dtype=int64)
     """

@@ -9,8 +9,8 @@ from common.errors import InputError
 from common.plugins import make, source_key
 from mtmc.association.interface import AssociationMethod
 from mtmc.association.learned import LearnedAssociation
-from mtmc.association.linkage import AverageLinkage, LinkageSettings
-from mtmc.association.settings import AssociationSettings
+from mtmc.association.linkage import AverageLinkage
+from mtmc.association.settings import AssociationSettings, LinkageSettings
 from mtmc.tracking.repair_settings import RepairSettings
 
 DEFAULT_ASSOCIATION = "learned"

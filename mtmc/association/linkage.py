@@ -19,17 +19,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from common.errors import InputError
-from common.settings import Settings
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
 from mtmc.association.interface import refuse_constraints, rows_of
 from mtmc.association.links_file import Links
+from mtmc.association.settings import LinkageSettings
 from mtmc.scenarios.scenario import Scenario
 from mtmc.tracking.tracks import Tracks
 
@@ -45,24 +44,6 @@ above 2, the largest distance between two features."""
 BLOCK = 512
 """Number of rows of the similarity matrix computed at a time. Raising it saves a little time and costs memory if the
 threshold is so low that most pairs reach it. Safety bound on memory."""
-
-
-class LinkageSettings(Settings):
-    """What `--association linkage` reads."""
-
-    threshold: float = Field(
-        0.5,
-        gt=-1,
-        lt=1,
-        description="Mean cosine similarity from which two groups of tracks are one vehicle. Raising it joins fewer "
-        "tracks. The best value differs between extractors and scenarios: 0.2 to 0.6 on small filmed ones, 0.7 on the "
-        "simulated one.",
-    )
-    camera_mean: bool = Field(
-        True,
-        description="Subtract each camera's mean feature first, which takes its light and viewpoint out. Without it "
-        "tracks of one camera look alike, and the best IDF1 is 2 to 30 points lower.",
-    )
 
 
 class AverageLinkage:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.crops.quality import CropSettings, geometric_quality, occlusion, sharpness
+from mtmc.crops.quality import geometric_quality, occlusion, sharpness
+from mtmc.crops.settings import CropSettings
 from mtmc.crops.table import Crops, best_rows
 from mtmc.tracking.tracks import Tracks
 

@@ -1,4 +1,4 @@
-"""Association for callers who have tracks, and maybe vectors, and nothing else."""
+"""Association for callers who bring their own tracks, with or without appearance vectors."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def associate(
         frame_size: width and height of the picture in pixels, of all cameras or by camera.
         vectors: one appearance vector for each (camera, track), of any length d, the same for all; the greater the dot
             product of two normalised vectors, the more alike the vehicles. Tracks may be missing. None: association by
-            places and times alone.
-        score: (n,) float, confidence of each box in [0, 1]; with it, doubtful first and last boxes of a track do not
-            count. None: all boxes are alike.
+            place and time alone.
+        score: (n,) float, confidence of each box in [0, 1]; with it, unreliable boxes at the ends of a track are
+            ignored. None: all boxes count alike.
         label: (n,) int, COCO class of each box (2 car, 3 motorcycle, 5 bus, 7 truck), -1 where unknown.
         recorded: first and last second of the recording; None: of all boxes.
         links: a YAML file of zones and links between cameras, as a run writes it; None: learned.

@@ -1,4 +1,4 @@
-"""Where progress is shown: nowhere unless the caller asks."""
+"""The console that shows progress: none unless the caller asks for it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ScenarioResult:
     """What `mtmc.run_scenario` returns.
 
     Attributes:
-        run: all that the stages gave: observations, identities, links, scores, seconds.
+        run: everything that the stages produced: observations, identities, links, scores, seconds.
         settings: the settings of all stages.
         source: where the boxes came from.
     """
@@ -158,7 +158,7 @@ class ScenarioResult:
         """Write the run's folder: report.html, track1.txt, tracks/, links.yaml, metrics.json, run.json.
 
         Args:
-            folder: made if missing; files of an earlier run are replaced.
+            folder: created if missing; files of an earlier run are replaced.
             videos: also write an annotated video of each camera.
             mosaic: also write a video of all cameras side by side.
             command: the command line to record in the report and in run.json.

@@ -38,7 +38,7 @@ def load_scenario(
             - a folder of videos, one per camera;
             - a YAML file with the facts of a scenario below `data_root` (frame rates, clocks, links).
         data_root: the folder that holds scenarios, as `<data_root>/<split>/<name>/<camera>/` or `<data_root>/<name>/`;
-            None: "data". Given for a simulated scenario: a rendering that is there already.
+            None: "data". For a simulated scenario: the folder of an existing rendering.
         cache: the folder for renderings, and for RoundaboutHD's boxes in the form that the stages read.
         workers: processes that render; None: one per CPU.
         progress: show the progress of rendering on standard error, or on this console.

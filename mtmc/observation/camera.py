@@ -20,7 +20,8 @@ from detection.det_files import read_detections as read_detection_file
 from detection.detections import Detections
 from detection.loading import PreparedDetector, load_detector
 from detection.video import Video, open_video
-from mtmc.crops import Crops, CropSelector, choose_frames, write_crops
+from mtmc.crops.selector import CropSelector, choose_frames
+from mtmc.crops.table import Crops, write_crops
 from mtmc.observation.first_boxes import count_first_boxes
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import read_tracks_text

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common.settings import Settings
 from detection.settings import DetectionSettings
-from mtmc.crops import CropSettings
+from mtmc.crops.settings import CropSettings
 from mtmc.tracking.repair_settings import RepairSettings
 from mtmc.tracking.settings import TrackingSettings
 

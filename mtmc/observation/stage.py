@@ -18,7 +18,7 @@ from common.code_version import code_version
 from common.errors import InputError
 from common.processes import available_processors
 from detection.det_files import find_det_file
-from mtmc.crops import Crops, read_crops
+from mtmc.crops.table import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
 from mtmc.observation.first_boxes import doubts
 from mtmc.observation.progress import Advance, CameraProgress
@@ -33,7 +33,7 @@ from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_tracks
 
 MANY_SMALL = 0.5
-"""Share of boxes that are too small above which the user is told. Raising it tells less often."""
+"""Share of boxes that are too small above which the user is warned. Raising it warns less often."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Split:
     Attributes:
         vehicle: its number in the ground truth.
         identities: its identities, the one with most of its boxes first; -1 for a track without identity, each of
-            which is listed by itself.
+            which is listed on its own.
         rows: for each of `identities`, the rows of its tracks in the table.
         wrong_boxes: boxes of the vehicle outside the first of `identities`.
     """

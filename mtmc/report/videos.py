@@ -1,4 +1,4 @@
-"""The annotated videos of a run: one a camera, and all cameras side by side."""
+"""The annotated videos of a run: one per camera, and all cameras side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_videos(result: RunResult, folder: Path, *, videos: bool, mosaic: bool,
     Args:
         result: the run.
         folder: its folder.
-        videos: write one video a camera.
+        videos: write one video per camera.
         mosaic: write the video of all cameras.
         console: where progress is shown.
     """

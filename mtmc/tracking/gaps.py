@@ -1,4 +1,4 @@
-"""Gaps filled, jitter smoothed, and how much of a vehicle a box at the border of the frame shows."""
+"""Filling gaps, smoothing jitter, and the share of a vehicle that a box at the image border shows."""
 
 from __future__ import annotations
 

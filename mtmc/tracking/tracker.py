@@ -83,7 +83,7 @@ class Tracker:
         if not math.isfinite(detections.box.sum()):
             detections = detections[np.flatnonzero(np.isfinite(detections.box).all(axis=1))]
         if self._max_iou < 1 and len(detections) > 1:
-            stays = distinct(detections.box, detections.score, detections.box[:, 0].argsort(), self._max_iou)
+            stays = distinct(detections.box, detections.score, self._max_iou)
             if not stays.all():
                 detections = detections[stays]
         n, m = self._living, len(detections)

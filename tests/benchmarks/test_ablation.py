@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluation.boxes import Boxes
-from mtmc.association import AssociationSettings
+from mtmc.association.settings import AssociationSettings
 from mtmc.config import load_config
 from mtmc.scenarios.scenario import Scenario
 

@@ -1,4 +1,4 @@
-"""Results on disk are there whole or not at all."""
+"""Results on disk are complete or absent."""
 
 import multiprocessing
 import os
@@ -40,7 +40,7 @@ def _begin_and_die(root: Path) -> None:
         os._exit(9)
 
 
-def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_swept(tmp_path: Path) -> None:
     killed = multiprocessing.get_context("spawn").Process(target=_begin_and_die, args=(tmp_path,))
     killed.start()
     killed.join()
@@ -50,7 +50,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "observe").iterdir()] == ["k2"]
 
 
-def test_what_a_living_process_writes_is_not_swept(tmp_path: Path) -> None:
+def test_work_of_a_living_process_is_not_swept(tmp_path: Path) -> None:
     with Cache(tmp_path).write("observe", "k1") as folder:
         (folder / "tracks.txt").write_text("half")
         Cache(tmp_path).sweep()
@@ -58,12 +58,12 @@ def test_what_a_living_process_writes_is_not_swept(tmp_path: Path) -> None:
     assert Cache(tmp_path).find("observe", "k1") is not None
 
 
-def test_the_key_follows_values_and_not_their_order() -> None:
+def test_the_key_depends_on_values_and_not_on_their_order() -> None:
     assert key_of({"a": 1, "b": [1.5, None]}) == key_of({"b": [1.5, None], "a": 1})
     assert key_of({"a": 1}) != key_of({"a": 2})
 
 
-def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
+def test_a_changed_file_changes_the_digest(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     video = tmp_path / "vdo.avi"
     video.write_bytes(b"one")

@@ -1,4 +1,4 @@
-"""A key follows the sources of what a module imports, and of nothing else."""
+"""A key depends on the sources that a module imports, and on nothing else."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def tree(house: Path) -> SourceTree:
         ("house.cellar", {"house"}),
     ],
 )
-def test_what_a_module_imports_is_found(house: Path, module: str, expected: set[str]) -> None:
+def test_imports_of_a_module_are_found(house: Path, module: str, expected: set[str]) -> None:
     assert tree(house).closure(module) == expected | {module}
 
 
@@ -118,7 +118,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stages_key_holds_what_decides_it_and_no_more(stage: str) -> None:
+def test_a_stages_key_covers_its_imports_and_no_more(stage: str) -> None:
     modules, inside, outside = STAGES[stage]
     closure = SourceTree(ROOT, PACKAGES).closure(*modules)
     assert set(inside) <= closure

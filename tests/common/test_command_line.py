@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""Exit statuses and error lines of commands."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _raising(error: BaseException) -> int:
     return run_command(main, [])
 
 
-def test_a_mistake_of_the_user_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_mistake_gives_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert _raising(InputError("track1.txt:3:\n too short")) == 2
     assert capsys.readouterr().err == "error: track1.txt:3: too short\n"
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+def test_an_internal_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         _raising(ZeroDivisionError())
 
@@ -45,10 +45,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.
         _raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
 
 
-def test_an_interruption_is_not_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interruption_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert _raising(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_the_status_of_the_command_is_handed_on() -> None:
+def test_the_status_of_the_command_is_passed_on() -> None:
     assert run_command(lambda argv: len(argv or ()), ["a", "b"]) == 2

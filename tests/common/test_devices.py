@@ -1,4 +1,4 @@
-"""Devices and precisions have one spelling, and what a device does not have is an error."""
+"""Every spelling of a precision is understood, and an unsupported one is an error."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_a_precision_that_the_cpu_lacks_is_an_error_with_those_that_it_has(plain
         require_precision("bfloat16", "cpu")
 
 
-def test_a_cpu_with_bfloat16_offers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cpu_with_bfloat16_supports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_cpu_capabilities", lambda: frozenset({"FP32", "BF16"}))
     require_precision("bfloat16", "cpu")
     assert devices.fastest_cpu_precision() == "bfloat16"
@@ -71,6 +71,6 @@ def test_gpus_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("cuda:2")
 
 
-def test_importing_it_does_not_import_the_networks_libraries() -> None:
+def test_importing_it_imports_neither_torch_nor_openvino() -> None:
     code = "import sys, common.devices, common.versions; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

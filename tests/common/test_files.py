@@ -1,4 +1,4 @@
-"""Results that appear whole or not at all."""
+"""Atomic writes."""
 
 from __future__ import annotations
 

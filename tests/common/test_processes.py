@@ -1,4 +1,4 @@
-"""Worker processes of scripts that do not protect themselves."""
+"""Worker processes of scripts without a main guard."""
 
 import subprocess
 import sys

@@ -35,26 +35,26 @@ def test_a_setting_is_listed_with_default_range_and_description() -> None:
         "detection: How boxes are found.\n\n"
         "  detection.score = 0.1    (0 <= x < 1)\n"
         "      Minimum confidence. Raising it loses faint vehicles.\n"
-        "  detection.side = 18    (1 <= x, whole)\n"
+        "  detection.side = 18    (1 <= x, integer)\n"
         "      Pixels.\n"
         "  detection.kind = fast    (fast, exact)\n"
         "      Which.\n"
         "  detection.on = true    (true, false)\n"
         "      Whether.\n"
-        "  detection.limit = null    (1 <= x, whole or null)\n"
+        "  detection.limit = null    (1 <= x, integer or null)\n"
         "      How many.\n"
         "  detection.options = {}    (a mapping)\n"
         "      More.\n"
     )
 
 
-def test_a_word_selects_settings_and_an_unknown_one_is_an_error() -> None:
+def test_a_word_filters_settings_and_an_unknown_word_is_an_error() -> None:
     assert list_settings(Whole, "side").count(" = ") == 1
     with pytest.raises(InputError, match="did you mean"):
         list_settings(Whole, "scor3")
 
 
-def test_every_setting_of_a_run_says_what_it_does() -> None:
+def test_every_setting_of_a_run_has_a_description() -> None:
     listed = list(settings_of(PipelineSettings))
     assert len(listed) > 50
     assert not [setting.key for setting in listed if not setting.description]

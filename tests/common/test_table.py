@@ -24,7 +24,7 @@ def some(n: int) -> Passages:
     return Passages._of(range(n), np.arange(4 * n), np.ones((n, 3)), np.array([f"v{i}" for i in range(n)], object))
 
 
-def test_values_get_the_dtypes_and_shapes_of_the_columns() -> None:
+def test_values_are_converted_to_the_dtypes_and_shapes_of_the_columns() -> None:
     table = some(2)
     assert [c.dtype for c in (table.number, table.box, table.vector, table.name)] == [np.int32, "f4", "f8", object]
     assert table.box.shape == (2, 4) and table.vector.shape == (2, 3)
@@ -44,7 +44,7 @@ def test_one_number_stands_for_all_rows() -> None:
         (np.zeros(0, int), []),
     ],
 )
-def test_rows_are_chosen_in_every_column(rows: npt.NDArray[np.int64] | slice, expected: list[int]) -> None:
+def test_rows_are_selected_in_every_column(rows: npt.NDArray[np.int64] | slice, expected: list[int]) -> None:
     chosen = some(3)[rows]
     assert type(chosen) is Passages
     assert chosen.number.tolist() == expected
@@ -70,6 +70,6 @@ def test_an_empty_table_has_the_shapes_and_types_of_a_full_one() -> None:
         (np.zeros(2, np.int32), np.zeros((2, 4), np.float32), np.zeros(2), np.zeros(2, object)),
     ],
 )
-def test_columns_that_do_not_fit_are_refused(columns: tuple[npt.NDArray[np.float64], ...]) -> None:
+def test_columns_that_do_not_match_are_rejected(columns: tuple[npt.NDArray[np.float64], ...]) -> None:
     with pytest.raises(ValueError, match="differ in length"):
         Passages(*columns)

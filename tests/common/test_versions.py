@@ -1,4 +1,4 @@
-"""A version is that of the distribution that is installed."""
+"""Versions are those of the installed distributions."""
 
 import importlib.metadata
 import json
@@ -27,16 +27,16 @@ def test_the_installed_one_of_several_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert "numpy" in versions(["vision"])
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_a_missing_package_is_reported() -> None:
     assert versions(["no-such-package"])["no-such-package"] == "not installed"
 
 
 @pytest.mark.parametrize("found", [run_versions(), versions(PACKAGES)])
-def test_runs_and_checkpoints_know_the_version_of_opencv(found: dict[str, str]) -> None:
+def test_runs_and_checkpoints_record_the_version_of_opencv(found: dict[str, str]) -> None:
     assert not {"unknown"} & set(found.values())
     assert any(name.startswith("opencv") for name in found)
 
 
 @pytest.mark.parametrize("card", sorted((ROOT / "weights").glob("*.json")), ids=lambda path: path.stem)
-def test_no_card_holds_a_version_that_says_nothing(card: Path) -> None:
+def test_no_model_card_has_an_unknown_version(card: Path) -> None:
     assert "unknown" not in json.loads(card.read_text())["versions"].values()

@@ -65,7 +65,7 @@ CASES: dict[str, tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]] = {
         {"output0": selected(box=NORMALISED)},
         ULTRALYTICS | {"end2end": False, "args": {"nms": False}},
     ),
-    "rtdetr, a score a class": (
+    "rtdetr, a score per class": (
         {"output0": np.concatenate((np.array(NORMALISED)[:, None].repeat(300, 1), per_class()[0, 4:, :300])).T[None]},
         ULTRALYTICS,
     ),

@@ -17,7 +17,7 @@ Reference = Callable[..., dict[str, float]]
 
 @pytest.fixture
 def make_scene() -> MakeScene:
-    """Ground truth and flawed predictions: noise, gaps, false boxes, splits and identities that change over."""
+    """Ground truth and flawed predictions: noise, gaps, false boxes, splits and identity switches."""
 
     def make(
         seed: int, *, cameras: int = 3, vehicles: int = 8, frames: int = 40, room: float = 200.0, noise: float = 5.0

@@ -41,7 +41,7 @@ def test_no_other_choice_of_pairs_weighs_more(pairs: list[Pair], rows_at_once: i
 
 @settings(max_examples=150, deadline=None)
 @given(hnp.arrays(np.int64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 4)))
-def test_weighs_as_much_as_the_hungarian_method_also_with_ties(table: np.ndarray) -> None:
+def test_total_weight_equals_the_hungarian_methods_also_with_ties(table: np.ndarray) -> None:
     row, column = np.nonzero(table)
     weight = table[row, column]
     chosen = heaviest_assignment(row, column, weight)
@@ -50,7 +50,7 @@ def test_weighs_as_much_as_the_hungarian_method_also_with_ties(table: np.ndarray
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.5])
-def test_large_parts_are_solved_exactly(density: float) -> None:
+def test_large_components_are_solved_exactly(density: float) -> None:
     generator = np.random.default_rng(3)
     table = generator.random((600, 450)) * (generator.random((600, 450)) < density)
     row, column = np.nonzero(table)
@@ -60,7 +60,7 @@ def test_large_parts_are_solved_exactly(density: float) -> None:
     )
 
 
-def test_of_several_pairs_of_the_same_row_and_column_the_heaviest_counts() -> None:
+def test_the_heaviest_of_several_pairs_with_the_same_row_and_column_counts() -> None:
     row, column, weight = np.array([0, 0, 0]), np.array([4, 4, 5]), np.array([1.0, 3.0, 2.5])
     assert heaviest_assignment(row, column, weight).tolist() == [1]
 

@@ -107,7 +107,7 @@ def test_the_last_frame_of_a_camera_does_not_meet_the_first_of_the_next() -> Non
     [
         ([2, 2, 4, 4], False),
         ([2, 2, 5, 4], True),  # the right corner is left + width, without - 1
-        ([-3, 2, 6, 4], False),  # corners beyond the picture decide nothing
+        ([-3, 2, 6, 4], False),  # corners outside the picture are ignored
         ([7, 2, 40, 4], True),
         ([-3, -3, 40, 40], False),
         ([1.9, 2, 5, 4], False),  # 6.9 is pixel 6

@@ -34,12 +34,12 @@ def _assert_equal(score: ClearScore, expected: dict[str, float]) -> None:
 def test_equals_motmetrics_on_random_scenes(
     make_scene: Callable[..., tuple[Boxes, Boxes]], motmetrics_figures: Reference, seed: int, room: float
 ) -> None:
-    # The smaller the room, the more boxes could match several others.
+    # The smaller the area, the more boxes could match several others.
     truth, predictions = make_scene(seed, room=room, noise=2.0 + seed)
     _assert_equal(clear_score(compare(truth, predictions)), motmetrics_figures(truth, predictions))
 
 
-def test_keeps_an_earlier_match_that_a_nearer_box_would_break(motmetrics_figures: Reference) -> None:
+def test_an_earlier_match_is_kept_despite_a_closer_box(motmetrics_figures: Reference) -> None:
     truth = Boxes.of(1, [1, 1, 1], [1, 2, 9], [[0, 0, 40, 40]] * 3)
     # In frame 2 a new identity fits perfectly; the old one, farther off, keeps the vehicle, over the gap, too.
     boxes = [[left, 0, 40, 40] for left in (0, 8, 0, 9, 1)]
@@ -49,7 +49,7 @@ def test_keeps_an_earlier_match_that_a_nearer_box_would_break(motmetrics_figures
     _assert_equal(score, motmetrics_figures(truth, predictions))
 
 
-def test_a_handed_over_identity_goes_to_the_row_that_comes_first(motmetrics_figures: Reference) -> None:
+def test_an_identity_that_two_vehicles_had_goes_to_the_first_row(motmetrics_figures: Reference) -> None:
     # Both vehicles were last matched to identity 7; in frame 3 both could keep it.
     box = [0, 0, 40, 40]
     truth = Boxes.of(1, [1, 2, 2, 1], [1, 2, 3, 3], [box, box, [4, 0, 40, 40], box])
@@ -57,7 +57,7 @@ def test_a_handed_over_identity_goes_to_the_row_that_comes_first(motmetrics_figu
     _assert_equal(clear_score(compare(truth, predictions)), motmetrics_figures(truth, predictions))
 
 
-def test_matches_as_many_as_possible_before_matching_closely(motmetrics_figures: Reference) -> None:
+def test_the_number_of_matches_comes_before_their_distance(motmetrics_figures: Reference) -> None:
     # The closest pair (truth 1, prediction 7) would leave truth 2 and prediction 8 without a partner.
     truth = Boxes.of(1, [1, 2], [1, 1], [[0, 0, 40, 40], [10, 0, 40, 40]])
     predictions = Boxes.of(1, [7, 8], [1, 1], [[2, 0, 40, 40], [-10, 0, 40, 40]])

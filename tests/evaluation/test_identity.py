@@ -46,7 +46,7 @@ def test_an_overlap_of_exactly_one_half_counts() -> None:
     assert identity_score(compare(truth, predictions)).idtp == 1
 
 
-def test_a_vehicle_split_over_two_identities_counts_for_the_longer_one() -> None:
+def test_a_vehicle_split_into_two_identities_counts_for_the_longer_one() -> None:
     frames = np.arange(1, 11)
     boxes = np.tile([0.0, 0, 10, 10], (10, 1))
     truth = Boxes.of(1, np.ones(10), frames, boxes)
@@ -59,7 +59,7 @@ def test_a_vehicle_split_over_two_identities_counts_for_the_longer_one() -> None
     assert counts.assigned.tolist() == [True, False]
 
 
-def test_identities_are_global_and_cameras_also_stand_alone() -> None:
+def test_identities_are_global_and_cameras_are_also_scored_alone() -> None:
     box = [[0.0, 0, 10, 10]] * 4
     truth = Boxes.of([41, 41, 42, 42], [1, 1, 1, 1], [1, 2, 1, 2], box)
     predictions = Boxes.of([41, 41, 42, 42], [5, 5, 6, 6], [1, 2, 1, 2], box)
@@ -69,7 +69,7 @@ def test_identities_are_global_and_cameras_also_stand_alone() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_camera_scores_as_if_it_were_alone(make_scene: Scene, seed: int) -> None:
+def test_each_camera_is_scored_on_its_own(make_scene: Scene, seed: int) -> None:
     truth, predictions = make_scene(seed, room=60.0)
     by_camera = identity_score_by_camera(compare(truth, predictions))
     for camera, score in by_camera.items():
@@ -79,7 +79,7 @@ def test_each_camera_scores_as_if_it_were_alone(make_scene: Scene, seed: int) ->
 
 @settings(max_examples=60, deadline=None)
 @given(tables(), tables(), st.integers(0, 2**31))
-def test_names_and_the_order_of_rows_do_not_matter(truth: Boxes, predictions: Boxes, seed: int) -> None:
+def test_identity_numbers_and_row_order_do_not_matter(truth: Boxes, predictions: Boxes, seed: int) -> None:
     generator = np.random.default_rng(seed)
     names = generator.permutation(1000)[:10]
     renamed = Boxes(predictions.camera, names[predictions.identity], predictions.frame, predictions.box)
@@ -91,7 +91,7 @@ def test_names_and_the_order_of_rows_do_not_matter(truth: Boxes, predictions: Bo
 
 @settings(max_examples=60, deadline=None)
 @given(tables(), tables())
-def test_a_perfect_prediction_is_1_and_no_other_is_more(truth: Boxes, predictions: Boxes) -> None:
+def test_a_perfect_prediction_scores_1_and_none_scores_more(truth: Boxes, predictions: Boxes) -> None:
     perfect = identity_score(compare(truth, truth))
     assert perfect.idf1 == (1.0 if len(truth) else 0.0)
     assert hota_score(compare(truth, truth)).hota == pytest.approx(1.0 if len(truth) else 0.0)

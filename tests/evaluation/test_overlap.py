@@ -26,7 +26,7 @@ def test_a_box_equals_itself_exactly_whatever_its_corners() -> None:
 
 
 @pytest.mark.parametrize("portion", [1, 7, 10_000])
-def test_portions_do_not_change_the_pairs(
+def test_chunks_do_not_change_the_pairs(
     make_scene: Callable[..., tuple[Boxes, Boxes]], monkeypatch: pytest.MonkeyPatch, portion: int
 ) -> None:
     monkeypatch.setattr(overlap, "_CANDIDATES_AT_ONCE", portion)

@@ -13,7 +13,7 @@ from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, 
 
 
 def _brute_force(distance: np.ndarray, matches: Matches) -> Ranking:
-    """The definition, query by query, on a full sort; others at the same distance come before matches."""
+    """The definition, query by query, on a full sort; others at the same distance rank before matches."""
     average_precision, first_rank = np.full(len(distance), np.nan), np.zeros(len(distance), np.int64)
     for i, row in enumerate(distance):
         own = {
@@ -79,7 +79,7 @@ def test_cmc_counts_queries_by_their_nearest_match() -> None:
     assert np.isnan(ranking.average_precision[2])
 
 
-def test_images_of_the_own_camera_are_taken_out() -> None:
+def test_images_from_the_querys_camera_are_removed() -> None:
     matches = find_matches(np.array([1]), np.array([1, 1, 2, 1]), np.array([5]), np.array([5, 6, 5, -1]))
     assert matches.gallery.tolist() == [0, 1, 3]
     assert matches.junk.tolist() == [True, False, False]
@@ -90,14 +90,14 @@ def test_images_of_the_own_camera_are_taken_out() -> None:
     )
 
 
-def test_unknown_cameras_make_nothing_junk_and_the_query_itself_can_be_taken_out() -> None:
+def test_unknown_cameras_make_nothing_junk_and_the_query_itself_can_be_removed() -> None:
     identity, unknown = np.array([1, 1]), np.array([-1, -1])
     assert not find_matches(identity, identity, unknown, unknown).junk.any()
     matches = find_matches(identity, identity, unknown, unknown, itself=np.array([0, -1]))
     assert matches.junk.tolist() == [True, False, False, False]
 
 
-def test_a_query_with_junk_only_is_left_out() -> None:
+def test_a_query_with_only_junk_is_left_out() -> None:
     matches = find_matches(np.array([1]), np.array([1, 2]), np.array([5]), np.array([5, 5]))
     ranking = rank(np.ones((1, 2)), np.ones((2, 2)), matches)
     assert (ranking.queries, ranking.left_out, ranking.mean_average_precision, ranking.cmc(1)) == (0, 1, 0.0, 0.0)
@@ -124,14 +124,14 @@ def test_chunks_and_the_order_of_rows_do_not_matter(seed: int) -> None:
     assert whole.first_rank.tolist() == other.first_rank.tolist()
 
 
-def test_a_gallery_that_is_itself_the_answer_is_perfect() -> None:
+def test_a_gallery_equal_to_the_queries_is_ranked_perfectly() -> None:
     features = np.eye(6, dtype=np.float32)
     ranking = rank(features, features, find_matches(np.arange(6), np.arange(6)))
     assert (ranking.mean_average_precision, ranking.cmc(1)) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_features_of_any_precision_are_left_as_they_were(dtype: type) -> None:
+def test_features_of_any_precision_are_not_modified(dtype: type) -> None:
     generator = np.random.default_rng(1)
     query, gallery = generator.normal(size=(4, 8)).astype(dtype), generator.normal(size=(9, 8)).astype(dtype)
     before = gallery.copy()
@@ -157,7 +157,7 @@ def test_an_empty_gallery_leaves_every_query_out() -> None:
     assert (ranking.queries, ranking.left_out) == (0, 2)
 
 
-def test_repeated_draws_have_a_mean_and_a_deviation() -> None:
+def test_repeated_draws_have_a_mean_and_a_standard_deviation() -> None:
     generator = np.random.default_rng(1)
     identity = np.repeat(np.arange(5), 3)
     draws = []

@@ -59,7 +59,7 @@ def test_equals_the_dense_definition(seed: int, k1: int, k2: int, weight: float)
     np.testing.assert_allclose(block(slice(7, 15)), expected[7:15], atol=2e-6)
 
 
-def test_it_helps_where_neighbourhoods_tell_more_than_distances() -> None:
+def test_it_helps_if_neighbourhoods_are_more_telling_than_distances() -> None:
     query, gallery, own, others = _clusters(5, 60, 400, 0.9)
     matches = find_matches(own, others)
     plain = rank(query, gallery, matches).mean_average_precision

@@ -1,4 +1,4 @@
-"""track1.txt is read and written, and a wrong line is named."""
+"""Reading and writing track1.txt; errors name the line."""
 
 from __future__ import annotations
 

@@ -25,20 +25,20 @@ def table() -> ResultTable:
     return ResultTable("sim-S06 (simulated)", rows)
 
 
-def test_the_difference_is_to_the_first_row(table: ResultTable) -> None:
+def test_differences_are_relative_to_the_first_row(table: ResultTable) -> None:
     assert table.difference(0) is None
     assert table.difference(1) == pytest.approx(0.15)
     assert table.difference(2) is None
 
 
-def test_the_terminal_shows_per_cent_and_where_there_is_no_ground_truth(table: ResultTable) -> None:
+def test_the_terminal_shows_percentages_and_missing_ground_truth(table: ResultTable) -> None:
     text = table.to_text()
     assert "simulated" in text
     for cell in ("60.00", "75.00", "+15.00", "no ground truth"):
         assert cell in text
 
 
-def test_markdown_has_a_row_an_extractor(table: ResultTable) -> None:
+def test_markdown_has_a_row_per_extractor(table: ResultTable) -> None:
     lines = table.to_markdown().splitlines()
     assert lines[0] == "**sim-S06 (simulated)**"
     assert lines[4] == "| baseline | 60.00 | 60.00 | 60.00 |  |"

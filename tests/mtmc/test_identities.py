@@ -27,7 +27,7 @@ def test_every_box_gets_its_tracks_identity_in_its_camera() -> None:
     ]
 
 
-def test_boxes_end_at_the_picture_and_those_outside_it_are_dropped() -> None:
+def test_boxes_are_clipped_to_the_picture_and_those_outside_it_are_dropped() -> None:
     clipped = clip_boxes(np.array([[-5, 70, 20, 20], [200, 0, 10, 10]], np.float32), 100, 80)
     np.testing.assert_allclose(clipped, [[0, 70, 15, 10], [100, 0, 0, 10]])
     camera = Camera("c1", 1, 10.0, 100, 80, 9, Clock.uniform(10))
@@ -35,7 +35,7 @@ def test_boxes_end_at_the_picture_and_those_outside_it_are_dropped() -> None:
     assert boxes_of(Scenario("x", "", (camera,)), tracks, identities([0], [1], [1])).frame.tolist() == [1]
 
 
-def test_a_track_that_association_never_saw_has_no_identity() -> None:
+def test_a_track_that_was_not_associated_has_no_identity() -> None:
     assert identities([0], [4], [2]).of_boxes(0, np.array([3, 4, 9], np.int32), np.ones(3, np.int32)).tolist() == [
         -1,
         2,
@@ -52,7 +52,7 @@ def test_a_track_that_was_cut_has_an_identity_in_each_part() -> None:
     assert table.of_boxes(1, track[:3], frame[:3]).tolist() == [5, 5, 5]
 
 
-def test_a_vehicle_has_one_box_in_a_frame_the_surer_one() -> None:
+def test_of_two_boxes_of_a_vehicle_in_a_frame_the_more_confident_one_is_kept() -> None:
     table = identities([0, 0, 0], [1, 2, 3], [7, 7, 8])
     box = np.tile([0, 0, 10, 10], (6, 1))
     tracks = Tracks.of([1, 1, 2, 2, 3, 4], [4, 5, 5, 6, 5, 5], box, [0.9, 0.3, 0.8, 0.8, 0.1, 0.9])

@@ -1,4 +1,4 @@
-"""What `import mtmc` gives, and what it costs."""
+"""What `import mtmc` provides, and what it loads."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import mtmc
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in mtmc.__all__:
         assert getattr(mtmc, name) is not None
         assert name in dir(mtmc)
@@ -17,11 +17,16 @@ def test_every_public_name_is_there() -> None:
         mtmc.asociate  # noqa: B018
 
 
-@pytest.mark.parametrize("code", ["import mtmc", "import mtmc.run; mtmc.run._parser().format_help()"])
-def test_importing_and_help_do_not_wait_for_numerical_packages(code: str, repository: Path) -> None:
-    check = (
-        f"import sys; {code}; print([m for m in ('numpy', 'torch', 'polars', 'pydantic', 'cv2') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "packages"),
+    [
+        ("import mtmc", ["numpy", "torch", "polars", "pydantic", "cv2"]),
+        ("import mtmc.run; mtmc.run._parser().format_help()", ["numpy", "torch", "polars", "pydantic", "cv2"]),
+        ("import mtmc.config", ["numba", "torch", "polars", "scipy", "cv2"]),
+    ],
+)
+def test_import_help_and_settings_load_no_slow_packages(code: str, packages: list[str], repository: Path) -> None:
+    check = f"import sys; {code}; print([m for m in {packages} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", check],
         env={"PYTHONPATH": str(repository)},

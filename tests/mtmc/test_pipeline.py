@@ -21,7 +21,7 @@ VEHICLES, PASSAGE, TRAVEL = 40, 40, 20.0
 
 
 def passages(starts: npt.NDArray[np.float64]) -> Tracks:
-    """One vehicle a start (seconds), crossing a 400 x 300 picture from left to right in four seconds."""
+    """One vehicle per start (seconds), crossing a 400 x 300 picture from left to right in four seconds."""
     first = np.rint(starts * 10).astype(int) + 1
     steps = np.arange(PASSAGE)
     left = np.tile(9 * steps, len(starts))
@@ -56,7 +56,7 @@ def right_pairs(identity: npt.NDArray[np.int64], vehicle: npt.NDArray[np.int64])
     return right / VEHICLES
 
 
-def test_vehicles_are_followed_along_a_road_that_nobody_described() -> None:
+def test_vehicles_are_followed_along_a_road_without_given_links() -> None:
     cameras, vehicle = corridor(1, appearance=True)
     result = associate(summarise(cameras), None, AssociationSettings())
     assert right_pairs(result.identity, vehicle) >= 0.9
@@ -77,7 +77,7 @@ def test_the_same_input_gives_the_same_identities() -> None:
     np.testing.assert_array_equal(first, second)
 
 
-def test_features_that_are_not_finite_are_no_features() -> None:
+def test_features_that_are_not_finite_are_ignored() -> None:
     cameras, vehicle = corridor(4, appearance=True)
     features = cameras[0].features
     assert features is not None

@@ -1,4 +1,4 @@
-"""The command that people use, from files to identities, and what it says to wrong input."""
+"""The main command, from files to identities, and its errors for wrong input."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ FromBoxes = Callable[..., list[str]]
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """`python -m mtmc.run` with a cache and an output folder of its own; gives the exit status."""
+    """`python -m mtmc.run` with a cache and an output folder of its own; returns the exit status."""
 
     def run(*arguments: str | Path) -> int:
         folders = ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out"), "--workers", "1"]
@@ -43,7 +43,7 @@ def from_boxes(links_file: Path) -> Callable[..., list[str]]:
     return arguments
 
 
-def test_given_detections_become_identities_and_figures(
+def test_given_detections_become_identities_and_scores(
     make_cityflow: MakeCityflow,
     from_boxes: FromBoxes,
     command: Command,
@@ -70,7 +70,7 @@ def test_the_user_is_told_when_most_boxes_are_too_small(
     assert "100% of its boxes are dropped" in told and "--set repair.min_side=0 keeps them" in told
 
 
-def test_every_file_of_a_run_is_there_and_names_what_made_it(
+def test_every_file_of_a_run_exists_and_records_how_it_was_made(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
 ) -> None:
     assert command(*from_boxes(make_cityflow(), "--tracks", "tc_ssd512")) == 0
@@ -84,7 +84,7 @@ def test_every_file_of_a_run_is_there_and_names_what_made_it(
     assert "c101" in (out / "report.html").read_text()
 
 
-def test_annotated_videos_are_written_on_demand(
+def test_annotated_videos_are_written_on_request(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
 ) -> None:
     assert command(*from_boxes(make_cityflow(), "--tracks", "tc_ssd512", "--videos", "--mosaic")) == 0
@@ -92,7 +92,7 @@ def test_annotated_videos_are_written_on_demand(
         assert open_video(tmp_path / "out" / name).info.frames >= 40
 
 
-def test_a_second_run_reuses_what_is_there(
+def test_a_second_run_reuses_cached_results(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
 ) -> None:
     arguments = from_boxes(make_cityflow(), "--tracks", "tc_ssd512")
@@ -106,7 +106,7 @@ def test_a_second_run_reuses_what_is_there(
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == first
 
 
-def test_written_links_can_be_given_back(
+def test_written_links_can_be_passed_back(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
 ) -> None:
     arguments = from_boxes(make_cityflow(), "--tracks", "tc_ssd512")
@@ -196,7 +196,7 @@ def test_a_typo_in_an_extractor_is_reported_before_anything_is_rendered(
         main(["--scenario", "sim-S06", "--reid", "basline", "--cache", str(tmp_path)])
 
 
-def test_all_settings_are_listed_and_a_word_selects_some(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_settings_are_listed_and_a_word_filters_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--settings"]) == 0
     everything = capsys.readouterr().out
     for stage in ("detection:", "tracking:", "repair:", "crops:", "embedding:", "association:"):
@@ -209,7 +209,7 @@ def test_all_settings_are_listed_and_a_word_selects_some(capsys: pytest.CaptureF
     assert "did you mean association" in capsys.readouterr().err
 
 
-def test_the_environment_says_where_real_scenarios_are(
+def test_the_environment_variable_locates_real_scenarios(
     make_cityflow: MakeCityflow, command: Command, links_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CITYFLOW_ROOT", str(make_cityflow(video=False)))
@@ -218,21 +218,21 @@ def test_the_environment_says_where_real_scenarios_are(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "float16"])
-def test_a_precision_is_used_or_refused_with_those_that_there_are(
+def test_a_precision_is_used_or_rejected_with_the_supported_ones(
     precision: str,
     make_cityflow: MakeCityflow,
     from_boxes: FromBoxes,
     command: Command,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As the processor has it: whoever accepts a precision must be able to compute in it."""
+    """Depends on the processor: a precision that is accepted must be computed in."""
     offered = devices.normalise_precision(precision) in devices.precisions_of("cpu")
     detector = ["--detector", str(resource("weights", "detector.onnx")), "--set", f"detection.precision={precision}"]
     assert command(*from_boxes(make_cityflow(), *detector)) == (0 if offered else 2)
     assert offered or "this CPU does not compute in it; use float32 or" in capsys.readouterr().err
 
 
-def test_a_precision_that_no_device_has_is_refused(
+def test_a_precision_that_no_device_supports_is_an_error(
     make_cityflow: MakeCityflow,
     from_boxes: FromBoxes,
     command: Command,
@@ -245,14 +245,14 @@ def test_a_precision_that_no_device_has_is_refused(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_score_of_1_is_refused_before_a_detector_is_loaded(
+def test_a_score_of_1_is_an_error_before_a_detector_is_loaded(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(*from_boxes(make_cityflow(video=False), "--detector", "no.onnx", "--set", "detection.score=1")) == 2
     assert "'detection.score': input should be less than 1" in capsys.readouterr().err
 
 
-def test_regions_of_interest_are_read_once_a_run(
+def test_regions_of_interest_are_read_once_per_run(
     make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []

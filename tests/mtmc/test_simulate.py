@@ -31,7 +31,7 @@ def test_a_scenario_by_name_with_other_settings(tmp_path: Path, capsys: pytest.C
         (["--detection", "--frames", "3"], "--frames"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_2(
+def test_a_user_mistake_gives_one_line_and_status_2(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(main, [*arguments, "--output", str(tmp_path / "out")]) == 2

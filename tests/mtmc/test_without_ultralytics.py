@@ -1,4 +1,4 @@
-"""The whole job without ultralytics, whose licence (AGPL-3.0) is not everybody's: the package is made unimportable."""
+"""The whole job without ultralytics, whose licence (AGPL-3.0) does not suit everybody: importing it is made to fail."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_the_whole_job_runs_without_ultralytics(
     assert figures["baseline"]["idf1"] > 0.9 and figures["ssbver"]["idf1"] > 0.9
 
 
-def test_what_needs_ultralytics_says_so_in_one_line(
+def test_whatever_needs_ultralytics_says_so_in_one_line(
     run_without: Run, make_cityflow: Callable[..., Path], tmp_path: Path
 ) -> None:
     done = run_without(

@@ -124,7 +124,7 @@ def make_roundabout(root: Path, subset: Path) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path, repository: Path, tiny_datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that looks like the repository of a person who has all the data sets."""
+    """A folder that looks like the repository of a user who has all the data sets."""
     (tmp_path / "configs").symlink_to(repository / "configs")
     data = tmp_path / "data"
     data.mkdir()

@@ -3,7 +3,7 @@ enumerating all pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
 from mtmc.association.links.zones import RawEnds, TrackEnds, describe_ends
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -32,7 +33,7 @@ class PairKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Table):
     """Candidate pairs, one row each. The same two tracks may occur with several links.
 
     Attributes:
@@ -63,12 +64,6 @@ class Pairs:
         """Pairs that are all of one kind."""
         return cls(source, target, link, seconds, np.full(len(source), kind, np.int8))
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Pairs:
-        return Pairs(self.source[rows], self.target[rows], self.link[rows], self.seconds[rows], self.kind[rows])
-
     def of_kind(self, kind: PairKind) -> npt.NDArray[np.int64]:
         """Rows of one kind, ascending."""
         return np.flatnonzero(self.kind == kind)
@@ -80,20 +75,9 @@ class Pairs:
         np.maximum.at(count, self.kind, self.link + 1)
         return self.link + (np.cumsum(count) - count)[self.kind]
 
-    @classmethod
-    def concatenate(cls, parts: Sequence[Pairs]) -> Pairs:
-        """All pairs of `parts`, in their order."""
-        return cls(
-            np.concatenate([p.source for p in parts]),
-            np.concatenate([p.target for p in parts]),
-            np.concatenate([p.link for p in parts]),
-            np.concatenate([p.seconds for p in parts]),
-            np.concatenate([p.kind for p in parts]),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class LinkTable:
+class LinkTable(Table):
     """Possible links, sorted by (overlap, source zone, target zone).
 
     A succession leads from an exit zone to an entry zone. An overlap leads from the entry zone of the camera that sees
@@ -111,9 +95,6 @@ class LinkTable:
     target: npt.NDArray[np.int64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.source)
 
 
 def find_pairs(
@@ -158,9 +139,6 @@ def find_pairs(
             pairs = Pairs.of(source, target, rows[which], starts[position] - time[source])
             pairs = pairs[_possible(summaries, pairs, overlap)]
             found.append(pairs if keep is None else pairs[keep(pairs)])
-    if not found:
-        none = np.zeros(0, np.int64)
-        return Pairs.of(none, none, none, np.zeros(0))
     joined = Pairs.concatenate(found)
     return joined[np.lexsort((joined.link, joined.target, joined.source))]
 

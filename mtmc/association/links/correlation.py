@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.geography import GEOGRAPHY_FLOOR, compiled_likelihood
 from mtmc.association.links.zones import TrackEnds
@@ -23,7 +23,7 @@ traffic to that of a traffic light."""
 
 
 @dataclass(frozen=True, slots=True)
-class Correlations:
+class Correlations(Table):
     """Cross-correlation of the events of zone pairs, one row per pair of zones.
 
     Attributes:
@@ -48,16 +48,6 @@ class Correlations:
     peak: npt.NDArray[np.float64]
     width: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Correlations]) -> Correlations:
-        """All rows of `parts`, in their order."""
-        none, index = np.zeros(0), np.zeros(0, np.int64)
-        empty = cls(np.zeros(0, np.bool_), index, index, none, none, none, none, none, none, none)
-        return cls(*(np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in cls.__slots__))
 
     def links(self, rows: npt.NDArray[np.int64]) -> LinkTable:
         """Links of some rows."""

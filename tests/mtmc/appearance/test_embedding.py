@@ -1,4 +1,4 @@
-"""Crops to vectors, and these to one feature a track."""
+"""Crops to vectors, and vectors to one feature per track."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.appearance.embedding import EmbeddingSettings, embed_crops
-from mtmc.crops import Crops
+from mtmc.appearance.embedding import embed_crops
+from mtmc.appearance.settings import EmbeddingSettings
+from mtmc.crops.table import Crops
 
 
 class ByColour:
@@ -21,7 +22,7 @@ class ByColour:
 
 
 def crops(rows: list[tuple[int, float, float, tuple[int, int, int]]]) -> Crops:
-    """One crop a row: track, quality, occlusion, BGR colour."""
+    """One crop per row: track, quality, occlusion, BGR colour."""
     images = [cv2.imencode(".png", np.full((8, 8, 3), colour, np.uint8))[1].tobytes() for *_, colour in rows]
     track, quality, occlusion, _ = zip(*rows, strict=True)
     return Crops.of(track, range(1, len(rows) + 1), np.tile([0, 0, 8, 8], (len(rows), 1)), quality, occlusion, images)
@@ -43,7 +44,7 @@ def test_occluded_crops_are_left_out_unless_there_is_no_other() -> None:
     np.testing.assert_allclose(features.vector, [[1, 0, 0], [0, 0, 1]], atol=1e-6)
 
 
-def test_a_vector_that_is_not_finite_spoils_no_other() -> None:
+def test_a_vector_that_is_not_finite_does_not_spoil_the_others() -> None:
     table = crops([(1, 0.9, 0.0, BLACK), (1, 0.5, 0.0, BLUE), (2, 0.9, 0.0, BLACK)])
     features = embed_crops(table, ByColour(), EmbeddingSettings()).by_track()
     assert features.track.tolist() == [1]

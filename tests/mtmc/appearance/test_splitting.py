@@ -1,4 +1,4 @@
-"""Tracks that go over from one vehicle to another."""
+"""Tracks that switch from one vehicle to another."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def camera(
     Args:
         looks: by track, the vehicle that each of its 12 crops shows.
         unseen: by track, the first and last frame in which it was not detected.
-        near: by track, the frames in which the next track's box lies over its own.
+        near: by track, the frames in which the next track's box covers its own.
     """
     tracks, crops = [], []
     for number, vehicles in looks.items():
@@ -46,17 +46,17 @@ def camera(
 
 
 def steady(count: int) -> dict[int, list[int]]:
-    """So many tracks of one vehicle each."""
+    """`count` tracks of one vehicle each."""
     return {number: [number] * 12 for number in range(1, count + 1)}
 
 
-def test_a_track_that_comes_out_as_another_vehicle_is_cut_where_it_was_not_seen() -> None:
+def test_a_track_that_reappears_as_another_vehicle_is_cut_where_it_was_unseen() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] * 6}
     (cuts,) = split_tracks([camera(looks, {4: (29, 33), 7: (20, 30)})])
     assert (cuts.track.tolist(), cuts.frame.tolist(), cuts.first) == ([4], [31], 31)
 
 
-def test_a_track_is_cut_where_its_boxes_leave_a_hole() -> None:
+def test_a_track_is_cut_at_a_gap_in_its_boxes() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] * 6}
     tracks, crops = camera(looks, {})
     tracks = tracks[(tracks.track != 4) | (tracks.frame < 29) | (tracks.frame > 32)]
@@ -64,19 +64,19 @@ def test_a_track_is_cut_where_its_boxes_leave_a_hole() -> None:
     assert (cuts.track.tolist(), cuts.frame.tolist()) == ([4], [33])
 
 
-def test_a_track_is_cut_where_another_box_lay_over_it() -> None:
+def test_a_track_is_cut_where_another_box_occluded_it() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] * 6}
     (cuts,) = split_tracks([camera(looks, {}, near={4: (29, 33)})])
     assert (cuts.track.tolist(), cuts.frame.tolist()) == ([4], [31])
 
 
-def test_a_track_that_was_in_sight_all_along_changes_its_look_and_stays_whole() -> None:
+def test_a_track_that_stayed_visible_is_not_cut_when_its_look_changes() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] * 6}
     (cuts,) = split_tracks([camera(looks, {})])
     assert not len(cuts.track)
 
 
-def test_a_track_that_goes_over_twice_is_cut_twice_in_its_own_camera() -> None:
+def test_a_track_that_switches_twice_is_cut_twice_in_its_own_camera() -> None:
     looks = steady(30) | {9: [9] * 4 + [50] * 4 + [51] * 4}
     other, mine = split_tracks([camera(steady(5), {}), camera(looks, {9: (15, 45)})])
     assert not len(other.track)
@@ -84,19 +84,19 @@ def test_a_track_that_goes_over_twice_is_cut_twice_in_its_own_camera() -> None:
     assert 18 < mine.frame[0] <= 23 and 38 < mine.frame[1] <= 43
 
 
-def test_one_odd_crop_is_no_other_vehicle() -> None:
+def test_one_odd_crop_does_not_cut_a_track() -> None:
     looks = steady(30) | {4: [4] * 6 + [50] + [4] * 5, 5: [50] + [5] * 11}
     (cuts,) = split_tracks([camera(looks, {4: (3, 58), 5: (3, 58)})])
     assert not len(cuts.track)
 
 
-def test_nothing_is_cut_where_there_is_too_little_to_learn_from() -> None:
+def test_nothing_is_cut_with_too_little_to_learn_from() -> None:
     looks = steady(9) | {4: [4] * 6 + [50] * 6}
     (cuts,) = split_tracks([camera(looks, {4: (29, 33)})])
     assert not len(cuts.track)
 
 
-def test_an_extractor_that_cannot_tell_vehicles_apart_cuts_next_to_nothing() -> None:
+def test_an_extractor_that_cannot_tell_vehicles_apart_cuts_almost_nothing() -> None:
     looks = {number: [0] * 12 for number in range(1, 31)}
     (cuts,) = split_tracks([camera(looks, dict.fromkeys(range(1, 31, 10), (20, 40)))])
     assert len(cuts.track) <= 1

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import CameraTracks, TrackFeatures, TrackSummaries
-from mtmc.association.track_summaries import GROUND_STEP
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.track_summaries import GROUND_STEP, CameraTracks, TrackSummaries
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

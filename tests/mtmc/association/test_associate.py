@@ -9,16 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import (
-    Association,
-    AssociationSettings,
-    CameraTracks,
-    TrackFeatures,
-    associate,
-    read_links,
-    summarise,
-    write_links,
-)
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.associate import Association, associate
+from mtmc.association.links_file import read_links, write_links
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

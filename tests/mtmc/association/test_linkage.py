@@ -11,7 +11,8 @@ import pytest
 from common.errors import InputError
 from mtmc.association import linkage as module
 from mtmc.association.interface import rows_of
-from mtmc.association.linkage import AverageLinkage, LinkageSettings, best_threshold
+from mtmc.association.linkage import AverageLinkage, best_threshold
+from mtmc.association.settings import LinkageSettings
 from mtmc.association.track_summaries import TrackFeatures
 from mtmc.scenarios.clock import Clock
 from mtmc.scenarios.scenario import Camera, Scenario

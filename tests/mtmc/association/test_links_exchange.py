@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pytest
 
 from common.errors import InputError
-from mtmc.association import Link, Links, TrackSummaries, TravelTime, Zone
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.travel_times import fit_travel_times
 from mtmc.association.links.zones import RawEnds, cluster_ends
 from mtmc.association.links_exchange import from_links, from_views, to_links, to_views
+from mtmc.association.links_file import Link, Links, TravelTime, Zone
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
@@ -107,7 +108,7 @@ def test_ends_outside_all_zones_are_linked_to_nothing(make_summaries: Make) -> N
     assert (table.low[0], table.high[0]) == (5.0, 50.0)
 
 
-def test_zones_on_top_of_each_other_are_told_apart_by_direction(make_summaries: Make) -> None:
+def test_zones_at_the_same_place_are_distinguished_by_direction(make_summaries: Make) -> None:
     """All enter in one place; half of them drive to the right, half to the left."""
     to_the_right = np.arange(20) % 2 == 0
     leave = np.column_stack([np.where(to_the_right, 0.9, 0.1), np.full(20, 0.5)])

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from mtmc.association import Link, Links, TravelTime, Zone, read_links, write_links
+from mtmc.association.links_file import Link, Links, TravelTime, Zone, read_links, write_links
 
 FINITE = st.floats(-1e4, 1e4).map(lambda value: round(value, 3))
 # Names that YAML would take for something else, when written without quotes, among others.

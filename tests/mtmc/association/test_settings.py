@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mtmc.association import AssociationSettings
+from mtmc.association.settings import AssociationSettings
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_settings_do_not_change_under_a_run() -> None:
         settings.threshold = 0.5  # type: ignore[misc]
 
 
-def test_every_setting_is_described_and_every_number_says_what_raising_it_does() -> None:
+def test_every_setting_has_a_description_and_every_number_its_effect() -> None:
     for name, field in AssociationSettings.model_fields.items():
         assert field.description, name
         if field.annotation in (int, float):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtmc.association import CameraTracks, summarise
+from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

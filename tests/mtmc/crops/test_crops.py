@@ -1,4 +1,4 @@
-"""Crops: which pictures of a track are kept, and that they come back from disk."""
+"""Crops: which images of a track are kept, and reading them back from disk."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from mtmc.crops import Crops, CropSelector, CropSettings, choose_frames, read_crops, write_crops
 from mtmc.crops.quality import geometric_quality, occlusion, sharpness
-from mtmc.crops.table import best_rows
+from mtmc.crops.selector import CropSelector, choose_frames
+from mtmc.crops.settings import CropSettings
+from mtmc.crops.table import Crops, best_rows, read_crops, write_crops
 from mtmc.tracking.tracks import Tracks
 
 SIZE = (640, 360)
@@ -43,7 +44,7 @@ def test_occlusion_without_rows() -> None:
     assert occlusion(Tracks.empty()).shape == (0,)
 
 
-def test_cut_hidden_small_and_uncertain_boxes_are_worse() -> None:
+def test_truncated_occluded_small_and_uncertain_boxes_are_worse() -> None:
     box = [[200, 100, 100, 100], [0, 100, 100, 100], [200, 100, 40, 40], [200, 100, 100, 100], [200, 100, 5, 100]]
     rows = Tracks.of([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], box, [1, 1, 1, 0, 1])
     good, cut, small, guessed, sliver = geometric_quality(rows, np.zeros(5, np.float32), SIZE, CropSettings())
@@ -63,13 +64,13 @@ def test_best_rows_are_spread_in_time_and_do_not_repeat_a_frame() -> None:
     assert (rows % 2 == 1).all(), "of two rows of one frame the better one"
 
 
-def test_worthless_parts_of_a_track_are_left_to_better_ones() -> None:
+def test_worthless_parts_of_a_track_leave_their_place_to_better_ones() -> None:
     quality = np.where(np.arange(100) < 50, 0.1, 0.9).astype(np.float32)
     rows = best_rows(np.ones(100, np.int32), np.arange(1, 101, dtype=np.int32), quality, 4)
     assert len(rows) == 4 and (rows >= 50).all()
 
 
-def test_selector_keeps_few_crops_of_each_track_the_near_ones_among_them() -> None:
+def test_selector_keeps_a_few_crops_of_each_track_including_the_near_ones() -> None:
     crops = run(approaching(90), CropSettings(per_track=6)).finish()
     assert len(crops) == 6
     assert crops.frame.max() > 80
@@ -119,7 +120,7 @@ def test_memory_is_bounded_for_a_long_track() -> None:
     assert len(album.kept) <= 8
 
 
-def test_track_that_left_is_packed_and_may_come_back() -> None:
+def test_a_track_that_left_is_compressed_and_may_return() -> None:
     first = approaching(20)
     later = Tracks.of(first.track, first.frame + 300, first.box)
     crops = run(Tracks.concatenate([first, later]), CropSettings(per_track=6)).finish()
@@ -137,7 +138,7 @@ def test_chosen_frames_hold_the_best_rows_only() -> None:
     assert selector.finish().frame.tolist() == frames.tolist()
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_no_tracks_give_no_crops() -> None:
     assert len(CropSelector().finish()) == 0
     assert len(choose_frames(Tracks.empty(), SIZE)) == 0
     selector = CropSelector()
@@ -145,7 +146,7 @@ def test_nothing_in_nothing_out() -> None:
     assert len(selector.finish({1: 1})) == 0
 
 
-def test_crops_come_back_from_disk(tmp_path) -> None:
+def test_crops_are_read_back_from_disk(tmp_path) -> None:
     crops = run(approaching(30), CropSettings(per_track=5)).finish()
     write_crops(tmp_path / "c001.parquet", crops)
     back = read_crops(tmp_path / "c001.parquet")

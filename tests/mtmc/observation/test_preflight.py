@@ -1,4 +1,4 @@
-"""Given boxes held against the clip."""
+"""Given boxes are checked against the clip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_boxes_that_do_not_fit_are_named_with_their_line(tmp_path: Path, row: st
         check_boxes(path, CAMERA)
 
 
-def test_what_detectors_and_trackers_write_is_taken(tmp_path: Path) -> None:
+def test_output_of_detectors_and_trackers_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "boxes.txt"
     rows = [f"{f},1,5,5,40,40,1" for f in range(1, 100)]
     path.write_text("\n".join([*rows, "101,1,5,5,40,40,1", "50,2,641,10,20,20,1", "51,3,10,10,0,0,0.5"]))

@@ -1,4 +1,4 @@
-"""Progress bars of cameras that other processes work on."""
+"""Progress bars of cameras that are processed in other processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_bars_on_a_terminal_show_every_camera() -> None:
     assert "c041" in text and "10/10" in text and "c042" in text
 
 
-def test_a_long_run_without_a_terminal_writes_a_line_now_and_then() -> None:
+def test_a_long_run_without_a_terminal_writes_occasional_lines() -> None:
     out = io.StringIO()
     with CameraProgress({"a": 100, "b": 100}, console=Console(file=out), seconds_between_lines=0.2) as progress:
         progress.advance("a", 30)
@@ -48,14 +48,14 @@ def test_a_long_run_without_a_terminal_writes_a_line_now_and_then() -> None:
     assert "30 of 200 frames, 2 cameras to go" in out.getvalue()
 
 
-def test_a_camera_that_ends_early_is_told_at_the_end() -> None:
+def test_a_camera_that_ends_early_is_reported_at_the_end() -> None:
     out = io.StringIO()
     with CameraProgress({"a": 100, "b": 50}, console=Console(file=out)) as progress:
         progress.advance("a", 30)
     assert out.getvalue().splitlines() == ["a: 30 frames"]
 
 
-def test_an_unknown_camera_is_refused_and_a_late_worker_is_not() -> None:
+def test_an_unknown_camera_is_an_error_and_a_late_worker_is_not() -> None:
     with CameraProgress({"a": 2}, console=Console(file=io.StringIO())) as progress:
         with pytest.raises(KeyError):
             progress.advance("b")
@@ -64,7 +64,7 @@ def test_an_unknown_camera_is_refused_and_a_late_worker_is_not() -> None:
     assert not late.path.exists()
 
 
-def test_no_cameras_and_errors_inside_are_no_trouble() -> None:
+def test_no_cameras_and_errors_in_the_block_are_handled() -> None:
     with CameraProgress({}, console=Console(file=io.StringIO())) as progress:
         assert progress.done == {}
     with (

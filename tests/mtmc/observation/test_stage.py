@@ -11,7 +11,7 @@ import pytest
 from common.cache import Cache
 from detection.detections import Detections
 from mtmc.config import PipelineSettings
-from mtmc.crops import read_crops
+from mtmc.crops.table import read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
 from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.scenarios.find import find_scenario
@@ -72,7 +72,7 @@ def test_one_pass_gives_tracks_crops_and_counts(
     assert stats["video"]["decoded"] == sum(seen) == detector.frames == 40
 
 
-def test_other_tracker_settings_need_no_second_detection(
+def test_other_tracker_settings_do_not_repeat_detection(
     make_cityflow: MakeCityflow, tmp_path: Path, detector: RedBoxes
 ) -> None:
     job = job_of(make_cityflow(), tmp_path / "cache")

@@ -1,4 +1,4 @@
-"""One camera's failure is its own."""
+"""The failure of one camera does not affect the others."""
 
 import os
 import signal
@@ -27,6 +27,6 @@ def test_a_crashing_camera_and_an_unreadable_one_fail_alone() -> None:
     assert str(results["c3"]) == "cannot be opened"
 
 
-def test_a_fault_of_ours_is_not_taken_for_a_cameras_failure() -> None:
+def test_an_internal_error_is_not_reported_as_a_cameras_failure() -> None:
     with pytest.raises(ValueError, match="cannot be opened"):
         list(map_cameras(work, {"c1": "broken"}, workers=1))

@@ -13,7 +13,7 @@ def test_uniform_clock_follows_the_data_sets_formula() -> None:
     np.testing.assert_allclose(clock.at([1, 9, 2001]), [1.64, 2.64, 1.64 + 2000 / 8])
 
 
-def test_piecewise_clock_bends_at_its_knots_and_goes_on_beyond_them() -> None:
+def test_piecewise_clock_bends_at_its_knots_and_continues_beyond_them() -> None:
     clock = Clock.of_knots([1, 101, 201], [0.0, 10.0, 30.0])
     np.testing.assert_allclose(clock.at([51, 151, 301, -99]), [5.0, 20.0, 50.0, -10.0])
 
@@ -26,7 +26,7 @@ def test_frame_at_inverts_at(steps: list[float], frame: int) -> None:
 
 
 @pytest.mark.parametrize(("frames", "seconds"), [([1], [0]), ([1, 1], [0, 1]), ([1, 2], [1, 0]), ([1, 2, 3], [0, 1])])
-def test_a_clock_that_stands_or_runs_backwards_is_refused(frames: list[int], seconds: list[int]) -> None:
+def test_a_clock_that_stands_still_or_runs_backwards_is_an_error(frames: list[int], seconds: list[int]) -> None:
     with pytest.raises(ValueError, match="clock"):
         Clock.of_knots(frames, seconds)
 

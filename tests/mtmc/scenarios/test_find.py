@@ -1,4 +1,4 @@
-"""Scenarios as a person has them: CityFlow's layout, folders like it, plain videos, wrong names."""
+"""Scenarios as users have them: CityFlow's layout, folders like it, plain videos, wrong names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_the_same_camera_in_two_scenarios_is_two_clips(make_cityflow: MakeCityfl
 
 
 @pytest.mark.parametrize("name", CITYFLOW)
-def test_cityflows_scenarios_are_known_and_their_absence_says_how_to_get_them(
+def test_cityflows_scenarios_are_known_and_the_error_for_missing_ones_says_how_to_get_them(
     name: str, tmp_path: Path, known: Path
 ) -> None:
     facts, _ = known_facts(name, known)
@@ -75,12 +75,12 @@ def test_drifting_clocks_come_from_the_yaml_file(make_cityflow: MakeCityflow, tm
     assert scenario.cameras[1].clock.at([11])[0] == pytest.approx(3.0)
 
 
-def test_a_wrong_name_is_answered_with_the_nearest(make_cityflow: MakeCityflow, known: Path) -> None:
+def test_the_error_for_a_wrong_name_suggests_the_nearest(make_cityflow: MakeCityflow, known: Path) -> None:
     with pytest.raises(InputError, match="did you mean X01"):
         find("X1", make_cityflow(), known)
 
 
-def test_a_wrong_key_is_answered_with_the_nearest(tmp_path: Path, known: Path) -> None:
+def test_the_error_for_a_wrong_key_suggests_the_nearest(tmp_path: Path, known: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("name: X01\ncameras:\n  c101: {fsp: 10}\n")
     with pytest.raises(InputError, match=r"mine.yaml: unknown key 'cameras.c101.fsp'; did you mean fps"):

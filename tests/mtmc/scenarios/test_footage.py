@@ -1,4 +1,4 @@
-"""What counts as a camera's clip, and its clock."""
+"""Which files are a camera's clip, and its clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mtmc.scenarios.footage import footage_in, is_video, read_footage
 
 
 def write_clip(path: Path, times: Sequence[float] | int = 20, fps: int = 10) -> Path:
-    """A grey clip of 64 x 48, its frames at `times` seconds, or so many at a constant rate."""
+    """A grey clip of 64 x 48, its frames at `times` seconds, or a number of frames at a constant rate."""
     path.parent.mkdir(parents=True, exist_ok=True)
     seconds = np.arange(times) / fps if isinstance(times, int) else np.asarray(times)
     with av.open(str(path), "w", format="mpegts" if path.suffix.lower() in (".ts", ".mts") else None) as container:
@@ -43,27 +43,27 @@ def write_images(folder: Path, count: int = 5) -> Path:
 VARYING = [*(i / 30 for i in range(30)), *(1 + i / 5 for i in range(30))]
 
 
-def test_a_varying_rate_bends_the_clock_and_is_told(tmp_path: Path) -> None:
+def test_a_varying_rate_bends_the_clock_and_is_reported(tmp_path: Path) -> None:
     footage = read_footage(write_clip(tmp_path / "a.mp4", VARYING, 30), CameraFacts(), fps=None, start=2.0)
     np.testing.assert_allclose(footage.clock.at([1, 31, 60]), [2.0, 3.0, 8.8], atol=2e-3)
     assert footage.frames == 60
     assert "frame rate varies" in footage.note
 
 
-def test_a_rate_that_is_given_comes_first(tmp_path: Path) -> None:
+def test_a_given_rate_takes_precedence(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.mp4", VARYING, 30)
     footage = read_footage(clip, CameraFacts(start=1.0), fps=8.0, start=0.0)
     np.testing.assert_allclose(footage.clock.at([1, 9]), [1.0, 2.0])
     assert footage.note == ""
 
 
-def test_a_constant_rate_has_nothing_to_tell(tmp_path: Path) -> None:
+def test_a_constant_rate_is_not_reported(tmp_path: Path) -> None:
     footage = read_footage(write_clip(tmp_path / "a.mkv", 20, 30), CameraFacts(clock_scale=1.5), fps=None, start=0.0)
     np.testing.assert_allclose(footage.clock.at([1, 46]), [0.0, 1.0], atol=1e-2)
     assert footage.note == ""
 
 
-def test_image_sequences_take_their_rate_from_seqinfo_else_say_that_it_is_assumed(tmp_path: Path) -> None:
+def test_image_sequences_take_their_rate_from_seqinfo_or_report_an_assumed_one(tmp_path: Path) -> None:
     write_images(tmp_path / "c1" / "img1")
     found = footage_in(tmp_path / "c1")
     assert found == tmp_path / "c1" / "img1"
@@ -76,7 +76,7 @@ def test_image_sequences_take_their_rate_from_seqinfo_else_say_that_it_is_assume
         read_footage(found, CameraFacts(), fps=None, start=0.0)
 
 
-def test_what_is_a_video(tmp_path: Path) -> None:
+def test_which_files_are_videos(tmp_path: Path) -> None:
     for name in ("a.MTS", "b.mpg", "c.wmv", "._d.mp4", "e.txt"):
         (tmp_path / name).touch()
     (tmp_path / "f.mp4").symlink_to("nowhere.mp4")
@@ -84,7 +84,7 @@ def test_what_is_a_video(tmp_path: Path) -> None:
     assert [p.name for p in sorted(tmp_path.iterdir()) if is_video(p)] == ["a.MTS", "b.mpg", "c.wmv", "f.mp4"]
 
 
-def test_videos_of_one_stem_are_two_cameras_and_nothing_is_ignored_silently(tmp_path: Path) -> None:
+def test_videos_with_the_same_stem_are_two_cameras_and_nothing_is_ignored_silently(tmp_path: Path) -> None:
     site = tmp_path / "site"
     for name in ("gate.mp4", "gate.mkv", "20240501103000.MTS", "._gate.mp4"):
         write_clip(site / name) if not name.startswith(".") else (site / name).touch()
@@ -112,7 +112,7 @@ def test_folders_of_images_and_of_videos_are_cameras_side_by_side(tmp_path: Path
         ("c1 0 7\n", r"S90\.txt:1: must be 'camera number'"),
     ],
 )
-def test_wrong_time_stamps_are_named_with_their_line(tmp_path: Path, text: str, words: str) -> None:
+def test_wrong_timestamps_are_named_with_their_line(tmp_path: Path, text: str, words: str) -> None:
     for camera in ("c1", "c2"):
         write_clip(tmp_path / "train" / "S90" / camera / "vdo.mp4")
     (tmp_path / "cam_timestamp").mkdir()
@@ -121,7 +121,7 @@ def test_wrong_time_stamps_are_named_with_their_line(tmp_path: Path, text: str, 
         load_scenario("S90", tmp_path)
 
 
-def test_time_stamps_with_a_byte_order_mark(tmp_path: Path) -> None:
+def test_timestamps_with_a_byte_order_mark(tmp_path: Path) -> None:
     for camera in ("c1", "c2"):
         write_clip(tmp_path / "train" / "S90" / camera / "vdo.mp4")
     (tmp_path / "cam_timestamp").mkdir()

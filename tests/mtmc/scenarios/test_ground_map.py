@@ -48,7 +48,7 @@ def test_every_published_form_gives_the_same_metres(tmp_path: Path, form: str) -
     np.testing.assert_allclose(centre_line, [0, 8 / np.tan(np.radians(20))], atol=0.02)
 
 
-def test_points_above_the_horizon_have_no_place_on_the_ground(tmp_path: Path) -> None:
+def test_points_above_the_horizon_are_not_on_the_ground(tmp_path: Path) -> None:
     ground = read_calibration(write(tmp_path, text(gps_to_pixel())), SIZE).ground_map(ORIGIN, SIZE)
     assert np.isnan(ground.to_ground([[640, 50]])).all()
     assert np.isfinite(ground.to_ground([[640, 900]])).all()

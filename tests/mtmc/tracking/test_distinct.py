@@ -19,7 +19,7 @@ def test_the_same_boxes_stay_as_in_suppression_over_the_whole_matrix(n: int, iou
     random = np.random.default_rng(seed)
     box = np.column_stack([random.uniform(0, 200, (n, 2)), random.uniform(30, 120, (n, 2))]).astype(np.float32)
     score = random.choice([0.2, 0.5, 0.9], n).astype(np.float32)
-    stays = distinct(box, score, box[:, 0].argsort(), iou)
+    stays = distinct(box, score, iou)
     corners = np.column_stack([box[:, :2], box[:, :2] + box[:, 2:]])
     assert np.flatnonzero(stays).tolist() == sorted(suppress(corners, score, iou).tolist())
 

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, CameraTracks, TrackFeatures, associate, read_links, write_links
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.associate import associate
 from mtmc.association.evidence.common_views import find_overlapping_views
-from mtmc.association.track_summaries import TrackSummaries, places_at, summarise
+from mtmc.association.links_file import read_links, write_links
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import CameraTracks, TrackSummaries, places_at, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

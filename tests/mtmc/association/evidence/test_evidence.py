@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, TrackSummaries
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.evidence import Evidence, measure
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.links.zones import RawEnds, cluster_ends
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 VEHICLES = 60
@@ -88,7 +89,7 @@ def test_what_is_switched_off_or_not_measured_has_no_term(make_summaries: Make) 
     assert "appearance" not in terms(blind, summaries, pairs)
 
 
-def test_a_missing_feature_says_nothing_of_its_pair(make_summaries: Make) -> None:
+def test_a_missing_feature_is_no_evidence_about_its_pair(make_summaries: Make) -> None:
     summaries, pairs, table, ends = street(make_summaries)
     evidence = measured(summaries, pairs, table, ends)
     evidence.similarity[0] = np.nan

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
@@ -57,7 +57,7 @@ def test_the_longer_the_gap_the_less_likely(make_summaries: Make) -> None:
     assert found[0] > found[1] > found[2]
 
 
-def test_an_end_where_all_vehicles_leave_is_no_break(make_summaries: Make) -> None:
+def test_a_track_end_where_all_vehicles_leave_is_not_a_break(make_summaries: Make) -> None:
     """One comes in half a second after another went out; the same places, mid-picture, would be a break."""
     summaries = traffic(make_summaries, (410.0, 416.0, 0.1, 0.9), (416.5, 422.0, 0.1, 0.9))
     assert ratio(summaries, 20, 21) < -3.0

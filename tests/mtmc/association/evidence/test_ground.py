@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.ground import ground_log_ratio, ground_offsets
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
@@ -17,7 +17,7 @@ def path(begin: float, steps: int, across: float = 0.0) -> np.ndarray:
     return np.column_stack([begin + 5.0 * np.arange(steps), np.full(steps, across)])
 
 
-def test_the_offset_is_measured_over_the_time_that_both_are_seen(make_summaries: Make) -> None:
+def test_the_offset_is_measured_while_both_are_visible(make_summaries: Make) -> None:
     """The second camera sees the vehicle from second 2 on, 3 metres aside of where the first sees it."""
     summaries = make_summaries([0, 1], [0.0, 2.0], [6.0, 8.0], ground=[path(0.0, 13), path(20.0, 13, across=3.0)])
     offset, spread = ground_offsets(summaries, np.array([0, 1]), np.array([1, 0]))
@@ -33,7 +33,7 @@ def test_a_track_that_strays_for_a_while_is_still_where_it_mostly_was(make_summa
     assert np.linalg.norm(offset[0]) < 1.0
 
 
-def test_nothing_is_known_of_tracks_that_are_not_seen_at_once_or_not_calibrated(make_summaries: Make) -> None:
+def test_tracks_that_are_not_simultaneous_or_not_calibrated_have_no_offset(make_summaries: Make) -> None:
     horizon = np.full((13, 2), np.nan)
     summaries = make_summaries(
         [0, 1, 2, 3],
@@ -46,7 +46,7 @@ def test_nothing_is_known_of_tracks_that_are_not_seen_at_once_or_not_calibrated(
     assert np.isnan(spread).all()
 
 
-def test_the_nearer_the_likelier_and_the_unmeasured_says_nothing() -> None:
+def test_nearer_is_likelier_and_unmeasured_is_no_evidence() -> None:
     offset = np.array([[0.0, 0.0], [3.0, 0.0], [8.0, 0.0], [60.0, 0.0], [np.nan, np.nan]])
     spread = np.array([0.5, 0.5, 0.5, 0.5, np.nan])
     found = ground_log_ratio(offset, spread, np.full(5, 0.2), np.zeros(5, np.int64))

@@ -20,7 +20,7 @@ def test_pairs_that_count_as_neither_do_not_blunt_the_ratio() -> None:
     assert worth(np.where(alike, 0.0, 1.0 - probability)) > worth(1.0 - probability) + 2.0
 
 
-def test_the_ratio_rises_with_the_value_and_is_nothing_where_nothing_was_measured() -> None:
+def test_the_ratio_rises_with_the_value_and_is_zero_where_nothing_was_measured() -> None:
     random = np.random.default_rng(1)
     value = np.concatenate([random.normal(3.0, 1.0, 40), random.normal(0.0, 1.0, 500), [np.nan]])
     probability = np.where(np.arange(len(value)) < 40, 0.9, 0.02)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.overlapping_views import find_view_pairs, place_offsets, view_log_prior
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 NONE = OverlappingViews.of({})

@@ -40,7 +40,7 @@ def test_neighbours_say_less_the_longer_ago_they_left() -> None:
     assert found[5] == pytest.approx(0.01)
 
 
-def test_other_links_and_the_other_choices_of_the_same_vehicle_are_no_neighbours() -> None:
+def test_other_links_and_other_choices_of_the_same_vehicle_are_not_neighbours() -> None:
     leave, seconds = np.array([0.0, 0.5]), np.array([40.0, 40.0])
     other_link = density(leave, seconds, np.array([0.9, 0.0]), np.array([0, 1]))
     assert other_link[1] == pytest.approx(0.01)

@@ -46,7 +46,7 @@ def test_unknown_stays_unknown_and_a_pair_without_neighbours_keeps_its_place() -
     assert found[0] > found[2]
 
 
-def test_pairs_that_are_not_possible_are_no_neighbours() -> None:
+def test_impossible_pairs_are_not_neighbours() -> None:
     """The same likenesses, with and without the gate on the ties to the common neighbour."""
     source, target = np.array([0, 0, 1]), np.array([1, 2, 2])
     value = np.array([0.5, 0.9, 0.9])

@@ -66,7 +66,7 @@ def label(a: list[int], b: list[int], probability: list[float], labels: list[int
     )
 
 
-def test_agreement_on_a_rare_class_says_more_than_on_a_frequent_one() -> None:
+def test_agreement_on_a_rare_class_is_stronger_evidence_than_on_a_frequent_one() -> None:
     labels = [2] * 90 + [7] * 10
     car, lorry, mixed, unknown = label([2, 7, 2, -1], [2, 7, 7, 7], [0.5] * 4, labels)
     assert lorry > car > 0.0 > mixed
@@ -84,5 +84,5 @@ def test_classes_that_true_pairs_do_not_agree_on_say_little() -> None:
     assert (noisy[agree] < steady[agree] - 0.3).all()
 
 
-def test_a_single_class_says_nothing() -> None:
+def test_a_single_class_is_no_evidence() -> None:
     assert label([2, 2], [2, 2], [0.9, 0.1], [2, 2, 2]).tolist() == [0.0, 0.0]

@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import AssociationSettings, TrackSummaries, associate, summarise
+from mtmc.association.associate import associate
 from mtmc.association.evidence.common_views import OverlappingViews
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import find_pairs
 from mtmc.association.links.discovery import discover_links
 from mtmc.association.links.zones import RawEnds, cluster_ends
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries, summarise
 
 Make = Callable[..., Any]
 
@@ -86,7 +88,7 @@ def test_probabilities_mean_what_they_say(make_road: Make, pixels: bool) -> None
     assert sum(off[1:]) < 0.1 * (probability > 0.05).sum()
 
 
-def test_more_evidence_makes_true_pairs_surer(make_road: Make) -> None:
+def test_more_evidence_makes_true_pairs_more_certain(make_road: Make) -> None:
     """Travel times that scatter less, then features as well."""
     sure = []
     for options in ({"scatter": 6.0}, {"scatter": 1.0}, {"scatter": 1.0, "pixels": True}):

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.candidates import LinkTable, camera_ends, find_pairs
 from mtmc.association.links.zones import RawEnds, TrackEnds, cluster_ends
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 Found = set[tuple[int, int, int]]

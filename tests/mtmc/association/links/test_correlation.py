@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.candidates import camera_ends
 from mtmc.association.links.correlation import correlate, support
 from mtmc.association.links.zones import RawEnds
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 MINUTES, STAY = 10.0, 5.0
@@ -89,7 +89,7 @@ def test_vehicles_that_one_camera_sees_before_they_leave_the_other_count_too(mak
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_a_camera_had_not_begun_to_record_does_not_speak_against_a_link(make_summaries: Make, seed: int) -> None:
+def test_time_before_a_camera_recorded_is_no_evidence_against_a_link(make_summaries: Make, seed: int) -> None:
     """Half of the departures have no arrival because the second camera started late; the share is of the others."""
     score, seconds, share = agreement(streams(make_summaries, seed, share=0.9, offset=300.0))
     assert score > CLEAR

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.links.candidates import LinkTable
 from mtmc.association.links.discovery import LinkPrior, broad_times, discover_links
 from mtmc.association.links.zones import RawEnds, TrackEnds, cluster_ends
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 PLANTED = {(0, 1): 20.0, (1, 2): 35.0, (2, 3): 12.0}

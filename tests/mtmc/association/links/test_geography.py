@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.geography import (
     ZonePlaces,
     expected_travel,
@@ -16,7 +15,7 @@ from mtmc.association.links.geography import (
     zone_places,
 )
 from mtmc.association.links.zones import RawEnds, cluster_ends
-from mtmc.association.track_summaries import GROUND_STEP
+from mtmc.association.track_summaries import GROUND_STEP, TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
@@ -48,7 +47,7 @@ def test_links_lead_the_way_that_vehicles_head() -> None:
     assert 1.0 >= near_odds[0, 0] > near_odds[0, 1] > 0.0
 
 
-def test_nothing_is_expected_of_zones_that_are_not_calibrated() -> None:
+def test_zones_without_calibration_have_no_expected_travel_time() -> None:
     seconds, _ = expected_travel(zones([(0.0, 0.0)]), zones([(np.nan, np.nan), (50.0, 0.0)]), 10.0)
     assert np.isnan(seconds[0, 0])
     assert np.isfinite(seconds[0, 1])
@@ -89,7 +88,7 @@ def test_the_usual_speed_is_that_of_free_traffic_not_of_vehicles_that_wait(make_
     assert usual_speed(summaries) == pytest.approx(15.0, abs=1.0)
 
 
-def test_the_jump_from_one_track_to_the_next_is_no_speed(make_summaries: Make) -> None:
+def test_the_jump_from_one_track_to_the_next_is_not_a_speed(make_summaries: Make) -> None:
     paths = [drive(12.0, 6.0, begin=200.0 * k) for k in range(10)]
     start = [10.0 * k for k in range(10)]
     summaries = make_summaries([0] * 10, start, [s + 6.0 for s in start], ground=paths)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mtmc.association import CameraTracks, TrackSummaries, summarise
 from mtmc.association.links.zones import RawEnds, cluster_ends
+from mtmc.association.track_summaries import CameraTracks, TrackSummaries, summarise
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.tracks import Tracks
 

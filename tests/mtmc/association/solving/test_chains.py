@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtmc.association import TrackSummaries
 from mtmc.association.solving.chains import clashes, cut_clashes, identities_of
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
@@ -53,7 +53,7 @@ def random_chains(make_summaries: Make, seed: int, tracks: int = 14) -> tuple[Tr
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_clash_is_left_and_only_steps_are_taken_away(make_summaries: Make, seed: int) -> None:
+def test_no_conflict_remains_and_steps_are_only_removed(make_summaries: Make, seed: int) -> None:
     summaries, successor, gain = random_chains(make_summaries, seed)
     assert len(clashes(summaries, identities_of(successor)))
     cut = cut_clashes(summaries, successor, gain)

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association import TrackSummaries
 from mtmc.association.links.candidates import LinkTable, Pairs, camera_ends, find_pairs
 from mtmc.association.links.zones import RawEnds
 from mtmc.association.solving.chains import clashes, identities_of
 from mtmc.association.solving.solve import Ties, chain, identify, tie
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 
