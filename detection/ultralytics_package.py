@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import PIL.Image
 import torch
 
@@ -29,8 +30,9 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     """Import a module of ultralytics, or one that its checkpoints name, and undo what the import does to the process.
 
     Ultralytics installs packages at run time, writes settings under the home directory, sets the number of threads of
-    OpenMP, torch and OpenCV, and replaces functions of Pillow, OpenCV and torch with its own: `PIL.Image.open` of a
-    damaged file then asks for a package that is not installed. Here all of that is prevented or undone.
+    OpenMP, torch and OpenCV, changes how NumPy prints numbers, and replaces functions of Pillow, OpenCV and torch with
+    its own: `PIL.Image.open` of a damaged file then asks for a package that is not installed. Here all of that is
+    prevented or undone.
 
     Args:
         name: the module, such as "ultralytics.nn.tasks".
@@ -46,6 +48,7 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
         settings_folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("YOLO_CONFIG_DIR", str(settings_folder))
     originals = [(owner, attribute, getattr(owner, attribute)) for owner, attribute in _REPLACED]
+    shown = np.get_printoptions()
     openmp, torch_threads, cv_threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads(), cv2.getNumThreads()
     try:
         return importlib.import_module(name)
@@ -59,6 +62,7 @@ def ultralytics_module(name: str, settings_folder: Path | None = None) -> Any:
     finally:
         for owner, attribute, original in originals:
             setattr(owner, attribute, original)
+        np.set_printoptions(**shown)
         if openmp is None:
             os.environ.pop("OMP_NUM_THREADS", None)
         torch.set_num_threads(torch_threads)

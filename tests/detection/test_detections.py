@@ -8,6 +8,7 @@ import torch
 
 from common.errors import InputError
 from detection.detections import Detections
+from detection.ultralytics_package import ultralytics_module
 
 
 def result_of(boxes: list[list[float]], classes: list[int], names: dict[int, str]) -> SimpleNamespace:
@@ -30,7 +31,8 @@ def test_ultralytics_results_are_numbered_and_only_vehicles_stay() -> None:
 
 
 def test_the_real_results_of_ultralytics_are_read() -> None:
-    engine = pytest.importorskip("ultralytics.engine.results")
+    pytest.importorskip("ultralytics", reason="the extra yolo is not installed")
+    engine = ultralytics_module("ultralytics.engine.results")
     boxes = torch.tensor([[10.0, 20, 30, 50, 0.9, 2]])
     real = engine.Results(np.zeros((60, 80, 3), np.uint8), "frame.jpg", {0: "person", 2: "car"}, boxes=boxes)
     found = Detections.from_ultralytics([real])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -15,6 +16,7 @@ def test_functions_of_other_packages_stay_their_own() -> None:
     ultralytics_module("ultralytics.utils.patches")
     ultralytics_module("ultralytics.nn.tasks")
     assert (PIL.Image.open, cv2.imread, cv2.imwrite, torch.save, torch.get_num_threads()) == before
+    assert str(np.array([0.5, 1.0])) == "[0.5 1. ]"
 
 
 def test_a_damaged_picture_is_still_refused_as_one(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mtmc import load_scenario
+
 TINY = """name: tiny
 simulation: {layout: crossing, seed: 3, seconds: 2, cameras: 2, width: 480, height: 270}
 """
@@ -51,6 +53,6 @@ def test_own_tracks_and_vectors_become_identities(repository: Path, folder: Path
 
 
 def test_one_video_becomes_tracks(repository: Path, folder: Path) -> None:
-    (video,) = sorted(folder.glob("cache/simulated/*/validation/tiny/c041/vdo.avi"))
+    video = load_scenario(folder / "tiny.yaml", cache=folder / "cache").cameras[0].video
     told = run(repository, folder, "track_one_camera.py", str(video), str(repository / "weights" / "detector.onnx"))
     assert "track 1: frames" in told

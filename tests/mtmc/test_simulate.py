@@ -24,7 +24,7 @@ def test_a_scenario_by_name_with_other_settings(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scenario", "S06"], "is not simulated; sim-S01, sim-S05, sim-S06 are"),
+        (["--scenario", "S06"], "S06: not a simulated scenario; available: sim-S01"),
         (["--scenario", "sim-S6"], "sim-S06"),
         (["--scenario", "sim-S06", "--seconds", "-3"], "seconds"),
         (["--reid", "--identities", "2"], "--identities"),
