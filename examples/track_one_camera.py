@@ -17,11 +17,12 @@ video = open_video(sys.argv[1])
 detector = load_detector(sys.argv[2] if len(sys.argv) > 2 else "yolo11n.pt", score=0.1, cache_dir=Path("cache"))
 tracker = Tracker()
 
+times = video.times()
 rows = []
 for number, picture in video.frames():
     (found,) = detector.detect([picture])
     detections = Detections.of([number] * len(found), found.box, found.score, found.label)
-    rows.append(tracker.update(detections, time=number / video.info.fps))
+    rows.append(tracker.update(detections, seconds=float(times[number - 1])))
 
 tracks = Tracks.concatenate(rows).sorted()
 for number in sorted(set(tracks.track.tolist())):

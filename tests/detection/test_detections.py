@@ -1,5 +1,6 @@
 """Detections from other libraries, and to a data frame."""
 
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,7 +32,8 @@ def test_ultralytics_results_are_numbered_and_only_vehicles_stay() -> None:
 
 
 def test_the_real_results_of_ultralytics_are_read() -> None:
-    pytest.importorskip("ultralytics", reason="the extra yolo is not installed")
+    if find_spec("ultralytics") is None:  # not `importorskip`: an unguarded import changes the process
+        pytest.skip("the extra yolo is not installed")
     engine = ultralytics_module("ultralytics.engine.results")
     boxes = torch.tensor([[10.0, 20, 30, 50, 0.9, 2]])
     real = engine.Results(np.zeros((60, 80, 3), np.uint8), "frame.jpg", {0: "person", 2: "car"}, boxes=boxes)
