@@ -182,7 +182,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.quick:
         seeds, qualities = seeds[:1], (100.0, 85.0, None)
     jobs = [
-        (layout, seed, tracks == "detector", calibration == "with", qualities, QUICK[layout] if arguments.quick else None)
+        (
+            layout,
+            seed,
+            tracks == "detector",
+            calibration == "with",
+            qualities,
+            QUICK[layout] if arguments.quick else None,
+        )
         for seed in seeds
         for layout in arguments.layouts
         for tracks in arguments.tracks

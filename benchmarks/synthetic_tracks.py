@@ -112,9 +112,7 @@ def site(seed: int, *, vehicles: int = 20, seconds: float = 150.0, **options: bo
     return network(seed, vehicles=vehicles, seconds=seconds, side=(3, 2), **options)
 
 
-def _road(
-    rng: np.random.Generator, cameras: int
-) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], list[Post]]:
+def _road(rng: np.random.Generator, cameras: int) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], list[Post]]:
     """Nodes along a road, the roads between them, and a camera at each."""
     gaps = rng.uniform(110, 300, cameras - 1)
     nodes = np.column_stack([np.concatenate([[0], np.cumsum(gaps)]), rng.uniform(-15, 15, cameras)])
@@ -122,8 +120,8 @@ def _road(
     posts = []
     for node in nodes:
         side, along = rng.choice([-1, 1]), rng.choice([-1, 1])
-        place = node + [along * rng.uniform(12, 24), side * rng.uniform(9, 16)]
-        target = node + [-along * rng.uniform(0, 14), -side * rng.uniform(0, 5)]
+        place = node + np.array([along * rng.uniform(12, 24), side * rng.uniform(9, 16)])
+        target = node + np.array([-along * rng.uniform(0, 14), -side * rng.uniform(0, 5)])
         posts.append(Post(tuple(place), tuple(target), rng.uniform(6, 9), rng.uniform(0.5, 0.8)))
     return nodes, roads, posts
 

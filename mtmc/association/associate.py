@@ -15,6 +15,8 @@ from mtmc.association.evidence.fragments import find_fragments, fragment_log_rat
 from mtmc.association.evidence.overlapping_views import find_view_pairs
 from mtmc.association.evidence.reranking import rerank
 from mtmc.association.evidence.screening import CandidatePruning
+from mtmc.association.evidence.resemblance import find_resemblances
+from mtmc.association.evidence.strangers import find_strangers
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.links.discovery import LinkPrior, discover_links
@@ -34,6 +36,12 @@ of the previous pass."""
 GATE = -4.0
 """Nats of all evidence other than appearance above which a pair takes part in re-ranking. Raising it leaves fewer
 neighbours. Development scenarios."""
+STRANGER_STEPS = 8
+"""Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
+Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
+STRANGERS = 20_000
+"""Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
+NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -99,10 +107,23 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior = from_links(summaries, links)
     vector = _vectors(summaries, entries, settings)
     views = _overlapping_views(summaries, vector, links, settings)
-    pairs = _candidates(
-        summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
+    strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else NO_PAIRS
+    different = _similarity(summaries, vector, vector, *strangers)
+    pairs = Pairs.concatenate(
+        [
+            _candidates(
+                summaries,
+                table,
+                entries,
+                exits,
+                views=views,
+                settings=settings,
+                keep=pruning.keeps if pruning else None,
+            ),
+            find_resemblances(summaries, vector, different),
+        ]
     )
-    similarity = _similarity(summaries, vector, vector, pairs)
+    similarity = _similarity(summaries, vector, vector, pairs.source, pairs.target)
     evidence = measure(
         summaries,
         pairs,
@@ -111,6 +132,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         exits=exits,
         similarity=similarity,
         views=views,
+        different=different,
         pruning=pruning,
     )
     learned = learn(
@@ -124,14 +146,20 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
             behind, ahead = vector, vector
             if settings.chain_features:
                 behind, ahead = chain_features(vector, summaries.weight, successor)
-            similarity = _similarity(summaries, behind, ahead, learned.pairs)
+            source, target = (
+                np.concatenate(both)
+                for both in zip((learned.pairs.source, learned.pairs.target), strangers, strict=True)
+            )
+            similarity = _similarity(summaries, behind, ahead, source, target)
             if settings.reranking:
-                gated = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
-                similarity = rerank(learned.pairs.source, learned.pairs.target, similarity, gated, len(summaries))
+                gated = np.zeros(len(source), np.bool_)
+                gated[: len(learned.pairs)] = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
+                similarity = rerank(source, target, similarity, gated, len(summaries))
+            similarity, different = np.split(similarity, [len(learned.pairs)])
             learned = learn(
                 summaries,
                 learned.pairs,
-                replace(learned.evidence, similarity=similarity),
+                replace(learned.evidence, similarity=similarity, different=different),
                 table=table,
                 prior=prior,
                 entries=entries,
@@ -223,13 +251,17 @@ def _vectors(summaries: TrackSummaries, entries: TrackEnds, settings: Associatio
 
 
 def _similarity(
-    summaries: TrackSummaries, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], pairs: Pairs
+    summaries: TrackSummaries,
+    a: npt.NDArray[np.float32],
+    b: npt.NDArray[np.float32],
+    source: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     """(m,) cosine similarity of a[source] and b[target] for each pair, NaN where a feature is missing."""
-    known = (summaries.weight[pairs.source] > 0) & (summaries.weight[pairs.target] > 0)
+    known = (summaries.weight[source] > 0) & (summaries.weight[target] > 0)
     if a.shape[1] == 0 or not known.any():
-        return np.full(len(pairs), np.nan)
-    return np.where(known, similarities(a, b, pairs.source, pairs.target), np.nan)
+        return np.full(len(source), np.nan)
+    return np.where(known, similarities(a, b, source, target), np.nan)
 
 
 def _tie(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> Ties:

@@ -16,6 +16,9 @@ EXAMPLES = 100_000
 MIN_FALSE = 8.0
 """Number of false pairs below which nothing is fitted, and every value is worth 0. Raising it needs larger scenarios.
 Safety bound against a density of a handful of values."""
+MIN_CERTAIN = 100
+"""Number of pairs that are certainly false below which they are not used. Raising it needs more tracks that are seen at
+once. Safety bound against a density of a handful of values."""
 MIN_VARIANCE = 0.01
 """Smallest variance of true pairs, in variances of false pairs. Raising it blurs the ratio. Safety bound."""
 MAX_LOG_RATIO = 8.0
@@ -24,6 +27,10 @@ values more. Safety bound."""
 TAIL_SHARE = 0.05
 """Share of a wide normal density in that of false pairs, so that its tails fall smoothly. Raising it makes high values
 weaker evidence. Safety bound."""
+TAIL_EXAMPLES = 10.0
+"""Number of pairs that are certainly false at which the share of this normal density is 1; it never exceeds
+`TAIL_SHARE`. Raising it makes high values weaker evidence. Theory: a tail that holds more than a few of the examples
+would show among them."""
 TAIL_DEVIATION = 1.2
 """Standard deviation of this normal density, in those of false pairs. Raising it makes high values weaker evidence.
 Safety bound."""
@@ -55,11 +62,15 @@ def fit_scale(
     prior_mean: float,
     prior_deviation: float,
     strength: float,
+    different: npt.NDArray[np.float64] | None = None,
 ) -> Scale:
     """Fit a non-decreasing log-likelihood ratio.
 
     True pairs: a normal density fitted to the weighted values and a prior. False pairs: a kernel density of the rest.
     Isotonic regression makes the ratio non-decreasing, since a greater similarity is never evidence against a pair.
+
+    The rest holds true pairs that are not believed yet, and these lie where false pairs are rarest. So above the mean,
+    false pairs are not taken to be more frequent than among those that are certainly false.
 
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.
@@ -68,6 +79,7 @@ def fit_scale(
         prior_mean: expected mean of true pairs, in standard deviations of false pairs above their mean.
         prior_deviation: expected standard deviation of true pairs, in standard deviations of false pairs.
         strength: number of true pairs that the prior is worth.
+        different: (k,) values of pairs that are certainly false.
     """
     measured = np.flatnonzero(np.isfinite(value))
     measured = measured[:: max(1, len(measured) // EXAMPLES)]
@@ -85,7 +97,12 @@ def fit_scale(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
     )
     log_true = -0.5 * (grid - centre) ** 2 / spread - 0.5 * np.log(2 * np.pi * spread)
-    log_false = np.log(_density(z, rest, grid))
+    false = _density(z, rest, grid)
+    if different is not None and len(different) >= MIN_CERTAIN:
+        tail = min(TAIL_SHARE, TAIL_EXAMPLES / len(different))
+        certain = _density((different - mean) / deviation, np.ones(len(different)), grid, tail)
+        false = np.where(grid > 0, np.minimum(false, certain), false)
+    log_false = np.log(false)
     weights = np.exp(log_true) + np.exp(log_false)
     ratio = np.clip(isotonic_regression(log_true - log_false, weights=weights).x, -MAX_LOG_RATIO, MAX_LOG_RATIO)
     return Scale(mean + grid * deviation, ratio)
@@ -106,9 +123,12 @@ def correlation_ratio(
 
 
 def _density(
-    sample: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
+    sample: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    grid: npt.NDArray[np.float64],
+    tail: float = TAIL_SHARE,
 ) -> npt.NDArray[np.float64]:
-    """Kernel density of a weighted sample on an even grid, mixed with a wide normal density."""
+    """Kernel density of a weighted sample on an even grid, mixed with a wide normal density of share `tail`."""
     step = grid[1] - grid[0]
     cell = np.clip(((sample - grid[0]) / step + 0.5).astype(np.int64), 0, CELLS - 1)
     counts = np.bincount(cell, weight, CELLS)
@@ -118,5 +138,5 @@ def _density(
     density = (kernel / kernel.sum(0)) @ counts / (total * step)
     variance = TAIL_DEVIATION**2
     normal = np.exp(-0.5 * grid**2 / variance) / np.sqrt(2 * np.pi * variance)
-    result: npt.NDArray[np.float64] = (1.0 - TAIL_SHARE) * density + TAIL_SHARE * normal + 1e-9
+    result: npt.NDArray[np.float64] = (1.0 - tail) * density + tail * normal + 1e-9
     return result
