@@ -27,10 +27,16 @@ values more. Safety bound."""
 TAIL_SHARE = 0.05
 """Share of a wide normal density in that of false pairs, so that its tails fall smoothly. Raising it makes high values
 weaker evidence. Safety bound."""
-TAIL_EXAMPLES = 10.0
-"""Number of pairs that are certainly false at which the share of this normal density is 1; it never exceeds
-`TAIL_SHARE`. Raising it makes high values weaker evidence. Theory: a tail that holds more than a few of the examples
-would show among them."""
+SURPLUS_ROUNDS = 8
+"""Rounds in which the share of true pairs among the rest is estimated. Raising it costs time and changes little."""
+MIN_SURPLUS = 0.001
+"""Share of true pairs among the rest from which the estimate starts. Raising it changes nothing but the first
+round."""
+EXTREME_SHARE = 0.02
+"""Share of the pairs that are certainly false, the largest values, to which an exponential tail is fitted. Raising it
+steadies the tail, and fits it to values that are further from the largest. Development scenarios."""
+MIN_EXTREME = 10
+"""Number of values to which this tail is fitted at least. Raising it steadies the tail. Safety bound."""
 TAIL_DEVIATION = 1.2
 """Standard deviation of this normal density, in those of false pairs. Raising it makes high values weaker evidence.
 Safety bound."""
@@ -69,8 +75,8 @@ def fit_scale(
     True pairs: a normal density fitted to the weighted values and a prior. False pairs: a kernel density of the rest.
     Isotonic regression makes the ratio non-decreasing, since a greater similarity is never evidence against a pair.
 
-    The rest holds true pairs that are not believed yet, and these lie where false pairs are rarest. So above the mean,
-    false pairs are not taken to be more frequent than among those that are certainly false.
+    The rest holds true pairs that are not believed yet, and these lie where false pairs are rarest. They are subtracted
+    from it, as far as pairs that are certainly false are rarer there.
 
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.
@@ -99,9 +105,8 @@ def fit_scale(
     log_true = -0.5 * (grid - centre) ** 2 / spread - 0.5 * np.log(2 * np.pi * spread)
     false = _density(z, rest, grid)
     if different is not None and len(different) >= MIN_CERTAIN:
-        tail = min(TAIL_SHARE, TAIL_EXAMPLES / len(different))
-        certain = _density((different - mean) / deviation, np.ones(len(different)), grid, tail)
-        false = np.where(grid > 0, np.minimum(false, certain), false)
+        certain = _with_tail((different - mean) / deviation, grid)
+        false = _without_true(false, np.exp(log_true), np.where(grid > 0, np.minimum(false, certain), false))
     log_false = np.log(false)
     weights = np.exp(log_true) + np.exp(log_false)
     ratio = np.clip(isotonic_regression(log_true - log_false, weights=weights).x, -MAX_LOG_RATIO, MAX_LOG_RATIO)
@@ -126,9 +131,8 @@ def _density(
     sample: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
     grid: npt.NDArray[np.float64],
-    tail: float = TAIL_SHARE,
 ) -> npt.NDArray[np.float64]:
-    """Kernel density of a weighted sample on an even grid, mixed with a wide normal density of share `tail`."""
+    """Kernel density of a weighted sample on an even grid, mixed with a wide normal density."""
     step = grid[1] - grid[0]
     cell = np.clip(((sample - grid[0]) / step + 0.5).astype(np.int64), 0, CELLS - 1)
     counts = np.bincount(cell, weight, CELLS)
@@ -138,5 +142,41 @@ def _density(
     density = (kernel / kernel.sum(0)) @ counts / (total * step)
     variance = TAIL_DEVIATION**2
     normal = np.exp(-0.5 * grid**2 / variance) / np.sqrt(2 * np.pi * variance)
-    result: npt.NDArray[np.float64] = (1.0 - tail) * density + tail * normal + 1e-9
+    result: npt.NDArray[np.float64] = (1.0 - TAIL_SHARE) * density + TAIL_SHARE * normal + 1e-9
     return result
+
+
+def _without_true(
+    mixed: npt.NDArray[np.float64], true: npt.NDArray[np.float64], least: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Density of the false pairs in a mixture of both: what is left when the share of true pairs is subtracted.
+
+    The share is estimated by expectation-maximisation, as if false pairs were distributed like the least of them.
+
+    Args:
+        mixed: (k,) density of the mixture on an even grid.
+        true: (k,) that of true pairs.
+        least: (k,) a bound that the result does not fall below, at most `mixed`.
+    """
+    share = MIN_SURPLUS
+    for _ in range(SURPLUS_ROUNDS):
+        part = share * true / (share * true + (1.0 - share) * least)
+        share = float((mixed * part).sum() / mixed.sum())
+    return np.maximum(mixed - share * true, least)
+
+
+def _with_tail(sample: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Kernel density of a sample on an even grid, with an exponential tail in place of its largest values.
+
+    Vehicles of one model make the tail heavier than a normal one. The mean excess over a high threshold is the
+    maximum-likelihood estimate of its scale (Pickands, "Statistical inference using extreme order statistics", 1975,
+    with shape 0).
+    """
+    count = max(int(EXTREME_SHARE * len(sample)), MIN_EXTREME)
+    largest = np.sort(sample)[-count:]
+    scale = max(float(np.mean(largest - largest[0])), float(grid[1] - grid[0]))
+    tail = count / len(sample) / scale * np.exp(-(grid - largest[0]) / scale)
+    # One more value, anywhere: so many values do not show what one in so many is like.
+    unseen = 1.0 / (len(sample) + 1.0) / float(grid[-1] - grid[0])
+    density = np.where(grid > largest[0], tail, _density(sample, np.ones(len(sample)), grid))
+    return np.asarray(density + unseen, np.float64)

@@ -102,6 +102,6 @@ def resemblance_log_prior(
     usual = np.where(links >= 2, AT_ONCE_SHARE, usual)
     # Any track can be the next one, but only those in view at the time can be seen at once.
     tracks = np.where(links >= 2, size[camera[pairs.source]][np.unique(group, return_index=True)[1]], n)
-    share = (mass + SHARE_STRENGTH * usual) / (tracks + SHARE_STRENGTH)
+    share = (mass + SHARE_STRENGTH * usual) / (tracks + SHARE_STRENGTH) if probability.any() else usual
     result: npt.NDArray[np.float64] = np.log(share)[group] - np.log(n)
     return result
