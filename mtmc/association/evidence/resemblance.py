@@ -34,7 +34,7 @@ scenarios."""
 AT_ONCE_SHARE = 0.02
 """Share of the tracks of a camera that another one sees at once although no overlap of their views is known. Raising it
 joins more tracks by appearance alone. Development scenarios."""
-SHARE_STRENGTH = 10.0
+SHARE_STRENGTH = 20.0
 """Strength of the priors of these shares, in tracks. Raising it learns more slowly. Development scenarios."""
 
 
