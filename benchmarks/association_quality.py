@@ -3,10 +3,10 @@
     python benchmarks/association_quality.py --quick   # a smoke test of under a minute
     python benchmarks/association_quality.py           # all layouts and qualities, 3 seeds
 
-Traffic and cameras are simulated as arrays (`synthetic_tracks.py`), without pixels: a road with six cameras (corridor),
-overlapping views of a crossing, a network of streets, short clips at different times along a road (route), and a small
-site with 20 vehicles and about 80 tracks. Tracks are those of the ground truth, or degraded as by a detector: cut short,
-broken, missed, and false ones.
+Traffic and cameras are simulated as arrays (`synthetic_tracks.py`), without pixels: a road with six cameras
+(corridor), overlapping views of a crossing, a network of streets, short clips at different times along a road (route),
+and a small site with 20 vehicles and 60 to 80 tracks. Tracks are those of the ground truth, or degraded as by a
+detector: cut short, broken, missed, and false ones.
 
 A feature is the vehicle's latent vector, which look-alikes share for the most part, plus a shift of its camera and
 direction, a part of its own for each side of the vehicle, and noise. The last three are scaled so that the mAP of
@@ -55,7 +55,7 @@ OWN = 0.5
 CAMERA_SHIFT, SIDE, NOISE = 0.6, 0.5, 0.8
 """Length of the shift of a camera and direction, of a vehicle's own part for each side, and of the noise of a track,
 relative to each other."""
-QUICK = {"corridor": 30, "crossing": 25, "network": 40, "route": 50, "site": 20}
+QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
 """Vehicles in the quick mode."""
 
 IntArray = npt.NDArray[np.int64]
@@ -174,13 +174,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calibration", nargs="+", default=["with", "without"], choices=["with", "without"])
     parser.add_argument("--quality", nargs="+", default=list(QUALITIES), type=_quality, metavar="MAP", help="or none")
     parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302, 303])
-    parser.add_argument("--quick", action="store_true", help="one seed, fewer vehicles, three qualities")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one seed and three qualities of a part of this",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="also write the figures of every run here")
     arguments = parser.parse_args(argv)
     seeds, qualities = arguments.seeds, tuple(arguments.quality)
     if arguments.quick:
         seeds, qualities = seeds[:1], (100.0, 85.0, None)
+        arguments.tracks, arguments.calibration = ["detector"], ["without"]
     jobs = [
         (
             layout,

@@ -13,9 +13,8 @@ from mtmc.association.evidence.common_views import OverlappingViews, find_overla
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import find_view_pairs
-from mtmc.association.evidence.reranking import rerank
-from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.evidence.resemblance import find_resemblances
+from mtmc.association.evidence.screening import CandidatePruning
 from mtmc.association.evidence.strangers import find_strangers
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
@@ -33,9 +32,6 @@ scenarios."""
 CHAIN_ROUNDS = 4
 """Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
 of the previous pass."""
-GATE = -4.0
-"""Nats of all evidence other than appearance above which a pair takes part in re-ranking. Raising it leaves fewer
-neighbours. Development scenarios."""
 STRANGER_STEPS = 8
 """Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
@@ -109,20 +105,11 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     views = _overlapping_views(summaries, vector, links, settings)
     strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else NO_PAIRS
     different = _similarity(summaries, vector, vector, *strangers)
-    pairs = Pairs.concatenate(
-        [
-            _candidates(
-                summaries,
-                table,
-                entries,
-                exits,
-                views=views,
-                settings=settings,
-                keep=pruning.keeps if pruning else None,
-            ),
-            find_resemblances(summaries, vector, different),
-        ]
+    pairs = _candidates(
+        summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
     )
+    if links is None:
+        pairs = Pairs.concatenate([pairs, find_resemblances(summaries, vector, different)])
     similarity = _similarity(summaries, vector, vector, pairs.source, pairs.target)
     evidence = measure(
         summaries,
@@ -140,22 +127,12 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     )
     ties = _tie(summaries, learned, settings)
     successor = chain(summaries, ties)
-    if settings.appearance and vector.shape[1] and (settings.chain_features or settings.reranking):
+    if settings.appearance and vector.shape[1] and settings.chain_features:
         short = settings.model_copy(update={"rounds": min(settings.rounds, CHAIN_ROUNDS)})
         for _ in range(CHAIN_PASSES):
-            behind, ahead = vector, vector
-            if settings.chain_features:
-                behind, ahead = chain_features(vector, summaries.weight, successor)
-            source, target = (
-                np.concatenate(both)
-                for both in zip((learned.pairs.source, learned.pairs.target), strangers, strict=True)
-            )
-            similarity = _similarity(summaries, behind, ahead, source, target)
-            if settings.reranking:
-                gated = np.zeros(len(source), np.bool_)
-                gated[: len(learned.pairs)] = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
-                similarity = rerank(source, target, similarity, gated, len(summaries))
-            similarity, different = np.split(similarity, [len(learned.pairs)])
+            behind, ahead = chain_features(vector, summaries.weight, successor)
+            similarity = _similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target)
+            different = _similarity(summaries, behind, ahead, *strangers)
             learned = learn(
                 summaries,
                 learned.pairs,

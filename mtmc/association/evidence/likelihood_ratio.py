@@ -19,9 +19,6 @@ Safety bound against a density of a handful of values."""
 MIN_CERTAIN = 100
 """Number of pairs that are certainly false below which they are not used. Raising it needs more tracks that are seen at
 once. Safety bound against a density of a handful of values."""
-MEAN_STRENGTH = 2.0
-"""Number of true pairs that the prior of their mean is worth where they lie above it. Raising it learns more slowly how
-good the features are. Theory: chance pairs draw the mean down, never up."""
 MIN_VARIANCE = 0.01
 """Smallest variance of true pairs, in variances of false pairs. Raising it blurs the ratio. Safety bound."""
 MAX_LOG_RATIO = 8.0
@@ -100,10 +97,10 @@ def fit_scale(
     z = (value - mean) / deviation
     count = float(probability.sum())
     own = float(probability @ z) / max(count, 1e-9)
-    # The normal-inverse-gamma prior: how far the mean is off says little about the spread.
-    hold = strength if own < prior_mean else min(MEAN_STRENGTH, strength)
-    centre = (count * own + hold * prior_mean) / (count + hold)
-    apart = strength * prior_deviation**2 + hold * count / (hold + count) * (prior_mean - own) ** 2
+    centre = (count * own + strength * prior_mean) / (count + strength)
+    # How far the features are from the expected mean says little about their spread.
+    off = min((prior_mean - own) ** 2, prior_deviation**2)
+    apart = strength * prior_deviation**2 + strength * count / (strength + count) * off
     spread = max((float(probability @ (z - own) ** 2) + apart) / (count + strength), MIN_VARIANCE)
     grid = np.linspace(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
