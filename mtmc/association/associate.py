@@ -37,7 +37,7 @@ STRANGER_STEPS = 8
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
 STRANGERS = 20_000
 """Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
-NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+_NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -103,7 +103,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior = from_links(summaries, links)
     vector = _vectors(summaries, entries, settings)
     views = _overlapping_views(summaries, vector, links, settings)
-    strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else NO_PAIRS
+    strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else _NO_PAIRS
     different = _similarity(summaries, vector, vector, *strangers)
     pairs = _candidates(
         summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None

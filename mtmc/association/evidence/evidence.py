@@ -36,7 +36,7 @@ UNLIKE_STRENGTH = 10.0
 learns more slowly. Development scenarios."""
 UNLIKE_ROUNDS = 3
 """Rounds in which the share of unlike pairs and the similarities of the others are estimated in turn. Raising it costs
-time and changes little."""
+time and changes little. Safety bound on time: learning repeats them."""
 SIZE_CORRELATION = 0.7
 """Expected correlation of a vehicle's sizes in two tracks. Raising it trusts sizes more. Development scenarios."""
 SIZE_STRENGTH = 100.0

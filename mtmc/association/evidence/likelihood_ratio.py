@@ -28,10 +28,11 @@ TAIL_SHARE = 0.05
 """Share of a wide normal density in that of false pairs, so that its tails fall smoothly. Raising it makes high values
 weaker evidence. Safety bound."""
 SURPLUS_ROUNDS = 8
-"""Rounds in which the share of true pairs among the rest is estimated. Raising it costs time and changes little."""
+"""Rounds in which the share of true pairs among the rest is estimated. Raising it costs time and changes little.
+Theory: expectation-maximisation of one share converges geometrically."""
 MIN_SURPLUS = 0.001
-"""Share of true pairs among the rest from which the estimate starts. Raising it changes nothing but the first
-round."""
+"""Share of true pairs among the rest from which that estimate starts. Raising it changes the first rounds only. Theory:
+the likelihood of a mixture has one maximum in its share."""
 EXTREME_SHARE = 0.02
 """Share of the pairs that are certainly false, the largest values, to which an exponential tail is fitted. Raising it
 steadies the tail, and fits it to values that are further from the largest. Development scenarios."""
