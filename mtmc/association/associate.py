@@ -13,8 +13,9 @@ from mtmc.association.evidence.common_views import OverlappingViews, find_overla
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import find_view_pairs
-from mtmc.association.evidence.reranking import rerank
+from mtmc.association.evidence.resemblance import find_resemblances
 from mtmc.association.evidence.screening import CandidatePruning
+from mtmc.association.evidence.strangers import find_strangers
 from mtmc.association.learning.em import Learned, learn
 from mtmc.association.links.candidates import LinkTable, Pairs, find_pairs
 from mtmc.association.links.discovery import LinkPrior, discover_links
@@ -31,9 +32,12 @@ scenarios."""
 CHAIN_ROUNDS = 4
 """Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
 of the previous pass."""
-GATE = -4.0
-"""Nats of all evidence other than appearance above which a pair takes part in re-ranking. Raising it leaves fewer
-neighbours. Development scenarios."""
+STRANGER_STEPS = 8
+"""Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
+Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
+STRANGERS = 20_000
+"""Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
+_NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -99,10 +103,14 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         entries, exits, table, prior = from_links(summaries, links)
     vector = _vectors(summaries, entries, settings)
     views = _overlapping_views(summaries, vector, links, settings)
+    strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else _NO_PAIRS
+    different = _similarity(summaries, vector, vector, *strangers)
     pairs = _candidates(
         summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
     )
-    similarity = _similarity(summaries, vector, vector, pairs)
+    if links is None:
+        pairs = Pairs.concatenate([pairs, find_resemblances(summaries, vector, different)])
+    similarity = _similarity(summaries, vector, vector, pairs.source, pairs.target)
     evidence = measure(
         summaries,
         pairs,
@@ -111,6 +119,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         exits=exits,
         similarity=similarity,
         views=views,
+        different=different,
         pruning=pruning,
     )
     learned = learn(
@@ -118,20 +127,16 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     )
     ties = _tie(summaries, learned, settings)
     successor = chain(summaries, ties)
-    if settings.appearance and vector.shape[1] and (settings.chain_features or settings.reranking):
+    if settings.appearance and vector.shape[1] and settings.chain_features:
         short = settings.model_copy(update={"rounds": min(settings.rounds, CHAIN_ROUNDS)})
         for _ in range(CHAIN_PASSES):
-            behind, ahead = vector, vector
-            if settings.chain_features:
-                behind, ahead = chain_features(vector, summaries.weight, successor)
-            similarity = _similarity(summaries, behind, ahead, learned.pairs)
-            if settings.reranking:
-                gated = learned.log_ratio - learned.terms.get("appearance", 0.0) > GATE
-                similarity = rerank(learned.pairs.source, learned.pairs.target, similarity, gated, len(summaries))
+            behind, ahead = chain_features(vector, summaries.weight, successor)
+            similarity = _similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target)
+            different = _similarity(summaries, behind, ahead, *strangers)
             learned = learn(
                 summaries,
                 learned.pairs,
-                replace(learned.evidence, similarity=similarity),
+                replace(learned.evidence, similarity=similarity, different=different),
                 table=table,
                 prior=prior,
                 entries=entries,
@@ -223,13 +228,17 @@ def _vectors(summaries: TrackSummaries, entries: TrackEnds, settings: Associatio
 
 
 def _similarity(
-    summaries: TrackSummaries, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], pairs: Pairs
+    summaries: TrackSummaries,
+    a: npt.NDArray[np.float32],
+    b: npt.NDArray[np.float32],
+    source: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     """(m,) cosine similarity of a[source] and b[target] for each pair, NaN where a feature is missing."""
-    known = (summaries.weight[pairs.source] > 0) & (summaries.weight[pairs.target] > 0)
+    known = (summaries.weight[source] > 0) & (summaries.weight[target] > 0)
     if a.shape[1] == 0 or not known.any():
-        return np.full(len(pairs), np.nan)
-    return np.where(known, similarities(a, b, pairs.source, pairs.target), np.nan)
+        return np.full(len(source), np.nan)
+    return np.where(known, similarities(a, b, source, target), np.nan)
 
 
 def _tie(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> Ties:

@@ -52,7 +52,6 @@ class AssociationSettings(Settings):
     )
     appearance: bool = Field(True, description="Use appearance features, if there are any.")
     camera_mean: bool = Field(True, description="Subtract the mean feature of each camera and viewing direction.")
-    reranking: bool = Field(True, description="Apply k-reciprocal re-ranking to the similarities of candidate pairs.")
     chain_features: bool = Field(
         True,
         description="Compare the features of whole chains of joined tracks, not only of the two tracks at the seam.",

@@ -20,10 +20,10 @@ from detection.ultralytics_package import ultralytics_module
 pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
-    "ablation", "association_scale", "decoding", "detectors", "extraction", "ranking", "reid_pairs", "scoring",
-    "ssbver_step", "table4", "tracking", "whole_run",
+    "ablation", "association_quality", "association_scale", "decoding", "detectors", "extraction", "ranking",
+    "reid_pairs", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
 )  # fmt: skip
-LIBRARIES = ("simulated",)
+LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
 
 

@@ -14,14 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.track_summaries import TrackSummaries, places_at
+from mtmc.association.evidence.strangers import MIN_SIMULTANEOUS, box_side, common_paths, find_strangers
+from mtmc.association.track_summaries import TrackSummaries
 
 BOX_METRES = 2.5
 """Metres that the side of a vehicle's box is taken for, where nothing else gives the scale. Raising it makes offsets
 larger. Theory: the geometric mean of the height and the visible length of a car."""
-MIN_SIMULTANEOUS = 1.0
-"""Seconds for which two tracks must be in view at once to be compared. Raising it leaves fewer, surer pairs. Theory:
-long enough to move by more than the error of a box."""
 SAMPLE = 100
 """Tracks per camera that are compared with those of other cameras: the earliest ones at a time when both cameras
 record. Raising it costs time and finds smaller overlaps. Safety bound on time."""
@@ -30,9 +28,6 @@ MAX_STRANGERS = 2_000
 it costs time and steadies the threshold. Safety bound on time."""
 QUANTILE = 0.98
 """Share of these pairs that lie below the threshold. Raising it finds fewer, surer pairs. Development scenarios."""
-MIN_DISTANCE = 1.5
-"""Box sides by which two tracks of one camera must be apart to be two vehicles for certain. Raising it leaves fewer,
-surer pairs. Theory: nearer boxes can lie on one vehicle."""
 MIN_STRANGERS = 20
 """Number of such pairs below which every similarity passes the threshold. Raising it relies on paths alone more often.
 Safety bound against a quantile of a handful of values."""
@@ -45,8 +40,6 @@ Development scenarios."""
 MIN_DEVIATIONS = 3.0
 """Standard deviations by which the number of pairs above the threshold must exceed what strangers would give. Raising
 it finds fewer overlaps. Theory: chance reaches it once in about 700 pairs of cameras."""
-POINTS = 8
-"""Times at which two paths are compared. Raising it costs time. Theory: more than the curvature of a path needs."""
 TRIALS = 40
 """Homographies that are tried. Raising it costs time and tolerates more false pairs. Theory: with half of the pairs
 true, one of 40 draws of 3 is free of false ones with 99.5 % probability."""
@@ -108,8 +101,8 @@ class OverlappingViews:
         last = np.minimum(summaries.end[source], summaries.end[target])
         rows = np.flatnonzero((own[view] == asked) & (last >= first))
         a, b = source[rows], target[rows]
-        here, there = _paths(summaries, a, b)
-        apart = (_mapped(self.mapping[view[rows]], here) - there) * BOX_METRES / _box_side(summaries, b)[:, None, None]
+        here, there = common_paths(summaries, a, b)
+        apart = (_mapped(self.mapping[view[rows]], here) - there) * BOX_METRES / box_side(summaries, b)[:, None, None]
         apart *= summaries.shape[summaries.camera[b]][:, None]
         offset[rows] = -np.median(apart, axis=1)
         # In a normal distribution on the plane, the root mean square distance is 1.2 times the median.
@@ -128,7 +121,7 @@ def find_overlapping_views(summaries: TrackSummaries, vector: npt.NDArray[np.flo
     calibrated = summaries.calibrated
     if vector.shape[1] == 0 or not known.any() or bool(calibrated.all()):
         return OverlappingViews.of({})
-    threshold = _similarity_threshold(summaries, vector, known)
+    threshold = _similarity_threshold(summaries, vector)
     order = np.lexsort((summaries.start, summaries.camera))
     order = order[known[order]]
     bounds = np.searchsorted(summaries.camera[order], np.arange(len(summaries.cameras) + 1))
@@ -154,29 +147,13 @@ def _earliest_tracks(
     return a[summaries.end[a] >= begin][:SAMPLE], b[summaries.end[b] >= begin][:SAMPLE]
 
 
-def _similarity_threshold(
-    summaries: TrackSummaries, vector: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]
-) -> float:
+def _similarity_threshold(summaries: TrackSummaries, vector: npt.NDArray[np.float32]) -> float:
     """Similarity that hardly any two vehicles reach, from tracks that are in view of one camera at once.
 
     If there are too few of these, every similarity passes: then there are few vehicles to confuse, and paths decide.
     """
-    order = np.lexsort((summaries.start, summaries.camera))
-    order = order[known[order]]
-    parts = [np.zeros(0)]
-    for step in (1, 2, 3):
-        a, b = order[:-step], order[step:]
-        at_once = (summaries.camera[a] == summaries.camera[b]) & (
-            np.minimum(summaries.end[a], summaries.end[b]) - summaries.start[b] > MIN_SIMULTANEOUS
-        )
-        rows = np.flatnonzero(at_once)[:: max(1, int(at_once.sum()) // MAX_STRANGERS)]
-        a, b = a[rows], b[rows]
-        here, there = _paths(summaries, a, b)
-        apart = np.linalg.norm((here - there) * summaries.shape[summaries.camera[a]][:, None], axis=2)
-        # Nearer boxes may both lie on one vehicle.
-        two = np.median(apart, axis=1) > MIN_DISTANCE * np.minimum(_box_side(summaries, a), _box_side(summaries, b))
-        parts.append(np.einsum("md,md->m", vector[a[two]], vector[b[two]]).astype(np.float64))
-    likeness = np.concatenate(parts)
+    a, b = find_strangers(summaries, steps=3, limit=MAX_STRANGERS)
+    likeness = np.einsum("md,md->m", vector[a], vector[b]).astype(np.float64)
     return float(np.quantile(likeness, QUANTILE)) if len(likeness) >= MIN_STRANGERS else -1.0
 
 
@@ -202,14 +179,14 @@ def _fit_mapping(
     if len(rows) < max(MIN_PAIRS, by_chance + MIN_DEVIATIONS * by_chance**0.5):
         return None
     a, b = a[rows], b[best[rows]]
-    here, there = _paths(summaries, a, b)
+    here, there = common_paths(summaries, a, b)
     # A standing vehicle is a single point, and a few points fit any homography.
     moving = _moving(summaries, a, here) & _moving(summaries, b, there)
     a, b, here, there = a[moving], b[moving], here[moving], there[moving]
     if len(a) < MIN_PAIRS:
         return None
     shape, other = summaries.shape[summaries.camera[a[0]]], summaries.shape[summaries.camera[b[0]]]
-    side, other_side = _box_side(summaries, a), _box_side(summaries, b)
+    side, other_side = box_side(summaries, a), box_side(summaries, b)
 
     def apart(mapping: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) median distance of the paths of each pair in box sides, in the picture where it is larger."""
@@ -246,23 +223,12 @@ def _fit(
     return np.asarray(mapping, np.float64)
 
 
-def _paths(
-    summaries: TrackSummaries, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Places (m, POINTS, 2) of both tracks of each pair, at the same times."""
-    share = (np.arange(POINTS) + 0.5) / POINTS
-    first = np.maximum(summaries.start[a], summaries.start[b])
-    last = np.minimum(summaries.end[a], summaries.end[b])
-    seconds = first[:, None] + (last - first)[:, None] * share
-    return places_at(summaries, a, seconds), places_at(summaries, b, seconds)
-
-
 def _moving(
     summaries: TrackSummaries, tracks: npt.NDArray[np.int64], place: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
     """(m,) whether the paths (m, k, 2) of tracks extend over more than a box side."""
     way = np.linalg.norm(np.ptp(place, axis=1) * summaries.shape[summaries.camera[tracks]], axis=1)
-    return np.asarray(way > _box_side(summaries, tracks), np.bool_)
+    return np.asarray(way > box_side(summaries, tracks), np.bool_)
 
 
 def _mapped(mapping: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -275,9 +241,3 @@ def _mapped(mapping: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) ->
 
 def _inverse(mapping: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.linalg.inv(mapping), np.float64)
-
-
-def _box_side(summaries: TrackSummaries, tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """(m,) side in pixels of a square with the area of the track's mean box."""
-    area = np.prod(summaries.extent[tracks] * summaries.shape[summaries.camera[tracks]], axis=1)
-    return np.asarray(np.sqrt(np.maximum(area, 1.0)), np.float64)

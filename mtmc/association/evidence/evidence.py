@@ -27,9 +27,16 @@ expects features of more varied quality. Theory: equal variances."""
 SIMILARITY_STRENGTH = 10.0
 """Strength of the priors `SIMILARITY_MEAN` and `SIMILARITY_DEVIATION`, in true pairs. Raising it learns more slowly.
 Development scenarios."""
-UNLIKE_SHARE = 0.1
-"""Share of true pairs whose similarity is uninformative because the tracks show different sides of the vehicle. Raising
-it lets other evidence overrule a low similarity. Development scenarios."""
+UNLIKE_SHARE = 0.05
+"""Expected share of true pairs whose similarity is uninformative because the tracks show different sides of the
+vehicle. Raising it lets other evidence overrule a low similarity until the run has taught better. Development
+scenarios."""
+UNLIKE_STRENGTH = 10.0
+"""Strength of the prior `UNLIKE_SHARE`, and of the share of all pairs in that of two cameras, in true pairs. Raising it
+learns more slowly. Development scenarios."""
+UNLIKE_ROUNDS = 3
+"""Rounds in which the share of unlike pairs and the similarities of the others are estimated in turn. Raising it costs
+time and changes little. Safety bound on time: learning repeats them."""
 SIZE_CORRELATION = 0.7
 """Expected correlation of a vehicle's sizes in two tracks. Raising it trusts sizes more. Development scenarios."""
 SIZE_STRENGTH = 100.0
@@ -62,6 +69,7 @@ class Evidence:
         offset: (m, 2) float64, see `place_offsets`.
         spread: (m,) float64, see `place_offsets`.
         cameras: (m,) int64, a number for each ordered pair of cameras.
+        different: (k,) float64, similarities of tracks that are different vehicles for certain.
         pruning: how the candidate pairs were pruned by appearance; None if they were not.
     """
 
@@ -71,6 +79,7 @@ class Evidence:
     offset: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
     cameras: npt.NDArray[np.int64]
+    different: npt.NDArray[np.float64]
     pruning: CandidatePruning | None = None
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Evidence:
@@ -82,6 +91,7 @@ class Evidence:
             self.offset[rows],
             self.spread[rows],
             self.cameras[rows],
+            self.different,
             self.pruning,
         )
 
@@ -120,20 +130,47 @@ class Evidence:
         self, probability: npt.NDArray[np.float64], together: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float64]:
         """(m,) log-likelihood ratios of the similarities in nats."""
-        scale = fit_scale(
-            self.similarity,
-            probability=probability,
-            rest=np.where(together, 0.0, np.clip(1.0 - probability, 0.0, 1.0)),
-            prior_mean=SIMILARITY_MEAN,
-            prior_deviation=SIMILARITY_DEVIATION,
-            strength=SIMILARITY_STRENGTH,
-        )
-        ratio = scale.at(self.similarity)
-        if self.pruning is not None:
+        rest = np.where(together, 0.0, np.clip(1.0 - probability, 0.0, 1.0))
+        different, pruning = self.different, self.pruning
+        if pruning is not None:
+            different = different[different >= pruning.min_similarity]
+        # Front and rear of a vehicle can look like two vehicles: such true pairs are as dissimilar as false ones.
+        alike, known = probability, np.isfinite(self.similarity)
+        ratio, unlike = np.zeros(len(probability)), np.zeros(0)
+        for _ in range(UNLIKE_ROUNDS):
+            scale = fit_scale(
+                self.similarity,
+                probability=alike,
+                rest=rest,
+                prior_mean=SIMILARITY_MEAN,
+                prior_deviation=SIMILARITY_DEVIATION,
+                strength=SIMILARITY_STRENGTH,
+                different=different,
+            )
+            ratio = np.exp(scale.at(self.similarity))
+            if not len(unlike):
+                unlike = np.full(len(ratio), UNLIKE_SHARE)
+            part = np.where(known, probability * unlike / ((1.0 - unlike) * ratio + unlike), 0.0)
+            unlike = self._unlike_share(part, np.where(known, probability, 0.0))
+            alike = probability - part
+        if pruning is not None:
             # The scale was learned among similar pairs; that a pair is one of these is evidence of its own.
-            ratio = ratio - np.where(self.similarity >= self.pruning.min_similarity, np.log(self.pruning.share), 0.0)
-        # Front and rear of a vehicle can look like two vehicles: a share of true pairs is as dissimilar as false ones.
-        return np.asarray(np.log((1.0 - UNLIKE_SHARE) * np.exp(ratio) + UNLIKE_SHARE), np.float64)
+            ratio = ratio / np.where(self.similarity >= pruning.min_similarity, pruning.share, 1.0)
+        return np.asarray(np.log((1.0 - unlike) * ratio + unlike), np.float64)
+
+    def _unlike_share(
+        self, unlike: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """(m,) share of the true pairs of the same two cameras that look unlike, drawn towards that of all pairs.
+
+        Args:
+            unlike: (m,) probability that a pair is true and looks unlike.
+            probability: (m,) probability that it is true.
+        """
+        strength = UNLIKE_STRENGTH
+        overall = (float(unlike.sum()) + strength * UNLIKE_SHARE) / (float(probability.sum()) + strength)
+        own, every = np.bincount(self.cameras, unlike), np.bincount(self.cameras, probability)
+        return np.asarray(((own + strength * overall) / (every + strength))[self.cameras], np.float64)
 
 
 def measure(
@@ -145,6 +182,7 @@ def measure(
     exits: TrackEnds,
     similarity: npt.NDArray[np.float64],
     views: OverlappingViews,
+    different: npt.NDArray[np.float64] | None = None,
     pruning: CandidatePruning | None = None,
 ) -> Evidence:
     """Measure candidate pairs.
@@ -156,6 +194,7 @@ def measure(
         entries, exits: the tracks' ends.
         similarity: (m,) cosine similarity, NaN where unknown.
         views: overlapping fields of view of uncalibrated cameras.
+        different: (k,) similarities of tracks that are different vehicles for certain.
         pruning: how the candidate pairs were pruned by appearance, if they were.
     """
     a, b = pairs.source, pairs.target
@@ -193,7 +232,8 @@ def measure(
     cameras = summaries.camera[a].astype(np.int64) * count + summaries.camera[b]
     _, cameras = np.unique(cameras, return_inverse=True)
     label = np.column_stack([summaries.label[a], summaries.label[b]])
-    return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64), pruning)
+    different = np.zeros(0) if different is None else different
+    return Evidence(similarity, traits, label, offset, spread, cameras.reshape(-1).astype(np.int64), different, pruning)
 
 
 def _sizes(summaries: TrackSummaries, ends: TrackEnds) -> npt.NDArray[np.float64]:

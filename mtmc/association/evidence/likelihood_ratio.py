@@ -16,6 +16,9 @@ EXAMPLES = 100_000
 MIN_FALSE = 8.0
 """Number of false pairs below which nothing is fitted, and every value is worth 0. Raising it needs larger scenarios.
 Safety bound against a density of a handful of values."""
+MIN_CERTAIN = 100
+"""Number of pairs that are certainly false below which they are not used. Raising it needs more tracks that are seen at
+once. Safety bound against a density of a handful of values."""
 MIN_VARIANCE = 0.01
 """Smallest variance of true pairs, in variances of false pairs. Raising it blurs the ratio. Safety bound."""
 MAX_LOG_RATIO = 8.0
@@ -24,6 +27,17 @@ values more. Safety bound."""
 TAIL_SHARE = 0.05
 """Share of a wide normal density in that of false pairs, so that its tails fall smoothly. Raising it makes high values
 weaker evidence. Safety bound."""
+SURPLUS_ROUNDS = 8
+"""Rounds in which the share of true pairs among the rest is estimated. Raising it costs time and changes little.
+Theory: expectation-maximisation of one share converges geometrically."""
+MIN_SURPLUS = 0.001
+"""Share of true pairs among the rest from which that estimate starts. Raising it changes the first rounds only. Theory:
+the likelihood of a mixture has one maximum in its share."""
+EXTREME_SHARE = 0.02
+"""Share of the pairs that are certainly false, the largest values, to which an exponential tail is fitted. Raising it
+steadies the tail, and fits it to values that are further from the largest. Development scenarios."""
+MIN_EXTREME = 10
+"""Number of values to which this tail is fitted at least. Raising it steadies the tail. Safety bound."""
 TAIL_DEVIATION = 1.2
 """Standard deviation of this normal density, in those of false pairs. Raising it makes high values weaker evidence.
 Safety bound."""
@@ -55,11 +69,15 @@ def fit_scale(
     prior_mean: float,
     prior_deviation: float,
     strength: float,
+    different: npt.NDArray[np.float64] | None = None,
 ) -> Scale:
     """Fit a non-decreasing log-likelihood ratio.
 
     True pairs: a normal density fitted to the weighted values and a prior. False pairs: a kernel density of the rest.
     Isotonic regression makes the ratio non-decreasing, since a greater similarity is never evidence against a pair.
+
+    The rest holds true pairs that are not believed yet, and these lie where false pairs are rarest. They are subtracted
+    from it, as far as pairs that are certainly false are rarer there.
 
     Args:
         value: (m,) values of candidate pairs, NaN where not measured.
@@ -68,6 +86,7 @@ def fit_scale(
         prior_mean: expected mean of true pairs, in standard deviations of false pairs above their mean.
         prior_deviation: expected standard deviation of true pairs, in standard deviations of false pairs.
         strength: number of true pairs that the prior is worth.
+        different: (k,) values of pairs that are certainly false.
     """
     measured = np.flatnonzero(np.isfinite(value))
     measured = measured[:: max(1, len(measured) // EXAMPLES)]
@@ -77,15 +96,22 @@ def fit_scale(
     mean = float(np.average(value, weights=rest))
     deviation = max(float(np.sqrt(np.average((value - mean) ** 2, weights=rest))), 1e-6)
     z = (value - mean) / deviation
-    total = float(probability.sum()) + strength
-    centre = (float(probability @ z) + strength * prior_mean) / total
-    apart = strength * (prior_deviation**2 + (prior_mean - centre) ** 2)
-    spread = max((float(probability @ (z - centre) ** 2) + apart) / total, MIN_VARIANCE)
+    count = float(probability.sum())
+    own = float(probability @ z) / max(count, 1e-9)
+    centre = (count * own + strength * prior_mean) / (count + strength)
+    # How far the features are from the expected mean says little about their spread.
+    off = min((prior_mean - own) ** 2, prior_deviation**2)
+    apart = strength * prior_deviation**2 + strength * count / (strength + count) * off
+    spread = max((float(probability @ (z - own) ** 2) + apart) / (count + strength), MIN_VARIANCE)
     grid = np.linspace(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
     )
     log_true = -0.5 * (grid - centre) ** 2 / spread - 0.5 * np.log(2 * np.pi * spread)
-    log_false = np.log(_density(z, rest, grid))
+    false = _density(z, rest, grid)
+    if different is not None and len(different) >= MIN_CERTAIN:
+        certain = _with_tail((different - mean) / deviation, grid)
+        false = _without_true(false, np.exp(log_true), np.where(grid > 0, np.minimum(false, certain), false))
+    log_false = np.log(false)
     weights = np.exp(log_true) + np.exp(log_false)
     ratio = np.clip(isotonic_regression(log_true - log_false, weights=weights).x, -MAX_LOG_RATIO, MAX_LOG_RATIO)
     return Scale(mean + grid * deviation, ratio)
@@ -106,7 +132,9 @@ def correlation_ratio(
 
 
 def _density(
-    sample: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]
+    sample: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    grid: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """Kernel density of a weighted sample on an even grid, mixed with a wide normal density."""
     step = grid[1] - grid[0]
@@ -120,3 +148,39 @@ def _density(
     normal = np.exp(-0.5 * grid**2 / variance) / np.sqrt(2 * np.pi * variance)
     result: npt.NDArray[np.float64] = (1.0 - TAIL_SHARE) * density + TAIL_SHARE * normal + 1e-9
     return result
+
+
+def _without_true(
+    mixed: npt.NDArray[np.float64], true: npt.NDArray[np.float64], least: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Density of the false pairs in a mixture of both: what is left when the share of true pairs is subtracted.
+
+    The share is estimated by expectation-maximisation, as if false pairs were distributed like the least of them.
+
+    Args:
+        mixed: (k,) density of the mixture on an even grid.
+        true: (k,) that of true pairs.
+        least: (k,) a bound that the result does not fall below, at most `mixed`.
+    """
+    share = MIN_SURPLUS
+    for _ in range(SURPLUS_ROUNDS):
+        part = share * true / (share * true + (1.0 - share) * least)
+        share = float((mixed * part).sum() / mixed.sum())
+    return np.maximum(mixed - share * true, least)
+
+
+def _with_tail(sample: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Kernel density of a sample on an even grid, with an exponential tail in place of its largest values.
+
+    Vehicles of one model make the tail heavier than a normal one. The mean excess over a high threshold is the
+    maximum-likelihood estimate of its scale (Pickands, "Statistical inference using extreme order statistics", 1975,
+    with shape 0).
+    """
+    count = max(int(EXTREME_SHARE * len(sample)), MIN_EXTREME)
+    largest = np.sort(sample)[-count:]
+    scale = max(float(np.mean(largest - largest[0])), float(grid[1] - grid[0]))
+    tail = count / len(sample) / scale * np.exp(-(grid - largest[0]) / scale)
+    # One more value, anywhere: so many values do not show what one in so many is like.
+    unseen = 1.0 / (len(sample) + 1.0) / float(grid[-1] - grid[0])
+    density = np.where(grid > largest[0], tail, _density(sample, np.ones(len(sample)), grid))
+    return np.asarray(density + unseen, np.float64)

@@ -14,6 +14,7 @@ from mtmc.association.evidence.evidence import Evidence
 from mtmc.association.evidence.fragments import fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import view_log_prior
 from mtmc.association.evidence.platoons import platoon_density
+from mtmc.association.evidence.resemblance import resemblance_log_prior
 from mtmc.association.evidence.u_turns import u_turn_log_ratio
 from mtmc.association.learning.link_shares import LinkShares
 from mtmc.association.learning.marginals import pair_marginals
@@ -230,6 +231,10 @@ class _Model:
         transition[rows] = np.log(np.maximum(share[link], 1e-9)) - np.log(leaving[linked.source])
         views = pairs.of_kind(PairKind.OVERLAPPING_VIEW)
         transition[views] = view_log_prior(pairs[views], probability[views])
+        alike = pairs.of_kind(PairKind.RESEMBLANCE)
+        likely = resemblance_log_prior(pairs[alike], probability[alike], self._summaries.camera)
+        usual = np.log(self._visibility.arrivals() / arriving)
+        transition[alike] = likely + usual[pairs.target[alike]] - np.log(leaving[pairs.source[alike]])
         broken = pairs.of_kind(PairKind.FRAGMENT)
         fragments[broken] = self._fragment_log_ratio(pairs[broken], probability[broken])
         terms = {"travel_time": travel, "transitions": transition, "fragments": fragments}

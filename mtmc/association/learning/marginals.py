@@ -25,7 +25,7 @@ def pair_marginals(
 
     Williams and Lau, "Approximate evaluation of marginal association probabilities with belief propagation", IEEE
     Transactions on Aerospace and Electronic Systems 50(4), 2014, https://arxiv.org/abs/1209.6299. Exact on trees. The
-    same two tracks may occur in several pairs, with different links.
+    same two tracks may occur in several pairs, with different links: these are alternatives, and form no cycle.
 
     Args:
         source: (m,) the earlier track of each pair, in [0, n).
@@ -44,8 +44,11 @@ def pair_marginals(
         array([0.6, 0.2])
     """
     weight = np.minimum(ratio, MAX_RATIO)
-    probability: npt.NDArray[np.float64] = _compiled_marginals(source, target, weight, n, sweeps)
-    return probability
+    _, first, pair = np.unique(source * max(n, 1) + target, return_index=True, return_inverse=True)
+    pair = pair.reshape(-1)
+    whole = np.bincount(pair, weight, len(first))
+    joined: npt.NDArray[np.float64] = _compiled_marginals(source[first], target[first], whole, n, sweeps)
+    return np.asarray(joined[pair] * weight / np.maximum(whole[pair], 1e-300), np.float64)
 
 
 @numba.njit(cache=True)

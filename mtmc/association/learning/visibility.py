@@ -65,6 +65,11 @@ class Visibility:
         seen += np.bincount(self._over_link, minlength=links)
         return seen
 
+    def arrivals(self) -> npt.NDArray[np.float64]:
+        """(n,) rate, in vehicles per second, at which vehicles enter a track's zone."""
+        result: npt.NDArray[np.float64] = (self._arrivals / self._zone_length)[self._entry_zone]
+        return result
+
     def leaving(self, share: npt.NDArray[np.float64], times: TravelTimes) -> npt.NDArray[np.float64]:
         """(n,) probability that no camera sees a track's vehicle again.
 

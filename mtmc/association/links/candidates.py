@@ -30,6 +30,8 @@ class PairKind(IntEnum):
     """The track of one vehicle broke within a camera; `Pairs.link` is 0."""
     OVERLAPPING_VIEW = 2
     """Two cameras see one place at the same time; `Pairs.link` numbers the ordered pair of cameras."""
+    RESEMBLANCE = 3
+    """The two tracks are among the most similar ones; `Pairs.link` is explained in `find_resemblances`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,3 +132,16 @@ def test_rows_of_the_evidence_stay_with_their_pairs(make_summaries: Make) -> Non
     assert evidence[rows].similarity == pytest.approx(part.similarity)
     assert evidence[rows].traits[0].u == pytest.approx(part.traits[0].u)
     assert (evidence[rows].label == part.label).all()
+
+
+def test_a_low_similarity_says_more_where_true_pairs_look_alike(make_summaries: Make) -> None:
+    """How much a low similarity speaks against a pair is learned: less where true pairs often look unlike."""
+    summaries, pairs, table, ends = street(make_summaries)
+    evidence = measured(summaries, pairs, table, ends)
+    true = pairs.target - pairs.source == VEHICLES
+    lowest = int(np.argmin(np.where(true, np.inf, evidence.similarity)))
+    alike = terms(evidence, summaries, pairs)["appearance"][lowest]
+    blurred = evidence.similarity.copy()
+    blurred[np.flatnonzero(true)[::2]] = np.median(blurred[~true])
+    unlike = terms(replace(evidence, similarity=blurred), summaries, pairs)["appearance"][lowest]
+    assert alike < unlike - 0.5

@@ -29,3 +29,18 @@ def test_the_ratio_rises_with_the_value_and_is_zero_where_nothing_was_measured()
     assert (np.diff(ratio[:4]) >= 0).all()
     assert ratio[0] < 0 < ratio[3]
     assert ratio[4] == 0
+
+
+def test_certain_examples_keep_true_pairs_that_nobody_believes_from_blunting_the_ratio() -> None:
+    """A hundred true pairs are not believed yet; strangers show that different vehicles do not look that much alike."""
+    random = np.random.default_rng(2)
+    value = np.concatenate([random.normal(6.0, 0.7, 110), random.normal(0.0, 1.0, 5000)])
+    probability = np.where(np.arange(len(value)) < 10, 0.9, 0.0)
+    prior = {"prior_mean": 2.5, "prior_deviation": 1.0, "strength": 10.0}
+
+    def worth(different: np.ndarray | None) -> float:
+        scale = fit_scale(value, probability, 1.0 - probability, **prior, different=different)
+        return float(scale.at(np.array([6.0]))[0])
+
+    assert worth(random.normal(0.0, 1.0, 2000)) > worth(None) + 1.5
+    assert worth(np.zeros(0)) == worth(None)

@@ -102,3 +102,14 @@ def test_a_certain_pair_and_no_pairs_at_all() -> None:
     certain = pair_marginals(np.array([0]), np.array([1]), np.array([np.inf]), 2)
     assert certain == pytest.approx([1.0])
     assert len(pair_marginals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), 3)) == 0
+
+
+def test_parallel_pairs_share_the_probability_of_their_sum() -> None:
+    """Two links between the same two tracks are alternatives: as likely together as one link with both ratios."""
+    source, target = np.array([0, 0, 0, 1]), np.array([2, 2, 3, 3])
+    ratio = np.array([2.0, 3.0, 1.0, 4.0])
+    found = pair_marginals(source, target, ratio, 4)
+    merged = pair_marginals(np.array([0, 0, 1]), np.array([2, 3, 3]), np.array([5.0, 1.0, 4.0]), 4)
+    assert found[0] + found[1] == pytest.approx(merged[0])
+    assert found[1] / found[0] == pytest.approx(1.5)
+    assert found == pytest.approx(by_enumeration(source, target, ratio), abs=1e-6)

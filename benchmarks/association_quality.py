@@ -1,0 +1,239 @@
+"""How good the association is for features of a set quality, beside plain average linkage and the ceiling.
+
+    python benchmarks/association_quality.py --quick   # a smoke test of under a minute
+    python benchmarks/association_quality.py           # all layouts and qualities, 3 seeds
+
+Traffic and cameras are simulated as arrays (`synthetic_tracks.py`), without pixels: a road with six cameras
+(corridor), overlapping views of a crossing, a network of streets, short clips at different times along a road (route),
+and a small site with 20 vehicles and 60 to 80 tracks. Tracks are those of the ground truth, or degraded as by a
+detector: cut short, broken, missed, and false ones.
+
+A feature is the vehicle's latent vector, which look-alikes share for the most part, plus a shift of its camera and
+direction, a part of its own for each side of the vehicle, and noise. The last three are scaled so that the mAP of
+retrieval across cameras takes the set value.
+
+Printed are IDF1 in per cent, as means over seeds with their standard errors: of the association, of average linkage
+with the threshold that is best for each single problem (it knows the ground truth), and the ceiling, which is what the
+true vehicles of the same tracks score. As in the AI City Challenge, only vehicles that at least two cameras see, and
+identities in at least two cameras, count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from synthetic_tracks import LAYOUTS, Problem
+
+from mtmc.association import AssociationSettings, TrackFeatures, associate, summarise
+from mtmc.association.linkage import best_threshold
+
+QUALITIES = (100.0, 99.0, 95.0, 85.0, 75.0, 60.0, None)
+"""mAP in per cent of the features; None: there are none."""
+PERFECT = 99.95
+"""mAP in per cent that stands for 100: that of any smaller scale is 100 as well."""
+DIMENSION = 128
+LOOKALIKES = 0.4
+"""Share of the vehicles that share most of their latent vector with others."""
+OWN = 0.5
+"""Part of a look-alike's latent vector that is its own."""
+CAMERA_SHIFT, SIDE, NOISE = 0.6, 0.5, 0.8
+"""Length of the shift of a camera and direction, of a vehicle's own part for each side, and of the noise of a track,
+relative to each other."""
+QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
+"""Vehicles in the quick mode."""
+
+IntArray = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+
+
+class Looks:
+    """The features of a problem's tracks, at any scale of what is not the vehicle's."""
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        """Draw all parts once, so that the scale changes nothing else."""
+        random = np.random.default_rng([seed, 77])
+        vehicles, cameras = problem.visible.shape
+
+        def draw(*shape: int) -> npt.NDArray[np.float64]:
+            return random.normal(size=(*shape, DIMENSION)) / np.sqrt(DIMENSION)
+
+        own, models = draw(vehicles), draw(max(vehicles // 5, 2))
+        twin = random.random(vehicles) < LOOKALIKES
+        alike = np.sqrt(1 - OWN**2) * models[random.integers(len(models), size=vehicles)] + OWN * own
+        latent = np.where(twin[:, None], alike, own)
+        row, real = problem.vehicle, problem.vehicle >= 0
+        short = problem.boxes < 8
+        self._fixed = np.where(real[:, None], latent[row], draw(len(row)))
+        self._moving = CAMERA_SHIFT * draw(cameras, 3)[problem.camera, problem.facing]
+        self._moving += SIDE * real[:, None] * draw(vehicles, 3)[row, problem.facing]
+        self._moving += NOISE * (1.0 + short)[:, None] * draw(len(row))
+        self._problem = problem
+
+    def at(self, scale: float) -> Vectors:
+        """(n, d) features of length 1."""
+        vector = self._fixed + scale * self._moving
+        return (vector / np.linalg.norm(vector, axis=1, keepdims=True)).astype(np.float32)
+
+    def of_quality(self, quality: float) -> Vectors:
+        """(n, d) features whose mAP is nearly `quality` per cent."""
+        target = min(quality, PERFECT)
+        low, high = 0.0, 16.0
+        for _ in range(14):
+            middle = 0.5 * (low + high)
+            if mean_average_precision(self._problem, self.at(middle)) < target:
+                high = middle
+            else:
+                low = middle
+        return self.at(low)
+
+
+def mean_average_precision(problem: Problem, vector: Vectors) -> float:
+    """mAP in per cent: every track of a vehicle that another camera sees too is a query among other cameras' tracks."""
+    found = []
+    similarity = vector @ vector.T
+    for query in np.flatnonzero(problem.vehicle >= 0):
+        gallery = np.flatnonzero(problem.camera != problem.camera[query])
+        right = problem.vehicle[gallery] == problem.vehicle[query]
+        if not right.any():
+            continue
+        right = right[np.argsort(-similarity[query, gallery], kind="stable")]
+        rank = np.flatnonzero(right) + 1
+        found.append(float(np.mean(np.arange(1, len(rank) + 1) / rank)))
+    return 100.0 * float(np.mean(found)) if found else 100.0
+
+
+def idf1(problem: Problem, identity: IntArray) -> float:
+    """IDF1 in per cent of identities (n,); -1 leaves a track out."""
+    several = (problem.visible > 0).sum(1) > 1
+    _, number = np.unique(identity, return_inverse=True)
+    seen = np.zeros((int(number.max(initial=0)) + 1, problem.visible.shape[1]), np.bool_)
+    seen[number, problem.camera] = True
+    counted = (identity >= 0) & (seen.sum(1) > 1)[number]
+    hit = counted & (problem.vehicle >= 0) & several[problem.vehicle]
+    shape = (len(seen), len(several))
+    table = coo_array((problem.boxes[hit], (number[hit], problem.vehicle[hit])), shape=shape).toarray()
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    total = problem.boxes[counted].sum() + problem.visible[several].sum()
+    return 200.0 * float(table[rows, columns].sum()) / max(float(total), 1.0)
+
+
+def measure(job: tuple[str, int, bool, bool, tuple[float | None, ...], int | None]) -> list[dict[str, object]]:
+    """One problem at all qualities."""
+    layout, seed, degraded, calibrated, qualities, vehicles = job
+    size = {} if vehicles is None else {"vehicles": vehicles}
+    problem = LAYOUTS[layout](seed, degraded=degraded, calibrated=calibrated, **size)
+    looks = Looks(problem, seed)
+    alone = problem.visible.shape[0] + np.arange(len(problem.vehicle))
+    ceiling = idf1(problem, np.where(problem.vehicle >= 0, problem.vehicle, alone))
+    result = []
+    for quality in qualities:
+        cameras, linkage = problem.cameras, float("nan")
+        if quality is not None:
+            cameras = with_features(problem, looks.of_quality(quality))
+            tracks, features = [c.tracks for c in cameras], [c.features for c in cameras]
+            _, linkage = best_threshold(tracks, features, lambda identity: idf1(problem, identity))
+        found = associate(summarise(cameras), None, AssociationSettings())
+        ours = idf1(problem, np.where(found.dropped, -1, found.identity))
+        key = {"layout": layout, "seed": seed, "degraded": degraded, "calibrated": calibrated, "quality": quality}
+        counts = {"tracks": len(problem.vehicle), "vehicles": int(((problem.visible > 0).sum(1) > 1).sum())}
+        result.append(key | counts | {"ours": ours, "linkage": linkage, "ceiling": ceiling})
+    return result
+
+
+def with_features(problem: Problem, vector: Vectors) -> list[object]:
+    """The problem's cameras with features (n, d)."""
+    cameras = []
+    for number, camera in enumerate(problem.cameras):
+        own = vector[problem.camera == number]
+        tracks = np.arange(1, len(own) + 1, dtype=np.int32)
+        cameras.append(replace(camera, features=TrackFeatures(tracks, own, np.ones(len(own), np.float32))))
+    return cameras
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
+    parser.add_argument("--tracks", nargs="+", default=["gt", "detector"], choices=["gt", "detector"])
+    parser.add_argument("--calibration", nargs="+", default=["with", "without"], choices=["with", "without"])
+    parser.add_argument("--quality", nargs="+", default=list(QUALITIES), type=_quality, metavar="MAP", help="or none")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302, 303])
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one seed and three qualities of a part of this",
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="also write the figures of every run here")
+    arguments = parser.parse_args(argv)
+    seeds, qualities = arguments.seeds, tuple(arguments.quality)
+    if arguments.quick:
+        seeds, qualities = seeds[:1], (100.0, 85.0, None)
+        arguments.tracks, arguments.calibration = ["detector"], ["without"]
+    jobs = [
+        (
+            layout,
+            seed,
+            tracks == "detector",
+            calibration == "with",
+            qualities,
+            QUICK[layout] if arguments.quick else None,
+        )
+        for seed in seeds
+        for layout in arguments.layouts
+        for tracks in arguments.tracks
+        for calibration in arguments.calibration
+    ]
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        runs = [run for found in pool.map(measure, jobs) for run in found]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(runs) + "\n", encoding="utf-8")
+    _print(runs, qualities)
+    return 0
+
+
+def _quality(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def _print(runs: Sequence[dict[str, object]], qualities: Sequence[float | None]) -> None:
+    """One row a problem, one column a quality: ours / linkage; the standard error of the difference below."""
+    table = Table(title="IDF1 in per cent: association ± standard error / average linkage", title_justify="left")
+    table.add_column("")
+    table.add_column("ceiling", justify="right")
+    for quality in qualities:
+        table.add_column("none" if quality is None else f"mAP {quality:g}", justify="right")
+    groups: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
+    for run in runs:
+        groups[run["layout"], run["degraded"], run["calibrated"]].append(run)
+    for (layout, degraded, calibrated), own in groups.items():
+        name = f"{layout}, {'detector' if degraded else 'gt'}, {'calibrated' if calibrated else 'uncalibrated'}"
+        cells = [f"{np.mean([run['ceiling'] for run in own]):.1f}"]
+        for quality in qualities:
+            some = [run for run in own if run["quality"] == quality]
+            ours = np.array([run["ours"] for run in some])
+            error = float(np.std(ours, ddof=1) / np.sqrt(len(ours))) if len(ours) > 1 else float("nan")
+            linkage = float(np.mean([run["linkage"] for run in some]))
+            cells.append(f"{ours.mean():.1f}±{error:.1f}" + ("" if quality is None else f" / {linkage:.1f}"))
+        table.add_row(name, *cells)
+    Console(width=max(Console().width, 150)).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
