@@ -40,8 +40,11 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from synthetic_tracks import LAYOUTS, Problem
 
-from mtmc.association import AssociationSettings, TrackFeatures, associate, summarise
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.associate import associate
 from mtmc.association.linkage import best_threshold
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import summarise
 
 QUALITIES = (100.0, 99.0, 95.0, 85.0, 75.0, 60.0, None)
 """mAP in per cent of the features; None: there are none."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtmc.association import AssociationSettings, TrackSummaries, associate
+from mtmc.association.associate import associate
 from mtmc.association.evidence.resemblance import find_resemblances, resemblance_log_prior
 from mtmc.association.links.candidates import PairKind, Pairs
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtmc.association import TrackSummaries
 from mtmc.association.evidence.strangers import find_strangers
+from mtmc.association.track_summaries import TrackSummaries
 
 
 def test_strangers_are_seen_at_once_in_different_places(make_summaries: Callable[..., TrackSummaries]) -> None:
