@@ -102,6 +102,11 @@ class RunResult:
     links_given: bool
     log: StageLog
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed or ignored in the input: clocks, files, networks of other projects."""
+        return (*self.scenario.notes, *(note for outcome in self.outcomes for note in outcome.extraction.notes))
+
 
 def run(
     scenario: Scenario,

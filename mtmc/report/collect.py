@@ -62,6 +62,7 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
             "cameras": str(len(scenario.cameras)),
             "boxes from": detector,
             **({"doubtful boxes": doubt} if doubt else {}),
+            **({"notes": "; ".join(result.notes)} if result.notes else {}),
             "extractors": ", ".join(outcome.extraction.name for outcome in result.outcomes),
         },
         configuration=configuration,

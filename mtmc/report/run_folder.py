@@ -120,6 +120,6 @@ def _run_of(result: RunResult, configuration: Mapping[str, Any], command: str) -
         },
         "cameras": [dict(observation.stats) for observation in result.observations],
         "missing_cameras": dict(result.scenario.missing),
-        "notes": list(result.scenario.notes),
+        "notes": list(result.notes),
         "stages": [asdict(entry) for entry in result.log.entries],
     }
