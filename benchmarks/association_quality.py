@@ -27,7 +27,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,7 +45,7 @@ from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import associate
 from mtmc.association.linkage import best_threshold
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.track_summaries import summarise
+from mtmc.association.track_summaries import CameraTracks, summarise
 
 QUALITIES = (100.0, 99.0, 95.0, 85.0, 75.0, 60.0, None)
 """mAP in per cent of the features; None: there are none."""
@@ -74,14 +75,14 @@ class Looks:
         vehicles, cameras = problem.visible.shape
 
         def draw(*shape: int) -> npt.NDArray[np.float64]:
-            return random.normal(size=(*shape, DIMENSION)) / np.sqrt(DIMENSION)
+            return np.asarray(random.normal(size=(*shape, DIMENSION)) / np.sqrt(DIMENSION), np.float64)
 
         own, models = draw(vehicles), draw(max(vehicles // 5, 2))
-        twin = random.random(vehicles) < LOOKALIKES
+        twin = np.asarray(random.random(vehicles) < LOOKALIKES)
         alike = np.sqrt(1 - OWN**2) * models[random.integers(len(models), size=vehicles)] + OWN * own
         latent = np.where(twin[:, None], alike, own)
-        row, real = problem.vehicle, problem.vehicle >= 0
-        short = problem.boxes < 8
+        row, real = problem.vehicle, np.asarray(problem.vehicle >= 0)
+        short = np.asarray(problem.boxes < 8)
         self._fixed = np.where(real[:, None], latent[row], draw(len(row)))
         self._moving = CAMERA_SHIFT * draw(cameras, 3)[problem.camera, problem.facing]
         self._moving += SIDE * real[:, None] * draw(vehicles, 3)[row, problem.facing]
@@ -91,7 +92,7 @@ class Looks:
     def at(self, scale: float) -> Vectors:
         """(n, d) features of length 1."""
         vector = self._fixed + scale * self._moving
-        return (vector / np.linalg.norm(vector, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(vector / np.linalg.norm(vector, axis=1, keepdims=True), np.float32)
 
     def of_quality(self, quality: float) -> Vectors:
         """(n, d) features whose mAP is nearly `quality` per cent."""
@@ -136,14 +137,38 @@ def idf1(problem: Problem, identity: IntArray) -> float:
     return 200.0 * float(table[rows, columns].sum()) / max(float(total), 1.0)
 
 
-def measure(job: tuple[str, int, bool, bool, tuple[float | None, ...], int | None]) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class Job:
+    """A problem; `vehicles` is None for the usual number."""
+
+    layout: str
+    seed: int
+    degraded: bool
+    calibrated: bool
+    vehicles: int | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A problem at one quality: IDF1 in per cent of the association, of average linkage, and the ceiling."""
+
+    job: Job
+    quality: float | None
+    tracks: int
+    vehicles: int
+    ours: float
+    linkage: float
+    ceiling: float
+
+
+def measure(job: Job, qualities: Sequence[float | None]) -> list[Run]:
     """One problem at all qualities."""
-    layout, seed, degraded, calibrated, qualities, vehicles = job
-    size = {} if vehicles is None else {"vehicles": vehicles}
-    problem = LAYOUTS[layout](seed, degraded=degraded, calibrated=calibrated, **size)
-    looks = Looks(problem, seed)
+    size = {} if job.vehicles is None else {"vehicles": job.vehicles}
+    problem = LAYOUTS[job.layout](job.seed, degraded=job.degraded, calibrated=job.calibrated, **size)
+    looks = Looks(problem, job.seed)
     alone = problem.visible.shape[0] + np.arange(len(problem.vehicle))
     ceiling = idf1(problem, np.where(problem.vehicle >= 0, problem.vehicle, alone))
+    vehicles = int(((problem.visible > 0).sum(1) > 1).sum())
     result = []
     for quality in qualities:
         cameras, linkage = problem.cameras, float("nan")
@@ -153,13 +178,11 @@ def measure(job: tuple[str, int, bool, bool, tuple[float | None, ...], int | Non
             _, linkage = best_threshold(tracks, features, lambda identity: idf1(problem, identity))
         found = associate(summarise(cameras), None, AssociationSettings())
         ours = idf1(problem, np.where(found.dropped, -1, found.identity))
-        key = {"layout": layout, "seed": seed, "degraded": degraded, "calibrated": calibrated, "quality": quality}
-        counts = {"tracks": len(problem.vehicle), "vehicles": int(((problem.visible > 0).sum(1) > 1).sum())}
-        result.append(key | counts | {"ours": ours, "linkage": linkage, "ceiling": ceiling})
+        result.append(Run(job, quality, len(problem.vehicle), vehicles, ours, linkage, ceiling))
     return result
 
 
-def with_features(problem: Problem, vector: Vectors) -> list[object]:
+def with_features(problem: Problem, vector: Vectors) -> list[CameraTracks]:
     """The problem's cameras with features (n, d)."""
     cameras = []
     for number, camera in enumerate(problem.cameras):
@@ -190,23 +213,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         seeds, qualities = seeds[:1], (100.0, 85.0, None)
         arguments.tracks, arguments.calibration = ["detector"], ["without"]
     jobs = [
-        (
-            layout,
-            seed,
-            tracks == "detector",
-            calibration == "with",
-            qualities,
-            QUICK[layout] if arguments.quick else None,
-        )
+        Job(layout, seed, tracks == "detector", calibration == "with", QUICK[layout] if arguments.quick else None)
         for seed in seeds
         for layout in arguments.layouts
         for tracks in arguments.tracks
         for calibration in arguments.calibration
     ]
     with ProcessPoolExecutor(arguments.workers) as pool:
-        runs = [run for found in pool.map(measure, jobs) for run in found]
+        runs = [run for found in pool.map(partial(measure, qualities=qualities), jobs) for run in found]
     if arguments.json:
-        arguments.json.write_text(json.dumps(runs) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps([asdict(run) for run in runs]) + "\n", encoding="utf-8")
     _print(runs, qualities)
     return 0
 
@@ -215,24 +231,24 @@ def _quality(text: str) -> float | None:
     return None if text == "none" else float(text)
 
 
-def _print(runs: Sequence[dict[str, object]], qualities: Sequence[float | None]) -> None:
-    """One row a problem, one column a quality: ours / linkage; the standard error of the difference below."""
+def _print(runs: Sequence[Run], qualities: Sequence[float | None]) -> None:
+    """One row for each kind of problem, one column for each quality."""
     table = Table(title="IDF1 in per cent: association ± standard error / average linkage", title_justify="left")
     table.add_column("")
     table.add_column("ceiling", justify="right")
     for quality in qualities:
         table.add_column("none" if quality is None else f"mAP {quality:g}", justify="right")
-    groups: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, bool, bool], list[Run]] = defaultdict(list)
     for run in runs:
-        groups[run["layout"], run["degraded"], run["calibrated"]].append(run)
+        groups[run.job.layout, run.job.degraded, run.job.calibrated].append(run)
     for (layout, degraded, calibrated), own in groups.items():
         name = f"{layout}, {'detector' if degraded else 'gt'}, {'calibrated' if calibrated else 'uncalibrated'}"
-        cells = [f"{np.mean([run['ceiling'] for run in own]):.1f}"]
+        cells = [f"{np.mean([run.ceiling for run in own]):.1f}"]
         for quality in qualities:
-            some = [run for run in own if run["quality"] == quality]
-            ours = np.array([run["ours"] for run in some])
+            some = [run for run in own if run.quality == quality]
+            ours = np.array([run.ours for run in some])
             error = float(np.std(ours, ddof=1) / np.sqrt(len(ours))) if len(ours) > 1 else float("nan")
-            linkage = float(np.mean([run["linkage"] for run in some]))
+            linkage = float(np.mean([run.linkage for run in some]))
             cells.append(f"{ours.mean():.1f}±{error:.1f}" + ("" if quality is None else f" / {linkage:.1f}"))
         table.add_row(name, *cells)
     Console(width=max(Console().width, 150)).print(table)

@@ -5,6 +5,7 @@ Not used by the product. All is drawn from one seed; whatever a table says of it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,26 +91,46 @@ class Pinhole:
         return result
 
 
-def corridor(seed: int, *, vehicles: int = 70, seconds: float = 150.0, **options: bool) -> Problem:
+def corridor(
+    seed: int, *, vehicles: int = 70, seconds: float = 150.0, calibrated: bool = False, degraded: bool = False
+) -> Problem:
     """Like S06: six crossings along one road, both directions, side roads, traffic lights, no overlapping views."""
     rng = np.random.default_rng(seed)
     nodes, roads, posts = _road(rng, 6)
-    return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.75, stay=6.0, **options)
+    return _simulate(
+        rng, nodes, roads, posts, vehicles, seconds, through=0.75, stay=6.0, calibrated=calibrated, degraded=degraded
+    )
 
 
-def route(seed: int, *, vehicles: int = 120, cameras: int = 18, **options: bool) -> Problem:
+def route(
+    seed: int, *, vehicles: int = 120, cameras: int = 18, calibrated: bool = False, degraded: bool = False
+) -> Problem:
     """Like S04: short clips along a road, each filmed about when the traffic of the clip before comes past."""
     rng = np.random.default_rng(seed)
     nodes, roads, posts = _road(rng, cameras)
     start = np.maximum(nodes[:, 0] / CLIP_SPEED + rng.uniform(-15, 15, cameras), 0.0).round(1)
     clips = np.column_stack([start, start + rng.uniform(30, 60, cameras).round(1)])
     last = float(clips.max())
-    return _simulate(rng, nodes, roads, posts, vehicles, last, through=0.85, stay=6.0, clips=clips, **options)
+    return _simulate(
+        rng,
+        nodes,
+        roads,
+        posts,
+        vehicles,
+        last,
+        through=0.85,
+        stay=6.0,
+        clips=clips,
+        calibrated=calibrated,
+        degraded=degraded,
+    )
 
 
-def site(seed: int, *, vehicles: int = 20, seconds: float = 150.0, **options: bool) -> Problem:
+def site(
+    seed: int, *, vehicles: int = 20, seconds: float = 150.0, calibrated: bool = False, degraded: bool = False
+) -> Problem:
     """Like S03: few vehicles on a few streets with loops, six cameras."""
-    return network(seed, vehicles=vehicles, seconds=seconds, side=(3, 2), **options)
+    return network(seed, vehicles=vehicles, seconds=seconds, side=(3, 2), calibrated=calibrated, degraded=degraded)
 
 
 def _road(rng: np.random.Generator, cameras: int) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], list[Post]]:
@@ -126,7 +147,9 @@ def _road(rng: np.random.Generator, cameras: int) -> tuple[npt.NDArray[np.float6
     return nodes, roads, posts
 
 
-def crossing(seed: int, *, vehicles: int = 60, seconds: float = 130.0, **options: bool) -> Problem:
+def crossing(
+    seed: int, *, vehicles: int = 60, seconds: float = 130.0, calibrated: bool = False, degraded: bool = False
+) -> Problem:
     """Like S01: four cameras around one crossing with overlapping views, a fifth down the road."""
     rng = np.random.default_rng(seed)
     nodes = np.array([[0.0, 0.0], [130.0, 0.0]])
@@ -142,11 +165,19 @@ def crossing(seed: int, *, vehicles: int = 60, seconds: float = 130.0, **options
             )
         )
     posts.append(Post((150.0, 12.0), (128.0, 0.0)))
-    return _simulate(rng, nodes, [(0, 1)], posts, vehicles, seconds, through=0.5, **options)
+    return _simulate(
+        rng, nodes, [(0, 1)], posts, vehicles, seconds, through=0.5, calibrated=calibrated, degraded=degraded
+    )
 
 
 def network(
-    seed: int, *, vehicles: int = 90, seconds: float = 180.0, side: tuple[int, int] = (4, 3), **options: bool
+    seed: int,
+    *,
+    vehicles: int = 90,
+    seconds: float = 180.0,
+    side: tuple[int, int] = (4, 3),
+    calibrated: bool = False,
+    degraded: bool = False,
 ) -> Problem:
     """Like S04 and S05: a grid of streets with loops, a camera at every crossing, random ways through it."""
     rng = np.random.default_rng(seed)
@@ -167,10 +198,18 @@ def network(
                 rng.uniform(0.5, 0.8),
             )
         )
-    return _simulate(rng, nodes, roads, posts, vehicles, seconds, through=0.6, stay=3.0, **options)
+    return _simulate(
+        rng, nodes, roads, posts, vehicles, seconds, through=0.6, stay=3.0, calibrated=calibrated, degraded=degraded
+    )
 
 
-LAYOUTS = {"corridor": corridor, "crossing": crossing, "network": network, "route": route, "site": site}
+LAYOUTS: dict[str, Callable[..., Problem]] = {
+    "corridor": corridor,
+    "crossing": crossing,
+    "network": network,
+    "route": route,
+    "site": site,
+}
 
 
 def _routes(
@@ -414,8 +453,14 @@ def _tables(
                 ground=maps[c] if calibrated else None,
             )
         )
-    columns = (np.array(column, np.int64) for column in (vehicle, facings, owner, boxes))
-    return Problem(cameras, *columns, visible)
+    return Problem(
+        cameras,
+        vehicle=np.array(vehicle, np.int64),
+        facing=np.array(facings, np.int64),
+        camera=np.array(owner, np.int64),
+        boxes=np.array(boxes, np.int64),
+        visible=visible,
+    )
 
 
 def _degrade(rng: np.random.Generator, n: int, fps: float) -> list[npt.NDArray[np.int64]]:

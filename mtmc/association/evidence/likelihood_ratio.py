@@ -16,7 +16,7 @@ EXAMPLES = 100_000
 MIN_FALSE = 8.0
 """Number of false pairs below which nothing is fitted, and every value is worth 0. Raising it needs larger scenarios.
 Safety bound against a density of a handful of values."""
-MIN_CERTAIN = 100
+MIN_CERTAIN = 10
 """Number of pairs that are certainly false below which they are not used. Raising it needs more tracks that are seen at
 once. Safety bound against a density of a handful of values."""
 MIN_VARIANCE = 0.01
