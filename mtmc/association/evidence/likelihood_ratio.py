@@ -19,6 +19,9 @@ Safety bound against a density of a handful of values."""
 MIN_CERTAIN = 10
 """Number of pairs that are certainly false below which they are not used. Raising it needs more tracks that are seen at
 once. Safety bound against a density of a handful of values."""
+MAX_SURPRISE = 2.0
+"""Standard deviations of the expected similarity by which a mean that is farther off widens the spread at most. Raising
+it takes features that are far better than expected for features of mixed quality. Development scenarios."""
 MIN_VARIANCE = 0.01
 """Smallest variance of true pairs, in variances of false pairs. Raising it blurs the ratio. Safety bound."""
 MAX_LOG_RATIO = 8.0
@@ -100,7 +103,7 @@ def fit_scale(
     own = float(probability @ z) / max(count, 1e-9)
     centre = (count * own + strength * prior_mean) / (count + strength)
     # How far the features are from the expected mean says little about their spread.
-    off = min((prior_mean - own) ** 2, prior_deviation**2)
+    off = min(abs(prior_mean - own), MAX_SURPRISE * prior_deviation) ** 2
     apart = strength * prior_deviation**2 + strength * count / (strength + count) * off
     spread = max((float(probability @ (z - own) ** 2) + apart) / (count + strength), MIN_VARIANCE)
     grid = np.linspace(
