@@ -183,7 +183,7 @@ def _with_tail(sample: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]) -
     largest = np.sort(sample)[-count:]
     scale = max(float(np.mean(largest - largest[0])), float(grid[1] - grid[0]))
     tail = count / len(sample) / scale * np.exp(-(grid - largest[0]) / scale)
-    # One more value, anywhere: so many values do not show what one in so many is like.
+    # One more value, anywhere: n values do not show what happens less often than once in n.
     unseen = 1.0 / (len(sample) + 1.0) / float(grid[-1] - grid[0])
     density = np.where(grid > largest[0], tail, _density(sample, np.ones(len(sample)), grid))
     return np.asarray(density + unseen, np.float64)
