@@ -19,6 +19,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,11 +43,13 @@ from mtmc.association.learned import camera_tracks
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import TrackSummaries, summarise
 from mtmc.config import load_config
+from mtmc.execution.choice import make_executor
+from mtmc.execution.clips import work_on_clips
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.interface.running import choose_extractors
 from mtmc.interface.scenarios import load_scenario
-from mtmc.observation.stage import Source, observe_cameras
-from mtmc.pipeline import cut_tracks, embed_observations, track_features
+from mtmc.observation.stage import Source
+from mtmc.pipeline import cut_tracks, track_features
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog
 from mtmc.tracking.tracks import Tracks
@@ -139,13 +142,12 @@ def load(
 ) -> Problem:
     """Observe and embed a scenario, from the cache where possible; drop its calibrations unless `calibrated`."""
     log, settings = StageLog(QUIET), load_config(None, overrides)
-    scenario, observations = observe_cameras(
-        scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=QUIET
-    )
     (extraction,) = choose_extractors(extractor)
-    crops, _ = embed_observations(
-        extraction, observations, settings=settings, cache=cache, device=source.device, log=log
-    )
+    with closing(make_executor(workers=workers)) as executor:
+        scenario, observations, embedded = work_on_clips(
+            scenario, source, [extraction], settings=settings, cache=cache, executor=executor, log=log, console=QUIET
+        )
+    crops = embedded[0].crops
     cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
     tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
     features = [track_features(*parts) for parts in zip(cuts, crops, strict=True)]

@@ -23,6 +23,7 @@ from simulated import simulated_scenario
 from common.cache import Cache
 from common.resources import resource
 from mtmc.config import load_config
+from mtmc.execution.choice import make_executor
 from mtmc.interface.running import choose_extractors
 from mtmc.observation.stage import Source
 from mtmc.pipeline import run
@@ -48,6 +49,7 @@ def main() -> None:
         console.width = 120  # files and pipes are not limited to 80 columns
     extractions = choose_extractors(arguments.reid)
     settings, cache = load_config(None, arguments.set), Cache(arguments.cache)
+    executor = make_executor(workers=arguments.workers)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
     for row, seed in enumerate(arguments.seeds):
         scenario = simulated_scenario(
@@ -61,7 +63,7 @@ def main() -> None:
             settings=settings,
             cache=cache,
             links=None,
-            workers=arguments.workers,
+            executor=executor,
             console=quiet,
         )
         for column, outcome in enumerate(result.outcomes):

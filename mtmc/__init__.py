@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtmc.config import PipelineSettings
     from mtmc.interface.association import associate
     from mtmc.interface.result import ScenarioResult
-    from mtmc.interface.running import run_scenario
+    from mtmc.interface.running import prepare_scenario, run_scenario
     from mtmc.interface.scenarios import load_scenario
     from mtmc.scenarios.clock import Clock
     from mtmc.scenarios.scenario import Camera, Scenario
@@ -43,6 +43,7 @@ __all__ = [
     "__version__",
     "associate",
     "load_scenario",
+    "prepare_scenario",
     "run_scenario",
 ]
 
@@ -60,6 +61,7 @@ _HOMES = {
     "Tracks": "mtmc.tracking.tracks",
     "associate": "mtmc.interface.association",
     "load_scenario": "mtmc.interface.scenarios",
+    "prepare_scenario": "mtmc.interface.running",
     "run_scenario": "mtmc.interface.running",
 }
 

@@ -1,10 +1,9 @@
-"""The stages of a run in their order: observe, embed, associate, evaluate; each reuses the results in the cache."""
+"""The stages of a run in order: observe and embed, associate, evaluate; each reuses the results in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +14,23 @@ from safetensors.numpy import load_file, save_file
 from common.cache import Cache, key_of
 from common.code_version import code_version
 from common.errors import InputError
-from common.files import file_digest
 from evaluation.boxes import Boxes
 from evaluation.cityflow import filter_predictions, score_filtered
 from evaluation.scoring import Score
-from mtmc.appearance.embedding import CropExtractor, embed_crops
-from mtmc.appearance.features import CropVectors, TrackFeatures, read_vectors, write_vectors
-from mtmc.appearance.own_extractor import OwnExtractor, own_extractor_key
+from mtmc.appearance.extraction import Extraction
+from mtmc.appearance.features import TrackFeatures
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
 from mtmc.association.interface import AssociationMethod, rows_of
 from mtmc.association.links_file import Links, read_links, write_links
 from mtmc.config import PipelineSettings
+from mtmc.execution.clips import StoredCrops, work_on_clips
+from mtmc.execution.interface import Executor
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of, score_by_own_rule
 from mtmc.observation.preflight import check_given_boxes
-from mtmc.observation.stage import Observation, Source, observe_cameras
+from mtmc.observation.stage import Observation, Source
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
-from reid.network_options import related_files
-
-StoredCrops = Callable[[], CropVectors]
-"""Reads the vectors of one camera's crops; those of all cameras together need not fit in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """An extractor to run: one row of the result table.
-
-    Attributes:
-        name: its name in tables and folders.
-        weights: its weights; None and no `own` runs without appearance.
-        own: the user's own class, `package.module:Class`, instead of weights.
-        options: how to feed a network of another project (see `reid.network_options`), "" for none.
-        notes: what was assumed about that network, one line each.
-    """
-
-    name: str
-    weights: Path | None
-    own: str | None = None
-    options: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +92,7 @@ def run(
     settings: PipelineSettings,
     cache: Cache,
     links: Path | None,
-    workers: int,
+    executor: Executor,
     console: Console,
     association: str = DEFAULT_ASSOCIATION,
 ) -> RunResult:
@@ -129,7 +105,7 @@ def run(
         settings: of all stages.
         cache: where results of stages are kept.
         links: zones and links to use; None: the scenario's own, else learned.
-        workers: cameras processed at a time.
+        executor: where clips are worked on.
         console: where progress is shown.
         association: a name of `mtmc.association.choice.ASSOCIATIONS`, or `package.module:Class`.
 
@@ -144,27 +120,24 @@ def run(
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None
     check_given_boxes(scenario, source)
-    scenario, observations = observe_cameras(
-        scenario, source, settings=settings, cache=cache, workers=workers, log=log, console=console
+    scenario, observations, embedded = work_on_clips(
+        scenario, source, extractions, settings=settings, cache=cache, executor=executor, log=log, console=console
     )
     log.tell("observe")
     truth, rois = ground_truth_of(scenario), rois_of(scenario.cameras)
     if given is not None:
         given = _among(given, [camera.name for camera in scenario.cameras])
     outcomes = []
-    for extraction in extractions:
-        crops, keys = embed_observations(
-            extraction, observations, settings=settings, cache=cache, device=source.device, log=log
-        )
-        cuts = cut_tracks(extraction, observations, crops, settings=settings, log=log)
+    for extraction, vectors in zip(extractions, embedded, strict=True):
+        cuts = cut_tracks(extraction, observations, vectors.crops, settings=settings, log=log)
         identities, used = _associate(
             extraction.name,
             method,
             scenario,
             observations,
-            crops=crops,
+            crops=vectors.crops,
             cuts=cuts,
-            keys=keys,
+            keys=vectors.keys,
             links=given,
             settings=settings,
             cache=cache,
@@ -177,69 +150,11 @@ def run(
             own, own_submitted = (
                 score_by_own_rule(scenario, truth, rows) if truth is not None else None for rows in (everything, boxes)
             )
-        checksum = _checksum(extraction, settings)
+        checksum = extraction.checksum(settings.options.extractor)
         outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score, own, own_submitted))
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
     return RunResult(scenario, observations, outcomes, truth, given is not None, log)
-
-
-def embed_observations(
-    extraction: Extraction,
-    observations: Sequence[Observation],
-    *,
-    settings: PipelineSettings,
-    cache: Cache,
-    device: str,
-    log: StageLog,
-) -> tuple[list[StoredCrops | None], list[str]]:
-    """The vectors of every camera's crops, and their keys in the cache."""
-    if extraction.weights is None and extraction.own is None:
-        return [None] * len(observations), [""] * len(observations)
-    parts = {
-        "code": code_version("mtmc.appearance.embedding", "mtmc.appearance.own_extractor", "reid.extractor"),
-        "weights": [cache.file_digest(file) for file in related_files(extraction.weights)]
-        if extraction.weights is not None
-        else _checksum(extraction, settings),
-        "options": extraction.options,
-        "settings": settings.embedding.model_dump(exclude={"split"}),
-        "device": device,
-    }
-    keys = [key_of({**parts, "observation": o.key}) for o in observations]
-    extractor: CropExtractor | None = None
-    found: list[StoredCrops | None] = []
-    for key, observation in zip(keys, observations, strict=True):
-        part = f"{extraction.name} {observation.camera.name}"
-        if cache.find("embed", key) is None:
-            if extractor is None:
-                with log.timed("embed", f"load {extraction.name}"):
-                    extractor = _load_extractor(extraction, settings, cache, device)
-            crops = observation.crops()
-            with log.timed("embed", part, len(crops)), cache.write("embed", key) as folder:
-                write_vectors(folder / "vectors.safetensors", embed_crops(crops, extractor, settings.embedding))
-        else:
-            log.add("embed", part, 0.0, reused=True)
-        found.append(partial(read_vectors, cache.folder("embed", key) / "vectors.safetensors"))
-    return found, keys
-
-
-def _load_extractor(extraction: Extraction, settings: PipelineSettings, cache: Cache, device: str) -> CropExtractor:
-    if extraction.own is not None:
-        return OwnExtractor(extraction.own, settings.options.extractor)
-    if extraction.weights is None:
-        raise ValueError(f"{extraction.name}: an extractor without weights")
-    # Imported here: it imports torch, which workers that observe a camera do not need.
-    from reid.extractor import Extractor
-
-    weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
-    return Extractor.load(weights, device, cache_dir=cache.root / "extractors")
-
-
-def _checksum(extraction: Extraction, settings: PipelineSettings) -> str:
-    """The digest of the weights, or of the user's class and its options; "" without appearance."""
-    if extraction.own is not None:
-        return key_of({"own": own_extractor_key(extraction.own, settings.options.extractor)})
-    return file_digest(extraction.weights) if extraction.weights is not None else ""
 
 
 def cut_tracks(

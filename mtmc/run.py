@@ -6,8 +6,9 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from common.command_line import run_command
 
@@ -32,6 +33,9 @@ exit status: 0 done; 2 wrong usage or input; 1 a camera was left out, or an inte
 """
 
 
+ALL_STAGES = "all"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
@@ -46,11 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(list_settings(PipelineSettings, arguments.settings))
         return 0
     from common.settings import read_yaml
+    from mtmc.execution.choice import make_executor
     from mtmc.interface.plan import describe_plan
-    from mtmc.interface.running import check_detector, choose_extractors, default_detector, run_scenario
-    from mtmc.interface.scenarios import is_simulated, load_scenario
+    from mtmc.interface.running import (
+        NO_APPEARANCE,
+        check_detector,
+        choose_extractors,
+        make_source,
+        prepare_scenario,
+        run_scenario,
+    )
+    from mtmc.interface.scenarios import is_simulated, load_scenario, only_cameras
     from mtmc.observation.preflight import check_writable
-    from mtmc.observation.stage import Source
 
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
@@ -68,16 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     scenario = load_scenario(
         arguments.scenario, data_root, cache=arguments.cache, workers=arguments.workers, progress=console
     )
+    if arguments.only_camera:
+        scenario = only_cameras(scenario, arguments.only_camera)
     output = arguments.output or Path("runs") / scenario.name
     check_writable(output, scenario, "--output")
     check_writable(arguments.cache, scenario, "--cache", sum(camera.frame_count for camera in scenario.cameras))
     if arguments.dry_run:
-        source = Source(
-            arguments.detector or default_detector(scenario),
+        source = make_source(
+            scenario,
+            arguments.detector,
             arguments.detections,
             arguments.tracks,
-            arguments.device,
             arguments.tracker,
+            arguments.device,
         )
         plan = describe_plan(
             scenario,
@@ -90,21 +104,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         sys.stdout.write(plan)
         return 0
-    result = run_scenario(
-        scenario,
-        reid=arguments.reid,
-        detector=arguments.detector,
-        detections=arguments.detections,
-        tracks=arguments.tracks,
-        tracker=arguments.tracker,
-        association=arguments.association,
-        links=arguments.links,
-        settings=settings,
-        cache=arguments.cache,
-        device=arguments.device,
-        workers=arguments.workers,
-        progress=console,
+    executor = make_executor(
+        arguments.executor, workers=arguments.workers, address=arguments.address, device=arguments.device
     )
+    common: dict[str, Any] = {
+        "reid": arguments.reid,
+        "detector": arguments.detector,
+        "detections": arguments.detections,
+        "tracks": arguments.tracks,
+        "tracker": arguments.tracker,
+        "settings": settings,
+        "cache": arguments.cache,
+        "device": arguments.device,
+        "executor": executor,
+        "progress": console,
+    }
+    try:
+        if arguments.stages != ALL_STAGES:
+            if arguments.stages == "observe":
+                common["reid"] = NO_APPEARANCE
+            scenario = prepare_scenario(scenario, **common)
+            ready = ", ".join(camera.name for camera in scenario.cameras)
+            sys.stdout.write(f"in the cache ({arguments.stages}): {ready}\n")
+            return _status(scenario.missing, arguments.allow_missing_cameras)
+        result = run_scenario(scenario, association=arguments.association, links=arguments.links, **common)
+    finally:
+        executor.close()
     report = result.write(
         output,
         videos=arguments.videos,
@@ -113,8 +138,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress=console,
     )
     sys.stdout.write("".join(map(str, [result.table(), *result.own_tables()])) + f"{report}\n")
-    missing = result.scenario.missing
-    if missing and not arguments.allow_missing_cameras:
+    return _status(result.scenario.missing, arguments.allow_missing_cameras)
+
+
+def _status(missing: Mapping[str, str], allowed: bool) -> int:
+    """The exit status of a run without these cameras."""
+    if missing and not allowed:
         sys.stderr.write(f"error: {', '.join(missing)} left out; --allow-missing-cameras accepts that\n")
         return 1
     return 0
@@ -144,6 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--links", type=Path, metavar="FILE", help="zones and links as YAML (default: the scenario's own, else learned)"
+    )
+    add(
+        "--only-camera",
+        nargs="+",
+        metavar="NAME",
+        help="take only these cameras of the scenario; with --stages, several jobs can share the work on one cache",
     )
     add = parser.add_argument_group("detector, tracks, extractors").add_argument
     add(
@@ -201,6 +236,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--workers", type=_positive, metavar="N", help="cameras processed at a time (default: the number of CPUs)")
+    add(
+        "--stages",
+        choices=("observe", "observe,embed", ALL_STAGES),
+        default=ALL_STAGES,
+        help="stop after these stages and leave their results in the cache for a later run (default: all)",
+    )
+    add(
+        "--executor",
+        default="processes",
+        metavar="NAME",
+        help="where cameras are worked on: in-turn (this process), processes (default), ray (a Ray cluster)",
+    )
+    add("--address", metavar="HOST:PORT", help="of the Ray cluster, or auto (default: Ray is started on this machine)")
     return parser
 
 

@@ -124,6 +124,20 @@ class Extractor:
         return cls(OpenVinoBackend(converted, precision, threads), content, batch, options=options, notes=notes)
 
     @classmethod
+    def convert(cls, weights: str | Path, device: str = "auto", *, cache_dir: str | Path) -> None:
+        """Convert a checkpoint to OpenVINO in `cache_dir`, where `load` on the CPU finds it. Other files need nothing.
+
+        Raises:
+            InputError: as in `load`.
+        """
+        name, text = split_options(weights)
+        path = find_weights(name)
+        if path.suffix in (".onnx", ".xml") or choose_device(device) != "cpu":
+            return
+        model, options, given, _ = _load_checkpoint(path, text)
+        _converted(model, _content(path, options, given), cache_dir)
+
+    @classmethod
     def check(cls, weights: str | Path) -> tuple[str, ...]:
         """Check quickly that a network can be used: read it without compiling or converting it.
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.cache import Cache
+from mtmc.appearance.extraction import Extraction
 from mtmc.config import PipelineSettings
 from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Source, plan_observation
-from mtmc.pipeline import Extraction
 from mtmc.scenarios.scenario import Scenario
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,20 @@ from common.cache import Cache
 from common.errors import InputError
 from common.nearest import nearest
 from common.plugins import is_reference, load_class
-from common.processes import available_processors
 from common.resources import resource
+from mtmc.appearance.extraction import Extraction
 from mtmc.association.choice import DEFAULT_ASSOCIATION
 from mtmc.config import PipelineSettings, make_settings
+from mtmc.execution.choice import DEFAULT_EXECUTOR, make_executor
+from mtmc.execution.clips import work_on_clips
+from mtmc.execution.interface import Executor
 from mtmc.interface.consoles import progress_console
 from mtmc.interface.result import ScenarioResult
+from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Source
-from mtmc.pipeline import Extraction, run
+from mtmc.pipeline import run
 from mtmc.scenarios.scenario import Scenario
+from mtmc.stage_log import StageLog
 from mtmc.tracking.choice import DEFAULT_TRACKER
 from reid.network_options import split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
@@ -46,6 +52,7 @@ def run_scenario(
     cache: str | Path = "cache",
     device: str = "auto",
     workers: int | None = None,
+    executor: str | Executor = DEFAULT_EXECUTOR,
     progress: bool | Console = False,
 ) -> ScenarioResult:
     """Detect, track, embed, associate and score; detection and tracking are shared by all extractors.
@@ -71,6 +78,7 @@ def run_scenario(
         cache: the folder for results of stages; a second run reuses what has not changed.
         device: "auto", "cpu", "cuda" or "cuda:1".
         workers: cameras processed at a time; None: one per CPU.
+        executor: a name of `mtmc.execution.choice.EXECUTORS`, or an executor that was made, which stays open.
         progress: show progress on standard error, or on this console.
 
     Raises:
@@ -83,28 +91,95 @@ def run_scenario(
         >>> print(result.table())  # doctest: +SKIP
         >>> result.write("runs/sim-S06")  # doctest: +SKIP
     """
-    source = Source(
-        str(detector) if detector is not None else default_detector(scenario),
-        _text(detections),
-        _text(tracks),
-        device,
-        tracker,
-    )
+    source = make_source(scenario, detector, detections, tracks, tracker, device)
     chosen = make_settings(settings or {})
     store = Cache(Path(cache))
     store.sweep()
-    result = run(
-        scenario,
-        source=source,
-        extractions=choose_extractors(reid),
-        settings=chosen,
-        cache=store,
-        links=Path(links) if links is not None else None,
-        workers=workers or available_processors(),
-        console=progress_console(progress),
-        association=association,
-    )
+    with _opened(executor, workers, device) as workplace:
+        result = run(
+            scenario,
+            source=source,
+            extractions=choose_extractors(reid),
+            settings=chosen,
+            cache=store,
+            links=Path(links) if links is not None else None,
+            executor=workplace,
+            console=progress_console(progress),
+            association=association,
+        )
     return ScenarioResult(result, chosen, source)
+
+
+def prepare_scenario(
+    scenario: Scenario,
+    *,
+    reid: str | Path | Sequence[str | Path] | None = None,
+    detector: str | Path | None = None,
+    detections: str | Path | None = None,
+    tracks: str | Path | None = None,
+    tracker: str = DEFAULT_TRACKER,
+    settings: PipelineSettings | Mapping[str, Any] | None = None,
+    cache: str | Path = "cache",
+    device: str = "auto",
+    workers: int | None = None,
+    executor: str | Executor = DEFAULT_EXECUTOR,
+    progress: bool | Console = False,
+) -> Scenario:
+    """Do only the work on clips (observe, embed), and leave it in the cache, where `run_scenario` finds it.
+
+    Jobs of Slurm or Kubernetes that share a cache folder can each prepare some cameras. Arguments as in `run_scenario`;
+    the same arguments give the same keys. With `reid="none"` nothing is embedded.
+
+    Returns:
+        The scenario without the cameras that failed, which its `missing` lists.
+
+    Raises:
+        InputError: an input cannot be used, or no camera is left.
+    """
+    console = progress_console(progress)
+    log, store = StageLog(console), Cache(Path(cache))
+    source = make_source(scenario, detector, detections, tracks, tracker, device)
+    check_given_boxes(scenario, source)
+    with _opened(executor, workers, device) as workplace:
+        scenario, _, _ = work_on_clips(
+            scenario,
+            source,
+            choose_extractors(reid),
+            settings=make_settings(settings or {}),
+            cache=store,
+            executor=workplace,
+            log=log,
+            console=console,
+        )
+    for stage in ("observe", "embed"):
+        log.tell(stage)
+    return scenario
+
+
+def make_source(
+    scenario: Scenario,
+    detector: str | Path | None,
+    detections: str | Path | None,
+    tracks: str | Path | None,
+    tracker: str,
+    device: str,
+) -> Source:
+    """Where the boxes come from. Arguments as in `run_scenario`."""
+    chosen = str(detector) if detector is not None else default_detector(scenario)
+    return Source(chosen, _text(detections), _text(tracks), device, tracker)
+
+
+@contextmanager
+def _opened(executor: str | Executor, workers: int | None, device: str) -> Iterator[Executor]:
+    """The executor; closed at the end if it was made here."""
+    if not isinstance(executor, str):
+        yield executor
+        return
+    made = make_executor(executor, workers=workers, device=device)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[Extraction, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from common.cache import Cache
-from common.errors import path_not_found
+from common.errors import InputError, path_not_found
+from common.nearest import nearest
 from common.processes import available_processors
 from common.resources import resource
 from mtmc.interface.consoles import progress_console
@@ -72,6 +75,21 @@ def load_scenario(
     if facts.simulation is not None and data_root is None and roots == [DATA_ROOT]:
         roots = [_rendered(facts, Path(cache), workers, progress)]
     return find_scenario(wanted, facts, file, roots, known, Path(cache))
+
+
+def only_cameras(scenario: Scenario, names: Sequence[str]) -> Scenario:
+    """The scenario with these cameras alone, in its own order; the others are not counted as missing.
+
+    Raises:
+        InputError: the scenario has no camera of one of the names.
+    """
+    known = [*(camera.name for camera in scenario.cameras), *scenario.missing]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--only-camera {name}: {scenario.name} has no such camera{nearest(name, known)}")
+    cameras = tuple(camera for camera in scenario.cameras if camera.name in names)
+    missing = {name: reason for name, reason in scenario.missing.items() if name in names}
+    return replace(scenario, cameras=cameras, missing=missing)
 
 
 def is_simulated(name: str | Path) -> bool:

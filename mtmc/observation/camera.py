@@ -63,7 +63,7 @@ class ObserveJob:
     Attributes:
         camera: the clip.
         key: the key of the result in the cache.
-        cache: the cache's root.
+        cache: where results are kept.
         settings: of all stages.
         detect_key: the key of the detector's boxes in the cache.
         detector: what finds the boxes; None if they are given.
@@ -75,7 +75,7 @@ class ObserveJob:
 
     camera: Camera
     key: str
-    cache: Path
+    cache: Cache
     settings: ObserveSettings
     detect_key: str = ""
     detector: DetectorChoice | None = None
@@ -123,7 +123,7 @@ def observe_camera(job: ObserveJob, advance: Callable[[str, int], None] | None =
     Raises:
         InputError: the camera's files cannot be used.
     """
-    cache, camera, timer = Cache(job.cache), job.camera, _Timer()
+    cache, camera, timer = job.cache, job.camera, _Timer()
     video = open_video(camera.video, threads=job.threads, image_fps=camera.fps) if camera.video is not None else None
     report = advance or (lambda name, frames: None)
     known = None if job.detector is None else cache.find("detect", job.detect_key)

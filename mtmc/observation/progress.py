@@ -92,6 +92,12 @@ class CameraProgress:
         self._thread.join()
         self._path.unlink(missing_ok=True)
 
+    def finish(self, camera: str) -> None:
+        """Count all frames of a camera: its worker may be on another machine, and count nothing here."""
+        if self._totals.get(camera, 0):
+            row = tuple(self._totals).index(camera)
+            self._counts[row] = max(self._counts[row], self._totals[camera])
+
     @property
     def done(self) -> dict[str, int]:
         """Frames counted so far, by camera."""

@@ -1,9 +1,8 @@
-"""Observe all cameras of a scenario: cached results are reused, the rest is distributed over processes."""
+"""Observe all cameras of a scenario: what is in the cache, what is to be done, and what came out."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +10,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 
 from common.cache import Cache, key_of
 from common.code_version import code_version
 from common.errors import InputError
-from common.processes import available_processors
 from detection.det_files import find_det_file
 from mtmc.crops.table import Crops, read_crops
-from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
+from mtmc.observation.camera import DetectorChoice, ObserveJob
 from mtmc.observation.first_boxes import doubts
-from mtmc.observation.progress import Advance, CameraProgress
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import tracks_file
-from mtmc.observation.workers import CameraFailure, map_cameras
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog
 from mtmc.tracking.choice import DEFAULT_TRACKER, make_tracker, tracker_key
@@ -140,43 +135,42 @@ def plan_observation(scenario: Scenario, source: Source, *, settings: ObserveSet
     return ObservationPlan(detector, describe() if describe is not None else "", jobs, due, missing)
 
 
-def observe_cameras(
+def read_observations(
     scenario: Scenario,
-    source: Source,
+    plan: ObservationPlan,
+    failed: Mapping[str, str],
     *,
     settings: ObserveSettings,
     cache: Cache,
-    workers: int,
     log: StageLog,
-    console: Console,
 ) -> tuple[Scenario, list[Observation]]:
-    """Observe every camera of `scenario`.
+    """What the cameras gave, from the cache; the log says what was left out, lost or looks strange.
+
+    Args:
+        scenario: all cameras.
+        plan: its observation.
+        failed: cameras that failed since, with the reason.
+        settings: what they were observed with.
+        cache: where their results are.
+        log: where messages go.
 
     Returns:
         The scenario without the cameras that failed, which its `missing` lists, and an observation for each of the
         others, in their order.
 
     Raises:
-        InputError: no camera is left, or the detector cannot be loaded.
+        InputError: no camera is left.
     """
-    plan = plan_observation(scenario, source, settings=settings, cache=cache)
-    detector, jobs, due, missing = plan.detector, plan.jobs, plan.due, dict(plan.missing)
-    for name in jobs.keys() - due.keys():
-        log.say(f"{name}: reused from the cache")
-    if due:
-        compile_ahead()
-        if detector is not None:
-            _prepare(detector, due, cache)
-        missing |= _observe(due, cache, workers, log, console)
+    missing = {**plan.missing, **failed}
     cameras = tuple(camera for camera in scenario.cameras if camera.name not in missing)
     if not cameras:
         raise InputError(f"{scenario.name}: no camera can be used: {'; '.join(missing.values())}")
     observations = []
     for camera in cameras:
-        observation = _read(camera, jobs[camera.name], cache)
+        observation = _read(camera, plan.jobs[camera.name], cache)
         observations.append(observation)
         seconds = sum(observation.stats["seconds"].values())
-        log.add("observe", camera.name, seconds, observation.frames[0], reused=camera.name not in due)
+        log.add("observe", camera.name, seconds, observation.frames[0], reused=camera.name not in plan.due)
     for name in missing.keys() - scenario.missing.keys():
         log.say(f"{name}: left out: {missing[name]}")
     for observation in observations:
@@ -233,7 +227,7 @@ def _job(
 ) -> ObserveJob:
     """The task for a camera, with the key of everything that the result depends on."""
     video = cache.file_digest(camera.video) if camera.video is not None else None
-    job = ObserveJob(camera, "", cache.root, settings, detector=detector, tracker=source.tracker)
+    job = ObserveJob(camera, "", cache, settings, detector=detector, tracker=source.tracker)
     parts: dict[str, Any] = {
         "code": code_version("mtmc.observation.camera"),
         "video": video,
@@ -265,8 +259,13 @@ def _job(
     return replace(job, key=key_of(parts))
 
 
-def _prepare(detector: DetectorChoice, due: Mapping[str, ObserveJob], cache: Cache) -> None:
-    """Export or compile the network once per image size, before several processes would."""
+def prepare_observation(plan: ObservationPlan, cache: Cache) -> None:
+    """Compile the tracker, and export or compile the network once per image size, before several processes would."""
+    detector, due = plan.detector, plan.due
+    if due:
+        compile_ahead()
+    if detector is None:
+        return
     sizes = {
         (job.camera.height, job.camera.width) for job in due.values() if cache.find("detect", job.detect_key) is None
     }
@@ -274,40 +273,6 @@ def _prepare(detector: DetectorChoice, due: Mapping[str, ObserveJob], cache: Cac
     for height, width in sorted(sizes):
         if network is not None:
             network.prepare(height, width)
-
-
-_advance: Advance | None = None
-
-
-def _start_worker(advance: Advance) -> None:
-    """Store the frame counter in the worker process."""
-    global _advance
-    _advance = advance
-
-
-def _work(job: ObserveJob) -> None:
-    observe_camera(job, _advance)
-
-
-def _observe(
-    due: Mapping[str, ObserveJob], cache: Cache, workers: int, log: StageLog, console: Console
-) -> dict[str, str]:
-    """Observe the cameras that are not cached; returns those that failed, with the reason."""
-    failed: dict[str, str] = {}
-    start = time.perf_counter()
-    workers = min(workers, len(due))
-    threads = max(1, available_processors() // workers)
-    totals = {name: job.camera.frame_count for name, job in due.items()}
-    with CameraProgress(totals, title="observe", console=console) as progress:
-        jobs = {name: replace(job, threads=threads) for name, job in due.items()}
-        results = map_cameras(_work, jobs, workers, _start_worker, (progress.advance,), (InputError, MemoryError))
-        for name, result in results:
-            if isinstance(result, CameraFailure):
-                failed[name] = str(result)
-    frames = sum(totals.values())
-    seconds = time.perf_counter() - start
-    log.say(f"observe: {len(due)} cameras in {seconds:.1f} s, {frames / max(seconds, 1e-9):.1f} frames per second")
-    return failed
 
 
 def _read(camera: Camera, job: ObserveJob, cache: Cache) -> Observation:
