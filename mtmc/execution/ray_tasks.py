@@ -72,7 +72,8 @@ class RayTasks:
         ray, cores = self._ray, self.cores(len(jobs))
         task = ray.remote(_run).options(num_cpus=cores, num_gpus=self._gpus, max_retries=RETRIES)
         limit = min(self._workers, _PENDING_PER_CORE * self._cpus)
-        waiting, running = list(jobs.items())[::-1], {}
+        waiting = list(jobs.items())[::-1]
+        running: dict[Any, str] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < limit:

@@ -51,7 +51,7 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> RedBoxes:
 def job_of(root: Path, cache: Path, **settings: object) -> ObserveJob:
     scenario = find_scenario("X01", ScenarioFacts(name="X01"), None, [root], root)
     chosen = PipelineSettings.model_validate(settings)
-    return ObserveJob(scenario.cameras[0], "k1", cache, chosen, "d1", DetectorChoice("red"))
+    return ObserveJob(scenario.cameras[0], "k1", Cache(cache), chosen, "d1", DetectorChoice("red"))
 
 
 def test_one_pass_gives_tracks_crops_and_counts(
@@ -80,9 +80,9 @@ def test_other_tracker_settings_do_not_repeat_detection(
     other = PipelineSettings.model_validate({"tracking": {"confirm_hits": 2}})
     observe_camera(ObserveJob(job.camera, "k2", job.cache, other, "d1", job.detector))
     assert detector.frames == 40
-    first, second = (read_tracks(job.cache / "observe" / key / "tracks.parquet") for key in ("k1", "k2"))
+    first, second = (read_tracks(job.cache.root / "observe" / key / "tracks.parquet") for key in ("k1", "k2"))
     np.testing.assert_allclose(first.box[:, :2].mean(axis=0), second.box[:, :2].mean(axis=0), atol=3)
-    assert len(read_crops(job.cache / "observe" / "k2" / "crops.parquet")) > 0
+    assert len(read_crops(job.cache.root / "observe" / "k2" / "crops.parquet")) > 0
 
 
 def test_a_video_that_ends_early_is_used_and_its_loss_counted(
