@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from reid.datasets import Dataset, Split
 from reid.embedding import embed_files
 from reid.extractor import Extractor
 from reid.models import ReidModel
-from reid.ranking_figures import CMC, Figures, rank_split
+from reid.ranking_figures import CMC, Figures, figure_intervals, rank_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Evaluation:
         notes: deviations from the published data set.
         plain: metrics of the ranking by cosine similarity.
         reranked: metrics after k-reciprocal re-ranking, None if not requested.
+        intervals: 95 % interval of each plain metric (`mAP`, `cmc1`, ...), by bootstrap over identities, over all splits;
+            empty if not requested.
     """
 
     dataset: str
@@ -53,6 +55,7 @@ class Evaluation:
     notes: tuple[str, ...]
     plain: Figures
     reranked: Figures | None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable dictionary; metrics are fractions."""
@@ -66,6 +69,7 @@ class Evaluation:
             "notes": list(self.notes),
             "plain": self.plain.as_dict(),
             "reranked": self.reranked.as_dict() if self.reranked else None,
+            **({"intervals": {name: list(limits) for name, limits in self.intervals.items()}} if self.intervals else {}),
         }
 
     def to_rich(self) -> Table:
@@ -75,10 +79,18 @@ class Evaluation:
         columns = [self.plain] + ([self.reranked] if self.reranked else [])
         for name in ["plain", "re-ranked"][: len(columns)]:
             table.add_column(name, justify="right")
-        table.add_row("mAP", *(self._per_cent(c.mean_average_precision) for c in columns))
+        if self.intervals:
+            table.add_column("95 % interval, plain", justify="right")
+        table.add_row("mAP", *(self._per_cent(c.mean_average_precision) for c in columns), *self._interval("mAP"))
         for k in CMC:
-            table.add_row(f"CMC@{k}", *(self._per_cent(c.cmc[k]) for c in columns))
+            table.add_row(f"CMC@{k}", *(self._per_cent(c.cmc[k]) for c in columns), *self._interval(f"cmc{k}"))
         return table
+
+    def _interval(self, name: str) -> list[str]:
+        if name not in self.intervals:
+            return []
+        low, high = self.intervals[name]
+        return [f"{100 * low:.2f} to {100 * high:.2f}"]
 
     def _per_cent(self, figure: tuple[float, float]) -> str:
         mean, deviation = figure
@@ -90,6 +102,7 @@ def evaluate_extractor(
     dataset: Dataset,
     *,
     rerank: bool = False,
+    bootstrap: int = 0,
     threads: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -99,6 +112,7 @@ def evaluate_extractor(
         extractor: makes the vectors.
         dataset: whose `splits` are ranked.
         rerank: also evaluate with re-ranking.
+        bootstrap: number of resamples of the identities for intervals; 0 for none.
         threads: threads that decode images.
         progress: told after each batch how many files it held.
 
@@ -107,7 +121,14 @@ def evaluate_extractor(
     """
     paths = paths_of_tests(dataset)
     embedded = embed_files(extractor, paths, threads, progress)
-    return evaluate_vectors(dataset, embedded.vectors, embedded.readable, rerank=rerank, unreadable=embedded.unreadable)
+    return evaluate_vectors(
+        dataset,
+        embedded.vectors,
+        embedded.readable,
+        rerank=rerank,
+        bootstrap=bootstrap,
+        unreadable=embedded.unreadable,
+    )
 
 
 def evaluate_model(
@@ -123,6 +144,7 @@ def evaluate_vectors(
     readable: npt.NDArray[np.bool_] | None = None,
     *,
     rerank: bool = False,
+    bootstrap: int = 0,
     unreadable: tuple[str, ...] = (),
 ) -> Evaluation:
     """Rank every split of a data set by precomputed vectors.
@@ -132,13 +154,14 @@ def evaluate_vectors(
         vectors: (n, d), one row for each of `paths_of_tests(dataset)`.
         readable: (n,) mask of the rows to use; None uses all.
         rerank: also evaluate with re-ranking.
+        bootstrap: number of resamples of the identities for intervals; 0 for none.
         unreadable: passed through to the result.
     """
     row_of = {path: row for row, path in enumerate(paths_of_tests(dataset))}
     kept = np.ones(len(vectors), np.bool_) if readable is None else readable
     if not kept.any():
         raise InputError(f"{dataset.name}: none of its {len(kept)} test images can be read")
-    plain, reranked = [], []
+    plain, reranked, identities = [], [], []
     first: Split | None = None
     for split in dataset.splits:
         query = np.array([row_of[path] for path in split.query.path], np.int64)
@@ -146,6 +169,7 @@ def evaluate_vectors(
         seen = Split(split.query[kept[query]], split.gallery[kept[gallery]])
         query_vectors, gallery_vectors = _rows(vectors, query[kept[query]]), _rows(vectors, gallery[kept[gallery]])
         plain.append(rank_split(query_vectors, gallery_vectors, seen))
+        identities.append(seen.query.identity)
         if rerank:
             reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))
         first = first or seen
@@ -165,6 +189,7 @@ def evaluate_vectors(
         dataset.notes,
         Figures.of(plain),
         Figures.of(reranked) if rerank else None,
+        figure_intervals(plain, identities, bootstrap) if bootstrap else {},
     )
 
 
@@ -195,9 +220,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rerank", action="store_true", help="also evaluate with k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)"
     )
+    parser.add_argument(
+        "--bootstrap",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add 95 %% intervals of the plain figures, from N resamples of the test identities (0: none)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--output", type=Path, help="also write the JSON to this file")
     arguments = parser.parse_args(argv)
+    if arguments.bootstrap < 0:
+        raise InputError(f"--bootstrap {arguments.bootstrap}: must be at least 0")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     messages = Console(stderr=True, highlight=False)
     dataset = dataset_of(arguments)
@@ -207,7 +241,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Progress(console=messages, transient=True) as bar:
         task = bar.add_task("embedding", total=len(paths_of_tests(dataset)))
         result = evaluate_extractor(
-            extractor, dataset, rerank=arguments.rerank, progress=lambda files: bar.advance(task, files)
+            extractor,
+            dataset,
+            rerank=arguments.rerank,
+            bootstrap=arguments.bootstrap,
+            progress=lambda files: bar.advance(task, files),
         )
     if result.without_match:
         messages.print(f"note: {result.without_match} queries have no match in the gallery and are excluded")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.bootstrap import bootstrap_means, interval
 from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
 from reid.datasets import Split
@@ -40,6 +41,33 @@ class Figures:
         for name, (mean, deviation) in figures.items():
             result |= {name: mean, f"{name}_std": deviation}
         return result
+
+
+def query_figures(ranking: Ranking) -> npt.NDArray[np.float64]:
+    """(q, 4) average precision and hits within each rank of `CMC` of each query; NaN for queries without a match."""
+    hits = [np.where(ranking.first_rank > 0, ranking.first_rank <= k, np.nan) for k in CMC]
+    return np.column_stack([ranking.average_precision, *hits])
+
+
+def figure_intervals(
+    rankings: Sequence[Ranking], identities: Sequence[npt.NDArray[np.int64]], draws: int, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of mAP and CMC by bootstrap over identities.
+
+    Args:
+        rankings: one per split.
+        identities: (q,) identity of each query, for each split; a vehicle is drawn with its queries of all splits.
+        draws: number of resamples.
+        seed: seed of the resampling.
+
+    Returns:
+        Lower and upper limit, as fractions, by `mAP`, `cmc1`, `cmc5`, `cmc10`.
+    """
+    figures, groups = np.concatenate([query_figures(r) for r in rankings]), np.concatenate(list(identities))
+    counted = np.isfinite(figures[:, 0])
+    samples = bootstrap_means(figures[counted], groups[counted], draws=draws, seed=seed)
+    names = ("mAP", *(f"cmc{k}" for k in CMC))
+    return {name: interval(samples[:, column]) for column, name in enumerate(names)}
 
 
 def split_matches(split: Split) -> Matches:

