@@ -5,52 +5,73 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reid.architectures import Body, build_body
 from reid.backbones import build_backbone
 from reid.backbones.pretrained import load_pretrained
+from reid.branches import Branch, ImageLabels
 from reid.pooling import AveragePooling, GeneralisedMeanPooling
 from reid.settings import ModelConfig
 
 
 class ReidModel(nn.Module):
-    """Maps images to features x (`forward`) and to features x_bar after the batch-norm neck (`embed`).
+    """Maps images to features x (`forward`) and to features for ranking (`embed`), as a rule x_bar, after the neck.
 
-    The neck (`bottleneck`) is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
-    Re-Identification" (2019): the triplet loss uses x, the classifier and the test distances use x_bar.
+       The neck (`bottleneck`) is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
+       Re-Identification" (2019): the triplet loss uses x, the classifier and the test distances use x_bar.
+    Batch norm treats each dimension on its own, so one neck serves all branches.
 
-    Attributes:
-        config: the configuration that it was built from.
-        dims: length of a feature vector.
+       Attributes:
+           config: the configuration that it was built from.
+           dims: length of a feature vector.
+           branches: parts of the feature vector with losses of their own; one for a plain network.
+           takes_labels: whether cameras and viewpoints of the images are used.
     """
+
+    _scale: torch.Tensor | None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config)
+        body = build_body(config)
+        self.backbone = build_backbone(config) if body is None else body
         dims = self.backbone.dims
         assert isinstance(dims, int)
         self.dims = dims
+        self.branches = (Branch("global", dims),) if body is None else body.branches
+        self.takes_labels = body is not None and body.takes_labels
         self.pooling = GeneralisedMeanPooling(config.gem_power) if config.pooling == "gem" else AveragePooling()
         self.bottleneck = nn.BatchNorm1d(dims)
         self.bottleneck.bias.requires_grad_(config.bottleneck_bias)
+        scaled = any(branch.scale != 1.0 for branch in self.branches)
+        scales = [torch.full((branch.dims,), branch.scale) for branch in self.branches]
+        self.register_buffer("_scale", torch.cat(scales) if scaled else None, persistent=False)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    @property
+    def trunk(self) -> nn.Module:
+        """The pretrained part of the network."""
+        return self.backbone.trunk if isinstance(self.backbone, Body) else self.backbone
+
+    def forward(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
         """Compute the features before the batch-norm neck.
 
         Args:
             images: (n, 3, h, w), RGB, normalised (`normalise`); h and w may differ from the configured size.
+            labels: cameras and viewpoints of the images, for networks that take them; None: not known.
 
         Returns:
             (n, dims) float32.
         """
-        features: torch.Tensor = self.backbone(images)
+        features: torch.Tensor = self.backbone(images, labels) if self.takes_labels else self.backbone(images)
         if features.ndim == 4:
             features = self.pooling(features)
         return features.float()
 
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
+    def embed(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
         """Compute the features for ranking, (n, dims) float32, not L2-normalised; arguments as in `forward`."""
-        result: torch.Tensor = self.bottleneck(self(images))
-        return result
+        result: torch.Tensor = self(images, labels)
+        if self.config.test_feature == "after":
+            result = self.bottleneck(result)
+        return result if self._scale is None else result * self._scale
 
 
 def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
@@ -60,7 +81,10 @@ def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
         InputError: unknown backbone, or weights that cannot be obtained or do not fit.
     """
     model = ReidModel(config)
-    load_pretrained(model.backbone, config.backbone, pretrained)
+    if isinstance(model.backbone, Body):
+        model.backbone.load_pretrained(pretrained)
+    else:
+        load_pretrained(model.backbone, config.backbone, pretrained)
     return model
 
 

@@ -14,6 +14,8 @@ from common.settings import Settings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+GLOBAL_VIEWS = 2
+"""Global views of an image that self-supervision compares."""
 
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -23,6 +25,9 @@ Range = tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]]
 class ModelConfig(Settings):
     """Everything needed to rebuild the network; stored with its weights."""
 
+    architecture: Literal["plain"] = Field(
+        "plain", description="plain: the backbone with pooling; other values: networks with several branches or parts"
+    )
     backbone: str = Field(
         "resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., or any timm model"
     )
@@ -39,6 +44,9 @@ class ModelConfig(Settings):
         IMAGENET_STD, description="RGB standard deviation in [0, 1]; the input is divided by it"
     )
     bottleneck_bias: bool = Field(True, description="false fixes the bias of the batch-norm neck at 0 (script)")
+    test_feature: Literal["after", "before"] = Field(
+        "after", description="features that are ranked: after the batch-norm neck, or before it"
+    )
 
 
 class DataSettings(Settings):
@@ -77,6 +85,13 @@ class ViewSettings(Settings):
         "paper",
         description="paper: both global views alike; script: view 1 is not cropped, view 2 neither padded nor erased",
     )
+    global_views: Literal[1, 2] = Field(
+        2, description="global views per image; 1, the first one alone, is possible without self-supervision only"
+    )
+    interpolation: Literal["auto", "bilinear", "bicubic"] = Field(
+        "auto",
+        description="interpolation when a view is resized; auto: bilinear, or area when halving",
+    )
     local: int = Field(4, ge=0, description="L, local views per image; 4 is best in the paper")
     local_size: Size = Field((112, 112), description="height and width of a local view in pixels")
     global_area: Range = Field(
@@ -96,6 +111,11 @@ class ViewSettings(Settings):
     erase: Fraction = Field(0.5, description="probability of erasing a rectangle of a global view")
     erase_area: Range = Field((0.02, 0.4), description="range of the rectangle's fraction of the view area")
     erase_aspect: Range = Field((0.3, 3.3), description="range of the rectangle's aspect ratio (height to width)")
+    erase_fill: Literal["mean", "noise"] = Field(
+        "mean",
+        description="what replaces the rectangle: ImageNet's mean colour, or per pixel a normal deviate in normalised "
+        "units (clipped to 0..255, since views are stored as bytes)",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> ViewSettings:
@@ -108,8 +128,19 @@ class ViewSettings(Settings):
         return self
 
 
+class BranchLoss(Settings):
+    """Weights of the losses of one branch; None keeps the weight that the architecture gives."""
+
+    classification: float | None = Field(None, ge=0, description="weight of its cross entropy; 0: no classifier")
+    triplet: float | None = Field(None, ge=0, description="weight of its triplet loss")
+    center: float | None = Field(None, ge=0, description="weight of its centre loss")
+
+
 class LossSettings(Settings):
-    """Equation 5: L = classification * L_c + triplet * L_t + self_supervision * L_s."""
+    """Equation 5: L = classification * L_c + triplet * L_t + self_supervision * L_s.
+
+    With several branches L_c and L_t are the weighted sums over the branches.
+    """
 
     classification: float = Field(1.0, ge=0, description="lambda_c")
     triplet: float = Field(1.0, ge=0, description="lambda_t")
@@ -117,6 +148,23 @@ class LossSettings(Settings):
     label_smoothing: float = Field(
         0.2, ge=0, lt=1, description="epsilon, the probability mass taken from the true class"
     )
+    smoothing_over: Literal["all", "others"] = Field(
+        "all",
+        description="classes that share epsilon: all k (epsilon / k each), or the others (epsilon / (k - 1) each)",
+    )
+    triplet_margin: float | None = Field(
+        None, ge=0, description="margin of the triplet loss, max(0, d_p - d_n + margin); none: the soft margin"
+    )
+    center: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the centre loss: mean squared distance of features to their class's centre",
+    )
+    center_learning_rate: float = Field(
+        0.5, gt=0, description="learning rate of the centres, which have a gradient descent of their own"
+    )
+    auxiliary: float = Field(1.0, ge=0, description="weight of the architecture's auxiliary loss, if it has one")
+    branches: dict[str, BranchLoss] = Field({}, description="weights by branch, for architectures with several")
     classifier_bias: bool = Field(True, description="whether z = W x + B has the bias B; the script has none")
 
 
@@ -163,16 +211,39 @@ class TeacherSettings(Settings):
 class OptimiserSettings(Settings):
     """Paper: Adam with a step schedule for ResNets, AdamW with a cosine schedule for transformers and ConvNeXt."""
 
-    name: Literal["adam", "adamw"] = "adam"
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd)")
     learning_rate: float = Field(5e-4, gt=0, description="learning rate after the warm-up (script: 1e-3)")
-    weight_decay: float = Field(1e-3, ge=0, description="L2 penalty in the gradient for Adam, decoupled for AdamW")
+    weight_decay: float = Field(1e-3, ge=0, description="L2 penalty in the gradient; decoupled for AdamW")
+    bias_factor: float = Field(1.0, gt=0, description="factor of the learning rate of all biases")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor of the learning rate per layer below the last; 1: the same everywhere; lower keeps the "
+        "first layers closer to their start (timm networks only)",
+    )
+    frozen_epochs: float = Field(
+        0.0,
+        ge=0,
+        description="epochs at the start with the pretrained backbone frozen, its batch norms included",
+    )
     schedule: Literal["step", "cosine"] = "step"
     milestones: tuple[float, ...] = Field(
         (40, 70, 100), description="epochs at which the rate is multiplied by `gamma` (step schedule)"
     )
     gamma: float = Field(0.1, gt=0, le=1, description="factor at each milestone (step schedule)")
     final_learning_rate: float = Field(1.6e-5, ge=0, description="learning rate at the last epoch (cosine schedule)")
-    warmup_epochs: float = Field(10.0, ge=0, description="epochs of linear warm-up from 1 % of the rate; 0: no warm-up")
+    plateau_epochs: float = Field(
+        0.0,
+        ge=0,
+        description="epochs, warm-up included, at a constant rate before the cosine starts (cosine schedule)",
+    )
+    plateau_drop: float = Field(
+        1.0, gt=0, le=1, description="factor of the rate at the end of the plateau, where the cosine starts"
+    )
+    warmup_epochs: float = Field(10.0, ge=0, description="epochs of linear warm-up to the rate; 0: no warm-up")
+    warmup_start: float = Field(0.01, ge=0, le=1, description="fraction of the rate at which the warm-up starts")
     every: Literal["epoch", "step"] = Field("epoch", description="how often the rate is updated")
     clip_gradient: float = Field(0.0, ge=0, description="maximum global L2 norm of the gradients; 0: no clipping")
 
@@ -212,6 +283,12 @@ class TrainSettings(Settings):
     teacher: TeacherSettings = TeacherSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _two_views(self) -> TrainSettings:
+        if self.self_supervised and self.views.global_views < GLOBAL_VIEWS:
+            raise ValueError("views.global_views must be 2 with self-supervision (loss.self_supervision above 0)")
+        return self
 
     @property
     def self_supervised(self) -> bool:

@@ -16,6 +16,8 @@ COLUMNS = (
     "classification",
     "triplet",
     "self_supervision",
+    "center",
+    "auxiliary",
     "teacher_entropy",
     "teacher_diversity",
     "learning_rate",

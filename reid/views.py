@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from reid.images import RgbImage
-from reid.settings import IMAGENET_MEAN, ViewSettings
+from reid.settings import GLOBAL_VIEWS, IMAGENET_MEAN, IMAGENET_STD, ViewSettings
 
-GLOBAL_VIEWS = 2
+__all__ = ["GLOBAL_VIEWS", "Views", "draw_box", "make_views", "resize"]
+
+Triple = tuple[float, float, float]
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
@@ -21,13 +23,21 @@ _ERASED = np.round(255 * np.array(IMAGENET_MEAN)).astype(np.uint8)
 
 
 class Views(NamedTuple):
-    """The views of one image: `global_views` (2, h, w, 3) and `local_views` (L, h', w', 3), uint8 RGB."""
+    """The views of one image: `global_views` (2 or 1, h, w, 3) and `local_views` (L, h', w', 3), uint8 RGB."""
 
     global_views: RgbImage
     local_views: RgbImage
 
 
-def make_views(image: RgbImage, settings: ViewSettings, size: tuple[int, int], random: np.random.Generator) -> Views:
+def make_views(
+    image: RgbImage,
+    settings: ViewSettings,
+    size: tuple[int, int],
+    random: np.random.Generator,
+    *,
+    mean: Triple = IMAGENET_MEAN,
+    std: Triple = IMAGENET_STD,
+) -> Views:
     """Generate random views of one image.
 
     Args:
@@ -35,25 +45,28 @@ def make_views(image: RgbImage, settings: ViewSettings, size: tuple[int, int], r
         settings: number of local views and strength of each augmentation.
         size: height and width of the global views.
         random: source of randomness; the same generator state gives the same views.
+        mean: RGB mean in [0, 1] that the network subtracts; used by the erasing noise.
+        std: RGB standard deviation in [0, 1] that it divides by; used by the erasing noise.
     """
-    global_views = np.empty((GLOBAL_VIEWS, *size, 3), np.uint8)
-    for view in range(GLOBAL_VIEWS):
+    global_views = np.empty((settings.global_views, *size, 3), np.uint8)
+    interpolation = None if settings.interpolation == "auto" else settings.interpolation
+    for view in range(settings.global_views):
         paper = settings.recipe == "paper"
         crops = paper or view == 1  # the script does not crop its first view ...
         pads = paper or view == 0  # ... and neither pads nor erases its second
         area = settings.global_area if crops else (1.0, 1.0)
-        result = _resized_crop(image, area, settings.aspect if crops else (1.0, 1.0), size, random)
+        result = _resized_crop(image, area, settings.aspect if crops else (1.0, 1.0), size, random, interpolation)
         result = _flip(result, settings.flip, random)
         if pads:
             result = _pad_and_crop(result, settings.pad, random)
         if crops:
             result = _jitter(result, settings.jitter, random)
         if pads:
-            result = _erase(result, settings, random)
+            result = _erase(result, settings, random, mean, std)
         global_views[view] = result
     local_views = np.empty((settings.local, *settings.local_size, 3), np.uint8)
     for view in range(settings.local):
-        result = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random)
+        result = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random, interpolation)
         local_views[view] = _jitter(_flip(result, settings.flip, random), settings.jitter, random)
     return Views(global_views, local_views)
 
@@ -110,6 +123,7 @@ def _resized_crop(
     aspect: tuple[float, float],
     size: tuple[int, int],
     random: np.random.Generator,
+    interpolation: str | None,
 ) -> RgbImage:
     top, left, height, width = draw_box(image.shape[0], image.shape[1], area, aspect, random)
     first_row, first_column = round(top), round(left)
@@ -117,7 +131,7 @@ def _resized_crop(
     last_column = max(first_column + 1, min(image.shape[1], round(left + width)))
     # A box that rounds to zero size still takes one pixel.
     crop = image[min(first_row, image.shape[0] - 1) : last_row, min(first_column, image.shape[1] - 1) : last_column]
-    return resize(crop, size)
+    return resize(crop, size, interpolation)
 
 
 def _flip(image: RgbImage, probability: float, random: np.random.Generator) -> RgbImage:
@@ -176,7 +190,7 @@ def _hue(angle: float) -> npt.NDArray[np.float64]:
     return result
 
 
-def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator) -> RgbImage:
+def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator, mean: Triple, std: Triple) -> RgbImage:
     if random.random() >= settings.erase:
         return image
     height, width = image.shape[:2]
@@ -186,5 +200,10 @@ def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator)
     aspect = (relative / high, relative / low)
     top, left, box_height, box_width = draw_box(height, width, settings.erase_area, aspect, random)
     result = image.copy()
-    result[round(top) : round(top + box_height), round(left) : round(left + box_width)] = _ERASED
+    erased = result[round(top) : round(top + box_height), round(left) : round(left + box_width)]
+    if settings.erase_fill == "noise":
+        noise = np.asarray(mean) + np.asarray(std) * random.standard_normal(erased.shape)
+        erased[:] = np.clip(np.round(255 * noise), 0, 255).astype(np.uint8)
+    else:
+        erased[:] = _ERASED
     return result

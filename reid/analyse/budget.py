@@ -12,7 +12,6 @@ from common.errors import InputError
 from reid.datasets import PUBLISHED_TRAINING_IMAGES
 from reid.models import ReidModel
 from reid.settings import ModelConfig, TrainSettings
-from reid.views import GLOBAL_VIEWS
 
 # A backward pass costs about two forward passes: gradients of the inputs and of the weights.
 _FORWARD_AND_BACKWARD = 3
@@ -53,9 +52,9 @@ def training_budget(settings: TrainSettings, images: int = 0) -> Budget:
     if not images:
         raise InputError(f"data.name: the size of a {settings.data.name!r} data set is not known; give --images")
     whole = forward_flop(settings.model, settings.model.image_size)
-    image = GLOBAL_VIEWS * _FORWARD_AND_BACKWARD * whole
+    image = settings.views.global_views * _FORWARD_AND_BACKWARD * whole
     if settings.self_supervised:
-        image += GLOBAL_VIEWS * whole  # the teacher
+        image += settings.views.global_views * whole  # the teacher
         if settings.views.local:
             part = forward_flop(settings.model, settings.views.local_size)
             image += settings.views.local * _FORWARD_AND_BACKWARD * part

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from common.table import Table
 
 UNKNOWN_CAMERA = -1
+UNKNOWN_VIEWPOINT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,29 @@ class ImageTable(Table):
         path: (n,) object (`str`), image file, absolute or relative to the working directory.
         identity: (n,) int64, vehicle number in the data set (arbitrary integers, not necessarily consecutive).
         camera: (n,) int64, camera number, `UNKNOWN_CAMERA` (-1) if the data set does not give it.
+        viewpoint: (n,) int64, side from which the vehicle is seen, `UNKNOWN_VIEWPOINT` (-1) if it is not given.
     """
 
     path: npt.NDArray[np.object_]
     identity: npt.NDArray[np.int64]
     camera: npt.NDArray[np.int64]
+    viewpoint: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, path: Sequence[str], identity: npt.ArrayLike, camera: npt.ArrayLike | None = None) -> ImageTable:
-        """Create a table from array-likes; the camera defaults to unknown."""
-        return cls._of(np.asarray(path, np.object_), identity, UNKNOWN_CAMERA if camera is None else camera)
+    def of(
+        cls,
+        path: Sequence[str],
+        identity: npt.ArrayLike,
+        camera: npt.ArrayLike | None = None,
+        viewpoint: npt.ArrayLike | None = None,
+    ) -> ImageTable:
+        """Create a table from array-likes; camera and viewpoint default to unknown."""
+        return cls._of(
+            np.asarray(path, np.object_),
+            identity,
+            UNKNOWN_CAMERA if camera is None else camera,
+            UNKNOWN_VIEWPOINT if viewpoint is None else viewpoint,
+        )
 
     @property
     def identities(self) -> int:

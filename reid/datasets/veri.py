@@ -77,7 +77,7 @@ def _join(table: ImageTable, other: ImageTable) -> ImageTable:
     identity, camera = (
         theirs + ours.max() + 1 for ours, theirs in ((table.identity, other.identity), (table.camera, other.camera))
     )
-    return ImageTable.concatenate([table, ImageTable(other.path, identity, camera)])
+    return ImageTable.concatenate([table, ImageTable(other.path, identity, camera, other.viewpoint)])
 
 
 def _label_notes(path: Path, table: ImageTable) -> list[str]:

@@ -15,10 +15,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from common.errors import InputError
+from reid.branches import ImageLabels
 from reid.images import RgbImage, UnreadableImage, read_image
-from reid.settings import ViewSettings
+from reid.settings import IMAGENET_MEAN, IMAGENET_STD, ViewSettings
 from reid.training.sampler import IdentityBatches
-from reid.views import GLOBAL_VIEWS, make_views
+from reid.views import make_views
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +31,18 @@ class Batch(NamedTuple):
     """Input of one training step. Views are stacked view by view: all first views, then all second views, ...
 
     Attributes:
-        global_views: (2 * n, 3, h, w) uint8, RGB, channels last in memory.
+        global_views: (g * n, 3, h, w) uint8, RGB, channels last in memory; g is 2, or 1 by `views.global_views`.
         local_views: (L * n, 3, h', w') uint8.
         labels: (n,) int64 classes of the n images.
         unreadable: files that could not be read and were replaced in this batch.
+        image_labels: cameras and viewpoints of the n images; None: not known.
     """
 
     global_views: torch.Tensor
     local_views: torch.Tensor
     labels: torch.Tensor
     unreadable: tuple[str, ...] = ()
+    image_labels: ImageLabels | None = None
 
 
 class ImageStore:
@@ -90,6 +93,9 @@ class BatchMaker(Dataset[Batch]):
         size: height and width of global views in pixels.
         rank: rank of this process among `processes`; it makes its share of the identities in a batch.
         processes: must divide the number of identities in a batch.
+        mean: RGB mean of the network's input, for the erasing noise.
+        std: RGB standard deviation of the network's input, for the erasing noise.
+        image_labels: cameras and viewpoints of all rows.
 
     An unreadable image is replaced by another one of the same identity or, if that identity has no readable image, by
     its neighbour in the batch together with its label.
@@ -107,12 +113,17 @@ class BatchMaker(Dataset[Batch]):
         size: tuple[int, int],
         rank: int = 0,
         processes: int = 1,
+        *,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+        image_labels: ImageLabels | None = None,
     ) -> None:
         if batches.identities % processes:
             raise InputError(
                 f"sampler.identities: {batches.identities} identities cannot be divided among {processes} processes"
             )
         self.store, self.labels, self.batches, self.views, self.size = store, labels, batches, views, size
+        self.mean, self.std, self.image_labels = mean, std, image_labels
         self.share = batches.identities * batches.images // processes
         self.first = rank * self.share
 
@@ -123,17 +134,25 @@ class BatchMaker(Dataset[Batch]):
         good = [place for place, pair in enumerate(found) if pair is not None]
         if not good:
             raise InputError(f"{self.store.paths[int(rows[0])]}: no image of batch {number} can be read")
-        global_views = np.empty((GLOBAL_VIEWS, len(rows), *self.size, 3), np.uint8)
+        global_views = np.empty((self.views.global_views, len(rows), *self.size, 3), np.uint8)
         local_views = np.empty((self.views.local, len(rows), *self.views.local_size, 3), np.uint8)
         labels = np.empty(len(rows), np.int64)
+        used = np.empty(len(rows), np.int64)
         for place in range(len(rows)):
             pair = found[place] or found[min(good, key=lambda g: abs(g - place))]
             assert pair is not None
             row, image = pair
             random = np.random.default_rng([self.batches.seed, 2, number, self.first + place])
-            global_views[:, place], local_views[:, place] = make_views(image, self.views, self.size, random)
-            labels[place] = self.labels[row]
-        return Batch(_as_images(global_views), _as_images(local_views), torch.from_numpy(labels), tuple(unreadable))
+            global_views[:, place], local_views[:, place] = make_views(
+                image, self.views, self.size, random, mean=self.mean, std=self.std
+            )
+            labels[place], used[place] = self.labels[row], row
+        known = self.image_labels
+        if known is not None:
+            known = ImageLabels(*(part[torch.from_numpy(used)] for part in known))
+        return Batch(
+            _as_images(global_views), _as_images(local_views), torch.from_numpy(labels), tuple(unreadable), known
+        )
 
     def _readable(self, row: int, unreadable: list[str]) -> tuple[int, RgbImage] | None:
         """The row's image, or the next readable one of the same identity."""

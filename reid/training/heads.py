@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from reid.branches import Branch, split_features
+
 
 class IdentityClassifier(nn.Linear):
     """z = W x_bar + B, in float32 even under autocast. (n, dims) to (n, identities).
@@ -24,6 +26,24 @@ class IdentityClassifier(nn.Linear):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return super().forward(features.float())
+
+
+class BranchClassifiers(nn.ModuleDict):
+    """A classifier for each branch whose cross entropy has a weight. (n, dims) to a dict of (n, identities) by branch.
+
+    Args:
+        branches: of the network, in the order of its feature vector.
+        identities: k.
+        bias: as in `IdentityClassifier`.
+    """
+
+    def __init__(self, branches: Sequence[Branch], identities: int, bias: bool = True) -> None:
+        super().__init__({b.name: IdentityClassifier(b.dims, identities, bias) for b in branches if b.classification})
+        self.branches = tuple(branches)
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = split_features(features, self.branches)
+        return {b.name: self[b.name](part) for b, part in zip(self.branches, parts, strict=True) if b.name in self}
 
 
 class SelfDistillationHead(nn.Module):

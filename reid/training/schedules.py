@@ -6,13 +6,12 @@ import math
 
 from reid.settings import OptimiserSettings
 
-WARMUP_START = 0.01
-
 
 def learning_rate(settings: OptimiserSettings, epoch: float, epochs: int) -> float:
     """Return the learning rate at `epoch` (0 at the start, fractional within an epoch).
 
-    Warm-up is linear from 1 % of the rate; with the paper's ten epochs it increases by 0.099 of the rate per epoch.
+    Warm-up is linear from `warmup_start` of the rate; with the paper's ten epochs from 1 %, it increases by 0.099 of
+    the rate per epoch. The cosine's clock starts at the end of the plateau; the warm-up does not shift it.
     """
     if settings.every == "epoch":
         epoch = math.floor(epoch)
@@ -20,10 +19,14 @@ def learning_rate(settings: OptimiserSettings, epoch: float, epochs: int) -> flo
     if settings.schedule == "step":
         rate *= settings.gamma ** sum(epoch >= milestone for milestone in settings.milestones)
     else:
-        end = settings.final_learning_rate
-        rate = end + (rate - end) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, epoch / epochs)))
+        plateau = settings.plateau_epochs
+        if epoch >= plateau:
+            end = settings.final_learning_rate
+            rate *= settings.plateau_drop
+            done = min(1.0, (epoch - plateau) / (epochs - plateau)) if epochs > plateau else 1.0
+            rate = end + (rate - end) * 0.5 * (1.0 + math.cos(math.pi * done))
     if epoch < settings.warmup_epochs:
-        rate *= WARMUP_START + (1.0 - WARMUP_START) * epoch / settings.warmup_epochs
+        rate *= settings.warmup_start + (1.0 - settings.warmup_start) * epoch / settings.warmup_epochs
     return rate
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import InputError
+from reid.branches import ImageLabels
 from reid.checkpoint import save_model
 from reid.datasets import ImageTable
 from reid.models import ReidModel
@@ -25,6 +26,7 @@ from reid.train_log import TrainLog
 from reid.training.batches import Batch, BatchMaker, DamageReport, ImageStore, iterate_batches
 from reid.training.compilation import compile_modules
 from reid.training.distributed import Processes, mean_over_processes, require_same_data, union_over_processes
+from reid.training.groups import parameter_groups
 from reid.training.objective import Losses, Objective, build_student
 from reid.training.precision import training_precision
 from reid.training.sampler import IdentityBatches
@@ -97,6 +99,9 @@ class Trainer:
             settings.model.image_size,
             self.processes.rank,
             self.processes.size,
+            mean=settings.model.mean,
+            std=settings.model.std,
+            image_labels=ImageLabels(torch.from_numpy(train.camera), torch.from_numpy(train.viewpoint)),
         )
         self.steps_per_epoch = run.steps_per_epoch or len(batches)
         self.steps = run.epochs * self.steps_per_epoch
@@ -112,7 +117,7 @@ class Trainer:
                 raise InputError("run.sync_batch_norm: only available on GPUs; set it to false on the CPU")
             nn.SyncBatchNorm.convert_sync_batchnorm(self.student.encoder.model.backbone)  # type: ignore[no-untyped-call]
             nn.SyncBatchNorm.convert_sync_batchnorm(self.teacher.model.backbone)  # type: ignore[no-untyped-call]
-        self.objective = Objective(settings).to(device)
+        self.objective = Objective(settings, self.student.branches, train.identities).to(device)
         running = [p for p in (self.teacher.model.backbone, self.teacher.projection) if p is not None]
         self.average = MovingAverage(
             self.student.encoder,
@@ -121,7 +126,10 @@ class Trainer:
             observers=running if settings.self_supervised else (),
         )
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
-        self.optimiser = make_optimiser(settings.optimiser, self.parameters)
+        self.optimiser = make_optimiser(settings.optimiser, parameter_groups(settings.optimiser, self.student))
+        self._trunk = self.student.encoder.model.trunk
+        self._trunk_parameters = [p for p in self._trunk.parameters() if p.requires_grad]
+        self._frozen = False
         if run.compile:
             compile_modules(self.student.encoder.model.backbone, self.teacher.model.backbone, device=device)
         self._forward: nn.Module = self.student
@@ -148,18 +156,35 @@ class Trainer:
             global_views=batch.global_views.to(self.device, non_blocking=True),
             local_views=batch.local_views.to(self.device, non_blocking=True),
             labels=batch.labels.to(self.device, non_blocking=True),
+            image_labels=None if batch.image_labels is None else batch.image_labels.to(self.device),
         )
+        self._rate = learning_rate(settings.optimiser, self.epoch, settings.run.epochs)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(settings.optimiser, self.epoch, settings.run.epochs)
-        losses: Losses = self.objective(self._forward, self.teacher, batch, self.temperature)
+            group["lr"] = self._rate * group.get("scale", 1.0)
+        self._freeze(self.epoch < settings.optimiser.frozen_epochs)
+        progress = self.step / self.steps
+        losses: Losses = self.objective(self._forward, self.teacher, batch, self.temperature, progress)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
+        if self._frozen:
+            for parameter in self._trunk_parameters:
+                parameter.grad = None  # the optimiser skips it: no weight decay, no momentum
         limit = settings.optimiser.clip_gradient
         norm = nn.utils.clip_grad_norm_(self.parameters, limit if limit > 0 else math.inf)
         self.optimiser.step()
         self.average.update()
         self.step += 1
         return losses, norm
+
+    def _freeze(self, frozen: bool) -> None:
+        """Freeze or release the pretrained backbone; its batch norms then use their running statistics."""
+        if frozen == self._frozen:
+            return
+        self._frozen = frozen
+        self._trunk.train(not frozen)
+        if self.processes.size == 1:  # with several, DistributedDataParallel expects a gradient of every parameter
+            for parameter in self._trunk_parameters:
+                parameter.requires_grad_(not frozen)
 
     @property
     def temperature(self) -> float:
@@ -274,7 +299,7 @@ class Trainer:
         return {
             "epoch": self.epoch,
             **dict(zip(Losses._fields, values, strict=True)),
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "learning_rate": self._rate,
             "teacher_temperature": temperature,
             "gradient_norm": float(norm),
             "images_per_second": images / seconds,
@@ -282,10 +307,15 @@ class Trainer:
         }
 
 
-def make_optimiser(settings: OptimiserSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Create a fused Adam or AdamW optimiser."""
+def make_optimiser(
+    settings: OptimiserSettings, parameters: list[nn.Parameter] | list[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """Create a fused Adam, AdamW or SGD optimiser of parameters or of groups of them."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.name == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:

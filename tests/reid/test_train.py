@@ -105,7 +105,7 @@ def test_validation_identities_are_not_trained_on(tmp_path: Path, configs: Path,
     ("override", "told"),
     [
         ("model.bakbone=resnet50", r"unknown key 'model\.bakbone'.*backbone"),
-        ("optimiser.name=sgd", r"key 'optimiser\.name'.*'adam' or 'adamw'"),
+        ("optimiser.name=lion", r"key 'optimiser\.name'.*'adam', 'adamw' or 'sgd'"),
         ("data.validation=1.0", r"key 'data\.validation'.*less than 1"),
         ("teacher.momentum=1.5", r"key 'teacher\.momentum'.*less than 1"),
         ("model.backbone=resnet51_ibn", r"unknown network resnet51_ibn.*resnet50_ibn"),

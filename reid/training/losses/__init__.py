@@ -1,7 +1,8 @@
-"""The three loss terms of equation 5, one module each."""
+"""The loss terms of a training step, one module each."""
 
+from reid.training.losses.center import CenterLoss
 from reid.training.losses.cross_entropy import smoothed_cross_entropy
 from reid.training.losses.distillation import SelfDistillation
 from reid.training.losses.triplet import batch_hard_triplet
 
-__all__ = ["SelfDistillation", "batch_hard_triplet", "smoothed_cross_entropy"]
+__all__ = ["CenterLoss", "SelfDistillation", "batch_hard_triplet", "smoothed_cross_entropy"]

@@ -1,4 +1,4 @@
-"""Batch-hard triplet loss with a soft margin."""
+"""Batch-hard triplet loss with a soft or a fixed margin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 
-def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: float | None = None) -> torch.Tensor:
     """Equation 1, averaged over the batch: `log(1 + exp(furthest positive - nearest negative))`.
 
     A. Hermans et al., "In Defense of the Triplet Loss for Person Re-Identification" (2017). The paper sums
@@ -15,6 +15,8 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor) -> torch.Te
     Args:
         features: (n, dims); Euclidean distances are computed in float32 even under autocast.
         labels: (n,) integer classes.
+        margin: None is the soft margin above; a number replaces the logarithm by
+            `max(0, furthest positive - nearest negative + margin)`, and a larger one pushes classes further apart.
 
     Returns:
         A float32 scalar. Anchors without another positive or without a negative are ignored; 0 (with zero gradient)
@@ -34,7 +36,8 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor) -> torch.Te
         # Recompute the selected distances from differences, which avoids cancellation between near duplicates.
         positive = _distance(features, features[furthest])
         negative = _distance(features, features[closest])
-        losses = F.softplus(positive - negative) * usable
+        gap = positive - negative
+        losses = (F.softplus(gap) if margin is None else F.relu(gap + margin)) * usable
         return losses.sum() / usable.sum().clamp(min=1)
 
 

@@ -203,7 +203,7 @@ def test_tables_slice_and_join() -> None:
     assert joined.path.tolist() == ["a", "b", "c"]
     assert (joined.identities, joined.cameras) == (2, 0)
     with pytest.raises(ValueError, match="differ in length"):
-        ImageTable(table.path, table.identity[:2], table.camera)
+        ImageTable(table.path, table.identity[:2], table.camera, table.viewpoint)
 
 
 @pytest.mark.parametrize(

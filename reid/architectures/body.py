@@ -1,0 +1,91 @@
+"""What every architecture beyond a single backbone with pooling has in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from common.errors import InputError
+from reid.backbones.pretrained import read_weights
+from reid.branches import Branch, ImageLabels
+
+
+class Body(nn.Module):
+    """Everything between the images and the batch-norm neck; subclasses set `branches` and implement the rest.
+
+    `ReidModel` takes it in the place of a backbone with pooling, adds the neck, and ranks by its features.
+
+    Attributes:
+        branches: the parts of the feature vector, in order.
+        takes_labels: whether `forward` uses cameras and viewpoints.
+    """
+
+    takes_labels: ClassVar[bool] = False
+    branches: tuple[Branch, ...]
+
+    @property
+    def dims(self) -> int:
+        """Length of the feature vector."""
+        return sum(branch.dims for branch in self.branches)
+
+    @property
+    def trunk(self) -> nn.Module:
+        """The pretrained part, which `optimiser.frozen_epochs` freezes."""
+        raise NotImplementedError
+
+    def forward(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
+        """Map normalised images (n, 3, h, w) to the features of all branches side by side, (n, dims)."""
+        raise NotImplementedError
+
+    def load_trunk(self, source: str) -> None:
+        """Initialise from weights of the trunk alone: `imagenet` or a file.
+
+        Raises:
+            InputError: the weights cannot be obtained or do not fit.
+        """
+        raise NotImplementedError
+
+    def make_auxiliary(self) -> nn.Module | None:
+        """A loss that trains with this network and is not part of it: None, or a module called as
+        `auxiliary(model, images, progress)` with the `ReidModel`, the normalised global views (m, 3, h, w) and the
+        fraction of the epochs that are done; it returns a scalar. Its parameters are trained and saved with the state.
+        """
+        return None
+
+    def unused_parameters(self) -> int:
+        """Parameters that the authors' module holds and never runs; the paper's Table 5 counts them."""
+        return 0
+
+    def load_pretrained(self, source: str) -> None:
+        """Initialise from `source`: `none` (leave it random), `imagenet`, or a file.
+
+        A checkpoint of the same architecture is loaded as a whole; any other file must hold the trunk's weights.
+
+        Raises:
+            InputError: the weights cannot be obtained or do not fit.
+        """
+        if source != "none" and not (Path(source).expanduser().is_file() and self._load_whole(source)):
+            self.load_trunk(source)
+
+    def _load_whole(self, source: str) -> bool:
+        weights = read_weights(Path(source).expanduser())
+        own = self.state_dict()
+        found = {name: weights.get(f"backbone.{name}") for name in own}
+        usable = {name: value for name, value in found.items() if value is not None and value.shape == own[name].shape}
+        if len(usable) < len(own):
+            return False
+        self.load_state_dict(usable)
+        return True
+
+
+def require_square(size: tuple[int, int], what: str) -> None:
+    """Check that images are square.
+
+    Raises:
+        InputError: they are not; the message names the setting.
+    """
+    if size[0] != size[1]:
+        raise InputError(f"model.image_size: {what} needs square images, not {size[0]} x {size[1]}")
