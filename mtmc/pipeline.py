@@ -21,7 +21,9 @@ from mtmc.appearance.extraction import Extraction
 from mtmc.appearance.features import TrackFeatures
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
-from mtmc.association.interface import AssociationMethod, rows_of
+from mtmc.association.constraints import Constraints, check_cameras, known_vehicles, locate, of_parts
+from mtmc.association.constraints_file import read_constraints
+from mtmc.association.interface import AssociationMethod, rows_of, takes_constraints
 from mtmc.association.links_file import Links, read_links, write_links
 from mtmc.config import PipelineSettings
 from mtmc.execution.clips import StoredCrops, work_on_clips
@@ -31,6 +33,8 @@ from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Observation, Source
 from mtmc.scenarios.scenario import Scenario
 from mtmc.stage_log import StageLog
+from mtmc.tracking.reliable_span import reliable_span
+from mtmc.tracking.tracks import Tracks
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ def run(
     executor: Executor,
     console: Console,
     association: str = DEFAULT_ASSOCIATION,
+    constraints: Path | Constraints | None = None,
 ) -> RunResult:
     """Run all stages on a scenario, up to the scores.
 
@@ -108,6 +113,7 @@ def run(
         executor: where clips are worked on.
         console: where progress is shown.
         association: a name of `mtmc.association.choice.ASSOCIATIONS`, or `package.module:Class`.
+        constraints: what the user knows about single tracks: a file, or a table.
 
     Raises:
         InputError: an input cannot be used.
@@ -119,6 +125,7 @@ def run(
     file = links or scenario.links
     # Read before the long work, so that a mistake in it shows at once.
     given = read_links(file, [*(c.name for c in scenario.cameras), *scenario.missing]) if file is not None else None
+    known = _Given.of(constraints, scenario, method)
     check_given_boxes(scenario, source)
     scenario, observations, embedded = work_on_clips(
         scenario, source, extractions, settings=settings, cache=cache, executor=executor, log=log, console=console
@@ -127,6 +134,7 @@ def run(
     truth, rois = ground_truth_of(scenario), rois_of(scenario.cameras)
     if given is not None:
         given = _among(given, [camera.name for camera in scenario.cameras])
+    known = known.located(observations, log)
     outcomes = []
     for extraction, vectors in zip(extractions, embedded, strict=True):
         cuts = cut_tracks(extraction, observations, vectors.crops, settings=settings, log=log)
@@ -139,6 +147,7 @@ def run(
             cuts=cuts,
             keys=vectors.keys,
             links=given,
+            known=known,
             settings=settings,
             cache=cache,
             log=log,
@@ -192,6 +201,56 @@ def _method(name: str, settings: PipelineSettings) -> _Method:
     return _Method(name, make_association(name, **chosen), association_key(name, **chosen))
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Constraints of the user, None where there are none, and where they come from."""
+
+    constraints: Constraints | None
+    source: str = "constraints"
+
+    @classmethod
+    def of(cls, given: Path | Constraints | None, scenario: Scenario, method: _Method) -> _Given:
+        """Read them; all that can be known before the first frame is checked."""
+        if given is None:
+            return cls(None)
+        if not takes_constraints(method.method):
+            raise InputError(f"--association {method.name}: takes no constraints; leave them out")
+        if isinstance(given, Constraints):
+            source, table = "constraints", given
+        else:
+            source, table = str(given), read_constraints(given)
+        check_cameras(table, [*(camera.name for camera in scenario.cameras), *scenario.missing], source)
+        return cls(table, source)
+
+    def located(self, observations: Sequence[Observation], log: StageLog) -> _Given:
+        """The constraints with the numbers of their tracks, without those that name a camera that was left out."""
+        if self.constraints is None:
+            return self
+        tracks = {o.camera.name: o.tracks for o in observations}
+        found = self.constraints.among(tracks)
+        if len(found) < len(self.constraints):
+            log.say(f"{self.source}: {len(self.constraints) - len(found)} constraints name cameras that were left out")
+        return replace(self, constraints=locate(found, tracks, self.source))
+
+    def of_parts(
+        self, observations: Sequence[Observation], cuts: Sequence[Cuts], tracks: Sequence[Tracks]
+    ) -> Constraints | None:
+        """The same in terms of the parts that tracks were cut into."""
+        if self.constraints is None:
+            return None
+        names = [o.camera.name for o in observations]
+        return of_parts(self.constraints, dict(zip(names, cuts, strict=True)), dict(zip(names, tracks, strict=True)))
+
+    def check(
+        self, constraints: Constraints | None, observations: Sequence[Observation], tracks: Sequence[Tracks]
+    ) -> None:
+        """Raise for constraints that contradict each other or a physical fact."""
+        if constraints is not None:
+            cameras = [o.camera for o in observations]
+            spans = [reliable_span(table, camera.clock) for table, camera in zip(tracks, cameras, strict=True)]
+            known_vehicles(constraints, [camera.name for camera in cameras], spans, self.source)
+
+
 def _associate(
     name: str,
     method: _Method,
@@ -202,14 +261,17 @@ def _associate(
     cuts: Sequence[Cuts],
     keys: Sequence[str],
     links: Links | None,
+    known: _Given,
     settings: PipelineSettings,
     cache: Cache,
     log: StageLog,
 ) -> tuple[Identities, Links]:
     """The identity of every track or part of a track, and the links, given or learned."""
+    tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
+    constraints = known.of_parts(observations, cuts, tracks)
     key = key_of(
         {
-            "code": code_version("mtmc.appearance.splitting"),
+            "code": code_version("mtmc.appearance.splitting", "mtmc.association.constraints"),
             "method": method.key,
             "observations": [o.key for o in observations],
             "features": list(keys),
@@ -217,13 +279,15 @@ def _associate(
             "clocks": [[o.camera.clock.frames.tolist(), o.camera.clock.seconds.tolist()] for o in observations],
             "ground": [str(o.camera.ground) for o in observations],
             "links": links.model_dump() if links is not None else None,
+            "constraints": constraints.key() if constraints is not None else None,
         }
     )
     if cache.find("associate", key) is None:
         with log.timed("associate", name, sum(len(np.unique(o.tracks.track)) for o in observations)):
-            tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
+            known.check(constraints, observations, tracks)
             features = [track_features(*parts) for parts in zip(cuts, crops, strict=True)]
-            association = method.method.associate(tracks, features, scenario, links, None)
+            more = {} if constraints is None else {"constraints": constraints}
+            association = method.method.associate(tracks, features, scenario, links, **more)
         camera, part = rows_of(tracks)
         if len(association.identity) != len(part):
             raise InputError(

@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(list_settings(PipelineSettings, arguments.settings))
         return 0
     from common.settings import read_yaml
+    from mtmc.association.constraints_file import read_constraints
     from mtmc.execution.choice import make_executor
     from mtmc.interface.plan import describe_plan
     from mtmc.interface.running import (
@@ -76,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_detector(arguments.detector, settings, arguments.cache, arguments.device)
     if arguments.links is not None:
         read_yaml(arguments.links)
+    if arguments.constraints is not None:
+        read_constraints(arguments.constraints)
     scenario = load_scenario(
         arguments.scenario, data_root, cache=arguments.cache, workers=arguments.workers, progress=console
     )
@@ -101,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             cache=arguments.cache,
             output=output,
             association=arguments.association,
+            constraints=arguments.constraints,
         )
         sys.stdout.write(plan)
         return 0
@@ -127,7 +131,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             ready = ", ".join(camera.name for camera in scenario.cameras)
             sys.stdout.write(f"in the cache ({arguments.stages}): {ready}\n")
             return _status(scenario.missing, arguments.allow_missing_cameras)
-        result = run_scenario(scenario, association=arguments.association, links=arguments.links, **common)
+        result = run_scenario(
+            scenario,
+            association=arguments.association,
+            links=arguments.links,
+            constraints=arguments.constraints,
+            **common,
+        )
     finally:
         executor.close()
     report = result.write(
@@ -179,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="NAME",
         help="take only these cameras of the scenario; with --stages, several jobs can share the work on one cache",
+    )
+    add(
+        "--constraints",
+        type=Path,
+        metavar="FILE",
+        help="what you know about single tracks, as YAML or JSON lines: must-link, cannot-link, not-a-vehicle "
+        "(docs/association.md)",
     )
     add = parser.add_argument_group("detector, tracks, extractors").add_argument
     add(

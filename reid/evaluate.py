@@ -69,7 +69,9 @@ class Evaluation:
             "notes": list(self.notes),
             "plain": self.plain.as_dict(),
             "reranked": self.reranked.as_dict() if self.reranked else None,
-            **({"intervals": {name: list(limits) for name, limits in self.intervals.items()}} if self.intervals else {}),
+            **(
+                {"intervals": {name: list(limits) for name, limits in self.intervals.items()}} if self.intervals else {}
+            ),
         }
 
     def to_rich(self) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.constraints import KnownVehicles
 from mtmc.association.evidence.appearance import chain_features, similarities, subtract_means
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
@@ -23,7 +24,8 @@ from mtmc.association.links.zones import RawEnds, TrackEnds, cluster_ends
 from mtmc.association.links_exchange import from_links, from_views, to_links, to_views
 from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.solving.solve import Ties, chain, identify, tie
+from mtmc.association.solving.bonds import Bonds
+from mtmc.association.solving.solve import Ties, chain, hold, identify, tie
 from mtmc.association.track_summaries import TrackSummaries
 
 CHAIN_PASSES = 2
@@ -74,7 +76,9 @@ class Association:
         return cls(identity, np.zeros(len(identity), np.bool_), links, nothing, nothing, np.zeros(0), {})
 
 
-def associate(summaries: TrackSummaries, links: Links | None, settings: AssociationSettings) -> Association:
+def associate(
+    summaries: TrackSummaries, links: Links | None, settings: AssociationSettings, known: KnownVehicles | None = None
+) -> Association:
     """Join the tracks of each vehicle.
 
     Needs nothing but its arguments: `summarise` makes the summaries of tracks, clocks and picture sizes, and optionally
@@ -84,6 +88,7 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         summaries: all tracks of a scenario. Cameras may have no tracks, no features or no calibration.
         links: known zones, travel times and overlapping fields of view; None learns them from the tracks.
         settings: the decision threshold, bounds and switches.
+        known: tracks that are known to be one vehicle, or different ones; none of them may be left out.
 
     Returns:
         One identity per track, the links, and the candidate pairs with their evidence.
@@ -104,12 +109,18 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
     vector = _vectors(summaries, entries, settings)
     views = _overlapping_views(summaries, vector, links, settings)
     strangers = find_strangers(summaries, steps=STRANGER_STEPS, limit=STRANGERS) if vector.shape[1] else _NO_PAIRS
+    bonds = Bonds.of(known, summaries) if known else None
+    if bonds is not None and vector.shape[1]:
+        first, second = (np.concatenate(rows) for rows in zip(strangers, bonds.apart.T, strict=True))
+        strangers = first, second
     different = _similarity(summaries, vector, vector, *strangers)
     pairs = _candidates(
         summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
     )
     if links is None:
         pairs = Pairs.concatenate([pairs, find_resemblances(summaries, vector, different)])
+    if bonds is not None:
+        pairs = bonds.complete(pairs)
     similarity = _similarity(summaries, vector, vector, pairs.source, pairs.target)
     evidence = measure(
         summaries,
@@ -123,10 +134,18 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
         pruning=pruning,
     )
     learned = learn(
-        summaries, pairs, evidence, table=table, prior=prior, entries=entries, exits=exits, settings=settings
+        summaries,
+        pairs,
+        evidence,
+        table=table,
+        prior=prior,
+        entries=entries,
+        exits=exits,
+        settings=settings,
+        bonds=bonds,
     )
-    ties = _tie(summaries, learned, settings)
-    successor = chain(summaries, ties)
+    ties = _tie(summaries, learned, settings, bonds)
+    successor = chain(summaries, ties, bonds)
     if settings.appearance and vector.shape[1] and settings.chain_features:
         short = settings.model_copy(update={"rounds": min(settings.rounds, CHAIN_ROUNDS)})
         for _ in range(CHAIN_PASSES):
@@ -143,10 +162,11 @@ def associate(summaries: TrackSummaries, links: Links | None, settings: Associat
                 exits=exits,
                 settings=short,
                 start=learned,
+                bonds=bonds,
             )
-            ties = _tie(summaries, learned, settings)
-            successor = chain(summaries, ties)
-    identity = identify(summaries, ties, successor, settings.local_search) + 1
+            ties = _tie(summaries, learned, settings, bonds)
+            successor = chain(summaries, ties, bonds)
+    identity = identify(summaries, ties, successor, settings.local_search, bonds) + 1
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:
         links = to_links(
@@ -241,7 +261,10 @@ def _similarity(
     return np.where(known, similarities(a, b, source, target), np.nan)
 
 
-def _tie(summaries: TrackSummaries, learned: Learned, settings: AssociationSettings) -> Ties:
+def _tie(
+    summaries: TrackSummaries, learned: Learned, settings: AssociationSettings, bonds: Bonds | None = None
+) -> Ties:
     """Candidate pairs, each pair of tracks once, with the evidence for joining them."""
     ground = learned.terms.get("ground", np.zeros(len(learned.pairs)))
-    return tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold)
+    ties = tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold)
+    return ties if bonds is None else hold(ties, bonds)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import InputError
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
+from mtmc.association.constraints import Constraints, KnownVehicles, known_vehicles
 from mtmc.association.links_file import Links
+from mtmc.scenarios.clock import Clock
 from mtmc.scenarios.scenario import Scenario
+from mtmc.tracking.reliable_span import reliable_span
 from mtmc.tracking.tracks import Tracks
 
 
@@ -25,7 +29,7 @@ class AssociationMethod(Protocol):
         features: Sequence[TrackFeatures | None],
         scenario: Scenario,
         links: Links | None = None,
-        constraints: None = None,
+        constraints: Constraints | None = None,
     ) -> Association:
         """Give every track an identity.
 
@@ -34,10 +38,14 @@ class AssociationMethod(Protocol):
             features: the appearance of each camera's tracks, None without an extractor; tracks may be missing.
             scenario: the cameras, in the order of `tracks`: clocks, picture sizes, calibrations.
             links: zones and travel times, where the user gave some; None: there are none.
-            constraints: reserved; only None is accepted.
+            constraints: what the user knows about single tracks, with the number of each; None: nothing. They must
+                hold in the result. A method whose `associate` has no such parameter is only run without constraints.
 
         Returns:
             `identity` has a row for every track: camera after camera, by ascending track number (see `rows_of`).
+
+        Raises:
+            InputError: the constraints contradict each other, or a physical fact.
         """
 
 
@@ -52,11 +60,74 @@ def rows_of(tracks: Sequence[Tracks]) -> tuple[npt.NDArray[np.int32], npt.NDArra
     return camera, np.concatenate([np.zeros(0, np.int32), *numbers])
 
 
-def refuse_constraints(constraints: object, method: str) -> None:
-    """Raise for constraints in a method that does not know them.
+def takes_constraints(method: AssociationMethod) -> bool:
+    """Whether a method's `associate` has a parameter `constraints`."""
+    parameters = inspect.signature(method.associate).parameters
+    return "constraints" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
-    Raises:
-        InputError: `constraints` is not None.
+
+@dataclass(frozen=True, slots=True)
+class Vehicles:
+    """The tracks that are not named as not-a-vehicle, for methods that need not know of the others.
+
+    Attributes:
+        tracks, features: of each camera.
+        known: what is known about their rows; nothing is left out any more.
+        kept: (n,) bool, whether each row of all tracks is among them.
     """
-    if constraints is not None:
-        raise InputError(f"--association {method}: takes no constraints; leave them out")
+
+    tracks: Sequence[Tracks]
+    features: Sequence[TrackFeatures | None]
+    known: KnownVehicles
+    kept: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of_scenario(
+        cls,
+        tracks: Sequence[Tracks],
+        features: Sequence[TrackFeatures | None],
+        scenario: Scenario,
+        constraints: Constraints | None,
+    ) -> Vehicles:
+        """`of` the cameras of a scenario."""
+        names, clocks = [c.name for c in scenario.cameras], [c.clock for c in scenario.cameras]
+        return cls.of(tracks, features, names=names, clocks=clocks, constraints=constraints)
+
+    @classmethod
+    def of(
+        cls,
+        tracks: Sequence[Tracks],
+        features: Sequence[TrackFeatures | None],
+        *,
+        names: Sequence[str],
+        clocks: Sequence[Clock],
+        constraints: Constraints | None,
+    ) -> Vehicles:
+        """Take what the constraints say out of the tracks.
+
+        Raises:
+            InputError: the constraints contradict each other, or a physical fact.
+        """
+        spans = tracks
+        if constraints is not None and len(constraints):
+            spans = [reliable_span(table, clock) for table, clock in zip(tracks, clocks, strict=True)]
+        known = known_vehicles(constraints, names, spans)
+        kept = ~known.left_out
+        if not known.left_out.any():
+            return cls(tracks, features, known, kept)
+        camera, number = rows_of(tracks)
+        left = [number[(camera == index) & kept] for index in range(len(tracks))]
+        chosen = [table[np.isin(table.track, numbers)] for table, numbers in zip(tracks, left, strict=True)]
+        vectors = [f if f is None else f[np.isin(f.track, numbers)] for f, numbers in zip(features, left, strict=True)]
+        return cls(chosen, vectors, known.among(kept), kept)
+
+    def restored(self, association: Association) -> Association:
+        """The association of all tracks: those that are no vehicle are dropped."""
+        if self.kept.all():
+            return association
+        rows, n = np.flatnonzero(self.kept), len(self.kept)
+        identity = int(association.identity.max(initial=0)) + np.arange(1, n + 1)
+        dropped = np.ones(n, np.bool_)
+        identity[rows], dropped[rows] = association.identity, association.dropped
+        source, target = rows[association.source], rows[association.target]
+        return replace(association, identity=identity, dropped=dropped, source=source, target=target)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association, associate
-from mtmc.association.interface import refuse_constraints
+from mtmc.association.constraints import Constraints
+from mtmc.association.interface import Vehicles
 from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks, summarise
@@ -31,15 +32,15 @@ class LearnedAssociation:
         features: Sequence[TrackFeatures | None],
         scenario: Scenario,
         links: Links | None = None,
-        constraints: None = None,
+        constraints: Constraints | None = None,
     ) -> Association:
         """See `mtmc.association.interface.AssociationMethod`; without `links` they are learned."""
-        refuse_constraints(constraints, "learned")
+        vehicles = Vehicles.of_scenario(tracks, features, scenario, constraints)
         cameras = [
             camera_tracks(*parts, settings=self._settings, repair=self._repair)
-            for parts in zip(scenario.cameras, tracks, features, strict=True)
+            for parts in zip(scenario.cameras, vehicles.tracks, vehicles.features, strict=True)
         ]
-        return associate(summarise(cameras), links, self._settings)
+        return vehicles.restored(associate(summarise(cameras), links, self._settings, vehicles.known))
 
 
 def camera_tracks(

@@ -26,7 +26,8 @@ from scipy.sparse.csgraph import connected_components
 from common.errors import InputError
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
-from mtmc.association.interface import refuse_constraints, rows_of
+from mtmc.association.constraints import Constraints, KnownVehicles
+from mtmc.association.interface import Vehicles, rows_of
 from mtmc.association.links_file import Links
 from mtmc.association.settings import LinkageSettings
 from mtmc.scenarios.scenario import Scenario
@@ -38,9 +39,9 @@ MAX_COMPONENT = 20_000
 """Number of tracks in one component of the graph of similar pairs. Raising it allows more and costs memory by its
 square: at 20000 the distances take 1.6 GB. Safety bound on memory."""
 FORBIDDEN = 1e10
-"""Distance between two tracks that must stay apart. Raising it loses digits of the distances that it is averaged with,
-which no longer matter. Theory: a mean over at most MAX_COMPONENT² / 4 pairs with one such pair among them is still far
-above 2, the largest distance between two features."""
+"""Distance between two tracks that must stay apart, and its negative between two that must be linked. Raising it loses
+digits of the distances that it is averaged with, which no longer matter. Theory: a mean over at most MAX_COMPONENT² / 4
+pairs with one such pair among them is still far above 2, the largest distance between two features."""
 BLOCK = 512
 """Number of rows of the similarity matrix computed at a time. Raising it saves a little time and costs memory if the
 threshold is so low that most pairs reach it. Safety bound on memory."""
@@ -59,17 +60,18 @@ class AverageLinkage:
         features: Sequence[TrackFeatures | None],
         scenario: Scenario,
         links: Links | None = None,
-        constraints: None = None,
+        constraints: Constraints | None = None,
     ) -> Association:
         """See `mtmc.association.interface.AssociationMethod`; `links` are not used.
 
         Raises:
             InputError: the threshold is so low that more than `MAX_COMPONENT` tracks hang together.
         """
-        refuse_constraints(constraints, "linkage")
-        nodes = _Nodes.of(tracks, features, self._settings.camera_mean)
+        vehicles = Vehicles.of_scenario(tracks, features, scenario, constraints)
+        nodes = _Nodes.of(vehicles.tracks, vehicles.features, self._settings.camera_mean, vehicles.known)
         threshold = self._settings.threshold
-        return Association.of(_identities(nodes, list(_trees(nodes, threshold)), threshold), links or Links())
+        identity = _identities(nodes, list(_trees(nodes, threshold)), threshold)
+        return vehicles.restored(Association.of(identity, links or Links()))
 
 
 def best_threshold(
@@ -99,16 +101,25 @@ def best_threshold(
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """The tracks: camera (n,), first and last frame (n,), features (n, d), zeros where missing, and which are known."""
+    """The tracks: camera (n,), first and last frame (n,), features (n, d), zeros where missing, which of them can be
+    compared (n,), vehicles (n,) of must-linked tracks, and pairs of these (k, 2) that must stay apart."""
 
     camera: npt.NDArray[np.int32]
     first: npt.NDArray[np.int32]
     last: npt.NDArray[np.int32]
     vector: npt.NDArray[np.float32]
     known: npt.NDArray[np.bool_]
+    vehicle: IntArray
+    apart: IntArray
 
     @classmethod
-    def of(cls, tracks: Sequence[Tracks], features: Sequence[TrackFeatures | None], camera_mean: bool) -> _Nodes:
+    def of(
+        cls,
+        tracks: Sequence[Tracks],
+        features: Sequence[TrackFeatures | None],
+        camera_mean: bool,
+        given: KnownVehicles | None = None,
+    ) -> _Nodes:
         camera, number = rows_of(tracks)
         width = max((f.vector.shape[1] for f in features if f is not None and len(f.track)), default=0)
         vector, known = np.zeros((len(number), width), np.float32), np.zeros(len(number), np.bool_)
@@ -129,7 +140,14 @@ class _Nodes:
             rows, found, length = rows[length > 0], found[length > 0], length[length > 0]
             vector[rows], known[rows] = found / length[:, None], True
         first, last = np.concatenate([np.zeros((0, 2), np.int32), *ends]).T
-        return cls(camera, first, last, vector, known)
+        given = KnownVehicles.none(len(number)) if given is None else given
+        # A track without a feature stands where the others of its vehicle do.
+        linked = np.bincount(given.vehicle, minlength=len(number))[given.vehicle] > 1
+        for row in np.flatnonzero(linked & ~known).tolist():
+            others = vector[(given.vehicle == given.vehicle[row]) & known]
+            if len(others):
+                vector[row] = others.mean(axis=0) / max(float(np.linalg.norm(others.mean(axis=0))), 1e-9)
+        return cls(camera, first, last, vector, known | linked, given.vehicle, given.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +161,7 @@ class _Tree:
 def _trees(nodes: _Nodes, threshold: float) -> Iterator[_Tree]:
     """The trees of all components of two or more tracks."""
     known = np.flatnonzero(nodes.known)
-    component = _components(nodes.vector[known], threshold)
+    component = _components(nodes.vector[known], threshold, nodes.vehicle[known])
     order = np.argsort(component, kind="stable")
     for rows in np.split(known[order], np.flatnonzero(np.diff(component[order])) + 1):
         if len(rows) > MAX_COMPONENT:
@@ -152,13 +170,16 @@ def _trees(nodes: _Nodes, threshold: float) -> Iterator[_Tree]:
                 f"{MAX_COMPONENT} can be clustered; raise it"
             )
         if len(rows) > 1:
-            yield _Tree(rows, linkage(_distances(nodes, rows), "average"))
+            merges = linkage(_distances(nodes, rows), "average")
+            merges[:, 2] = np.maximum(merges[:, 2], 0.0)  # SciPy cuts no tree with negative distances
+            yield _Tree(rows, merges)
 
 
-def _components(vector: npt.NDArray[np.float32], threshold: float) -> IntArray:
-    """(n,) the component of each row in the graph of pairs whose similarity reaches the threshold."""
+def _components(vector: npt.NDArray[np.float32], threshold: float, vehicle: IntArray) -> IntArray:
+    """(n,) the component of each row in the graph of pairs whose similarity reaches the threshold, or that must be
+    linked."""
     n = len(vector)
-    label: IntArray = np.arange(n)
+    label: IntArray = np.unique(vehicle, return_inverse=True)[1].astype(np.int64)
     for start in range(0, n, BLOCK):
         block = vector[start : start + BLOCK] @ vector[start:].T
         apart = label[start : start + BLOCK, None] != label[start:]
@@ -173,6 +194,10 @@ def _components(vector: npt.NDArray[np.float32], threshold: float) -> IntArray:
 def _distances(nodes: _Nodes, rows: IntArray) -> npt.NDArray[np.float64]:
     """Distances of a component in SciPy's condensed form, built row after row of the upper triangle."""
     vector, camera, first, last = (x[rows] for x in (nodes.vector, nodes.camera, nodes.first, nodes.last))
+    vehicle = nodes.vehicle[rows]
+    apart: dict[int, list[int]] = {}
+    for a, b in [*nodes.apart.tolist(), *nodes.apart[:, ::-1].tolist()]:
+        apart.setdefault(a, []).append(b)
     n = len(rows)
     result = np.empty(n * (n - 1) // 2)
     at = 0
@@ -183,6 +208,8 @@ def _distances(nodes: _Nodes, rows: IntArray) -> npt.NDArray[np.float64]:
             row = np.maximum(block[i - start, i + 1 - start :], 0.0)
             together = (first[later] <= last[i]) & (last[later] >= first[i])
             row[(camera[later] == camera[i]) & together] = FORBIDDEN
+            row[np.isin(vehicle[later], apart.get(int(vehicle[i]), []))] = FORBIDDEN
+            row[vehicle[later] == vehicle[i]] = -FORBIDDEN
             result[at : at + len(row)] = row
             at += len(row)
     return result

@@ -15,6 +15,9 @@ from common.nearest import nearest
 from common.settings import validate
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import associate as associate_summaries
+from mtmc.association.constraints import Constraints, locate
+from mtmc.association.constraints_file import read_constraints
+from mtmc.association.interface import Vehicles, rows_of
 from mtmc.association.links_file import read_links
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks, summarise
@@ -38,6 +41,7 @@ def associate(
     label: npt.ArrayLike | None = None,
     recorded: tuple[float, float] | None = None,
     links: str | Path | None = None,
+    constraints: str | Path | Constraints | None = None,
     settings: AssociationSettings | Mapping[str, Any] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Give the tracks of several cameras identities: columns of boxes in, a column of identities out.
@@ -59,15 +63,18 @@ def associate(
         label: (n,) int, COCO class of each box (2 car, 3 motorcycle, 5 bus, 7 truck), -1 where unknown.
         recorded: first and last second of the recording; None: of all boxes.
         links: a YAML file of zones and links between cameras, as a run writes it; None: learned.
+        constraints: tracks that must, or cannot, be one vehicle, and tracks that are none: a file of constraints
+            (docs/association.md) or a table; tracks are named by camera and track number.
         settings: settings of the association, or the ones to change, such as `{"threshold": 0.4}`.
 
     Returns:
         (n,) int64, the identity of each box, from 1; the same number in two cameras is the same vehicle. A track that
-        matches no other has an identity of its own. Deterministic.
+        matches no other has an identity of its own; one that the constraints call no vehicle has -1. Deterministic.
 
     Raises:
         InputError: columns of different length, values that are not finite, two boxes of one track at one time, vectors
-            of different lengths or for unknown tracks, or wrong settings; the message names the argument.
+            of different lengths or for unknown tracks, constraints that contradict each other, or wrong settings; the
+            message names the argument.
 
     Examples:
         Two vehicles pass camera "a" and, ten seconds later, camera "b":
@@ -91,9 +98,16 @@ def associate(
     )
     names = sorted(set(columns.camera.tolist()))
     features = _features(vectors or {}, columns)
+    tables, clocks = zip(*(columns.tracks_of(name, recorded) for name in names), strict=True) if names else ((), ())
+    vehicles = Vehicles.of(
+        tables,
+        [features.get(name) for name in names],
+        names=names,
+        clocks=clocks,
+        constraints=_located(constraints, dict(zip(names, tables, strict=True))),
+    )
     cameras = []
-    for name in names:
-        tracks, clock = columns.tracks_of(name, recorded)
+    for name, tracks, clock, vectors_of in zip(names, vehicles.tracks, clocks, vehicles.features, strict=True):
         spans = reliable_span(tracks, clock) if chosen.reliable_spans and score is not None else tracks
         width, height = _size(frame_size, name)
         cameras.append(
@@ -104,19 +118,31 @@ def associate(
                 width,
                 height,
                 last_frame=len(clock.frames),
-                features=features.get(name),
+                features=vectors_of,
                 parked=parked(tracks, clock),
             )
         )
-    known = read_links(Path(links), names) if links is not None else None
-    summaries = summarise(cameras)
-    identity = associate_summaries(summaries, known, chosen).identity
+    known_links = read_links(Path(links), names) if links is not None else None
+    found = vehicles.restored(associate_summaries(summarise(cameras), known_links, chosen, vehicles.known))
+    identity = np.where(vehicles.kept, found.identity, -1)
+    camera_of, number = rows_of(tables)
     result = np.zeros(len(columns), np.int64)
     for index, name in enumerate(names):
-        here = summaries.camera == index
+        here = camera_of == index
         rows = np.flatnonzero(columns.camera == name)
-        result[rows] = identity[here][np.searchsorted(summaries.track[here], columns.track[rows])]
+        result[rows] = identity[here][np.searchsorted(number[here], columns.track[rows])]
     return result
+
+
+def _located(given: str | Path | Constraints | None, tracks: Mapping[str, Tracks]) -> Constraints | None:
+    """The constraints of a caller whose boxes have no frame numbers."""
+    if given is None:
+        return None
+    table = given if isinstance(given, Constraints) else read_constraints(Path(given))
+    source = "constraints" if isinstance(given, Constraints) else str(given)
+    if (table.frame > 0).any():
+        raise InputError(f"{source}: boxes of mtmc.associate have no frame numbers; name tracks by camera and track")
+    return locate(table, tracks, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from common.cache import Cache
 from mtmc.appearance.extraction import Extraction
+from mtmc.association.constraints import check_cameras
+from mtmc.association.constraints_file import read_constraints
 from mtmc.config import PipelineSettings
 from mtmc.observation.preflight import check_given_boxes
 from mtmc.observation.stage import Source, plan_observation
@@ -23,6 +25,7 @@ def describe_plan(
     cache: Path,
     output: Path,
     association: str,
+    constraints: Path | None = None,
 ) -> str:
     """What a run would do, line by line, after the checks that it makes before its first frame.
 
@@ -30,6 +33,10 @@ def describe_plan(
         InputError: the run could not start.
     """
     check_given_boxes(scenario, source)
+    given = f" with the constraints of {constraints}" if constraints is not None else ""
+    if constraints is not None:
+        cameras = [*(camera.name for camera in scenario.cameras), *scenario.missing]
+        check_cameras(read_constraints(constraints), cameras, str(constraints))
     plan = plan_observation(scenario, source, settings=settings, cache=Cache(cache))
     simulated = " (simulated)" if scenario.simulated else ""
     lines = [f"scenario     {scenario.name}{simulated}: {len(plan.jobs)} cameras"]
@@ -55,7 +62,7 @@ def describe_plan(
     for extraction in extractions:
         lines.append(f"extractor    {extraction.name}{f' ({extraction.weights})' if extraction.weights else ''}")
         lines += [f"  {note}" for note in extraction.notes]
-    lines.append(f"association  {association}")
+    lines.append(f"association  {association}{given}")
     lines.append(f"output       {output}")
     there = next(p for p in (cache.absolute(), *cache.absolute().parents) if p.exists())
     lines.append(f"cache        {cache} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)")

@@ -17,6 +17,7 @@ from common.plugins import is_reference, load_class
 from common.resources import resource
 from mtmc.appearance.extraction import Extraction
 from mtmc.association.choice import DEFAULT_ASSOCIATION
+from mtmc.association.constraints import Constraints
 from mtmc.config import PipelineSettings, make_settings
 from mtmc.execution.choice import DEFAULT_EXECUTOR, make_executor
 from mtmc.execution.clips import work_on_clips
@@ -48,6 +49,7 @@ def run_scenario(
     tracker: str = DEFAULT_TRACKER,
     association: str = DEFAULT_ASSOCIATION,
     links: str | Path | None = None,
+    constraints: str | Path | Constraints | None = None,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
     device: str = "auto",
@@ -73,6 +75,8 @@ def run_scenario(
         tracker: a name of `mtmc.tracking.choice.TRACKERS`, or your own class as `package.module:Class`.
         association: a name of `mtmc.association.choice.ASSOCIATIONS`, or your own class as `package.module:Class`.
         links: a YAML file of zones and links; None: the scenario's own, else learned from the tracks.
+        constraints: what you know about single tracks: which must, or cannot, be one vehicle, and which are none; a
+            YAML file or JSON lines (docs/association.md), or a table.
         settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
             `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
         cache: the folder for results of stages; a second run reuses what has not changed.
@@ -106,6 +110,7 @@ def run_scenario(
             executor=workplace,
             console=progress_console(progress),
             association=association,
+            constraints=Path(constraints) if isinstance(constraints, str) else constraints,
         )
     return ScenarioResult(result, chosen, source)
 

@@ -20,8 +20,8 @@ from detection.ultralytics_package import ultralytics_module
 pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
-    "ablation", "association_quality", "association_scale", "decoding", "detectors", "extraction", "ranking",
-    "reid_pairs", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
+    "ablation", "association_quality", "association_scale", "constraints", "decoding", "detectors", "extraction",
+    "ranking", "reid_pairs", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -98,6 +98,11 @@ def test_ablation(tmp_path: Path) -> None:
 
 def test_association_scale(tmp_path: Path) -> None:
     assert "growth" in run("association_scale", tmp_path, "--tracks", "200", "400")
+
+
+def test_constraints(tmp_path: Path) -> None:
+    told = run("constraints", tmp_path, "--layouts", "site", "--vehicles", "10", "--seeds", "11")
+    assert "with must-links" in told
 
 
 def test_decoding(tmp_path: Path, video: Path) -> None:

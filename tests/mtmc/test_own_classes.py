@@ -56,6 +56,11 @@ class Everything:
         return Association.of(np.full(len(rows_of(tracks)[0]), self.identity), Links())
 
 
+class Plain(Everything):
+    def associate(self, tracks, features, scenario, links=None):
+        return super().associate(tracks, features, scenario, links)
+
+
 class TooFew(Everything):
     def associate(self, tracks, features, scenario, links=None, constraints=None):
         return Association.of(np.ones(1, np.int64), Links())
@@ -100,6 +105,16 @@ def test_all_four_work_together_and_options_count(
     # A detector that sees nothing: the option is part of what the cache is asked for.
     assert run(*ALL, "--set", "options.detector.level=255") == 0
     assert (tmp_path / "out" / "track1.txt").read_text() == ""
+
+
+def test_a_class_that_takes_no_constraints_is_refused_only_if_there_are_some(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = [argument.replace("Everything", "Plain") for argument in ALL]
+    assert run(*plain) == 0, capsys.readouterr().err
+    (tmp_path / "known.yaml").write_text("- not-a-vehicle: {camera: c101, track: 3}\n")
+    assert run(*plain, "--constraints", str(tmp_path / "known.yaml")) == 2
+    assert "Plain: takes no constraints; leave them out" in capsys.readouterr().err
 
 
 def test_plain_linkage_needs_a_name_only(run: Callable[..., int], tmp_path: Path) -> None:

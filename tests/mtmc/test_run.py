@@ -116,6 +116,41 @@ def test_written_links_can_be_passed_back(
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["extractors"]["none"]["idf1"] == pytest.approx(1)
 
 
+def test_constraints_are_kept_and_wrong_ones_end_the_run_in_one_line(
+    make_cityflow: MakeCityflow,
+    from_boxes: FromBoxes,
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = from_boxes(make_cityflow(), "--tracks", "tc_ssd512")
+    known = tmp_path / "known.yaml"
+
+    def run(text: str, *more: str) -> int:
+        known.write_text(text)
+        return command(*arguments, "--constraints", known, *more)
+
+    a, b = "{camera: c101, track: 7}", "{camera: c102, track: 7}"
+    assert run(f"- must-link: [{a}, {b}]") == 0
+    assert len(read_submission(tmp_path / "out" / "track1.txt")) > 0
+    assert run(f"- cannot-link: [{a}, {b}]") == 0
+    assert len(read_submission(tmp_path / "out" / "track1.txt")) == 0
+    assert run(f"- not-a-vehicle: {b}") == 0
+    assert (tmp_path / "out" / "tracks" / "c102.txt").read_text() == ""
+    for text, error in (
+        (f"- must-link: [{a}, {b}]\n- cannot-link: [{b}, {a}]", ":2: cannot-link: track 7 of c102 and track 7 of c101"),
+        ("- not-a-vehicle: {camera: c101, track: 8}", ":1: camera c101 has no track 8; it has 1"),
+        ("- not-a-vehicle: {camera: c111, track: 7}", ":1: there is no camera c111"),
+        ("- unlink: []", ":1: unknown constraint 'unlink'"),
+    ):
+        capsys.readouterr()
+        assert run(text) == 2
+        assert f"{known}{error}" in capsys.readouterr().err
+    assert run(f"- not-a-vehicle: {b}", "--dry-run") == 0
+    assert f"with the constraints of {known}" in capsys.readouterr().out
+    assert run("- not-a-vehicle: {camera: c111, track: 7}", "--dry-run") == 2
+
+
 def test_without_ground_truth_the_submission_is_still_written(
     make_cityflow: MakeCityflow,
     from_boxes: FromBoxes,

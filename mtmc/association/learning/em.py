@@ -25,6 +25,7 @@ from mtmc.association.links.discovery import LinkPrior
 from mtmc.association.links.travel_times import TravelTimes
 from mtmc.association.links.zones import TrackEnds
 from mtmc.association.settings import AssociationSettings
+from mtmc.association.solving.bonds import Bonds
 from mtmc.association.solving.solve import MAX_LOG_RATIO, MIN_LOG_RATIO
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -100,6 +101,7 @@ def learn(
     exits: TrackEnds,
     settings: AssociationSettings,
     start: Learned | None = None,
+    bonds: Bonds | None = None,
 ) -> Learned:
     """Alternate between the probabilities of pairs (E-step) and what they say about links and evidence (M-step).
 
@@ -112,6 +114,7 @@ def learn(
         entries, exits: the tracks' ends.
         settings: switches and the number of rounds.
         start: result of an earlier call on the same pairs; its probabilities are the starting point.
+        bonds: pairs that are known; they count as true ones.
     """
     model = _Model(summaries, table, prior, entries, exits, settings=settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
@@ -125,6 +128,9 @@ def learn(
         terms = evidence.log_ratios(belief, together, pairs.group, summaries.label, settings)
         terms |= model.log_ratios(pairs, belief, platoons=settings.platoons and step >= PLATOON_ROUND)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
+        if bonds is not None:
+            terms["constraints"] = bonds.lift(pairs, np.clip(log_ratio, MIN_LOG_RATIO, MAX_LOG_RATIO), MAX_LOG_RATIO)
+            log_ratio = log_ratio + terms["constraints"]
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
         ratio = np.exp(np.clip(log_ratio + lift, MIN_LOG_RATIO, MAX_LOG_RATIO))
         probability = pair_marginals(pairs.source, pairs.target, ratio, len(summaries))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.solving.bonds import Bonds
 from mtmc.association.track_summaries import TrackSummaries
 
 
@@ -37,17 +38,27 @@ def renumbered(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return rank[inverse.reshape(-1)]
 
 
-def clashes(summaries: TrackSummaries, identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(k, 2) pairs of consecutive tracks of one camera and one identity that overlap in time."""
+def clashes(
+    summaries: TrackSummaries, identity: npt.NDArray[np.int64], bonds: Bonds | None = None
+) -> npt.NDArray[np.int64]:
+    """(k, 2) pairs of consecutive tracks of one camera and one identity that overlap in time; with bonds, not those
+    that must be linked, but all of one identity that are different vehicles."""
     order = np.lexsort((summaries.start, summaries.camera, identity))
     together = (np.diff(identity[order]) == 0) & (np.diff(summaries.camera[order]) == 0)
     overlap = together & (summaries.start[order][1:] <= summaries.end[order][:-1])
     at = np.flatnonzero(overlap)
-    return np.stack([order[at], order[at + 1]], 1)
+    found = np.stack([order[at], order[at + 1]], 1)
+    if bonds is None:
+        return found
+    found = found[bonds.vehicle[found[:, 0]] != bonds.vehicle[found[:, 1]]]
+    return np.concatenate([found, bonds.apart[identity[bonds.apart[:, 0]] == identity[bonds.apart[:, 1]]]])
 
 
 def cut_clashes(
-    summaries: TrackSummaries, successor: npt.NDArray[np.int64], gain: npt.NDArray[np.float64]
+    summaries: TrackSummaries,
+    successor: npt.NDArray[np.int64],
+    gain: npt.NDArray[np.float64],
+    bonds: Bonds | None = None,
 ) -> npt.NDArray[np.int64]:
     """Cut each chain with a clash at its weakest step between the two tracks, until no clash is left.
 
@@ -55,10 +66,11 @@ def cut_clashes(
         summaries: the tracks.
         successor: (n,) as in `identities_of`.
         gain: (n,) evidence for the step from each track to its successor.
+        bonds: what is known about tracks.
     """
     successor = successor.copy()
     while True:
-        found = clashes(summaries, identities_of(successor))
+        found = clashes(summaries, identities_of(successor), bonds)
         if len(found) == 0:
             return successor
         for a, b in found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.solving.bonds import BOND, Bonds
 from mtmc.association.solving.chains import renumbered
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -52,6 +53,7 @@ class LocalSearch:
         target: npt.NDArray[np.int64],
         worth: npt.NDArray[np.float64],
         ground: npt.NDArray[np.float64],
+        bonds: Bonds | None = None,
     ) -> None:
         """Take pairs and their evidence.
 
@@ -60,6 +62,7 @@ class LocalSearch:
             source, target: (m,) pairs of tracks, each pair once; the source starts first.
             worth: (m,) log odds in nats that the target continues the source, minus those of the threshold.
             ground: (m,) the part of it that comes from places on the ground.
+            bonds: what is known about tracks.
         """
         useful = np.flatnonzero((worth > UNRELATED) | (ground < APART))
         self._source, self._target, self._worth = source[useful], target[useful], worth[useful]
@@ -74,6 +77,12 @@ class LocalSearch:
                 self._apart[j].add(i)
             elif w > UNRELATED:
                 self._ties[j][i] = w
+        known = bonds if bonds is not None else Bonds.none(len(summaries))
+        self._vehicle = known.vehicle.tolist()
+        self._bond = dict(zip(known.target.tolist(), known.source.tolist(), strict=True))
+        for i, j in known.apart.tolist():
+            self._apart[i].add(j)
+            self._apart[j].add(i)
         self._overlapping = _overlapping(summaries, source, target, worth)
         self._rank = np.empty(len(summaries), np.int64)
         self._rank[np.lexsort((np.arange(len(summaries)), summaries.start))] = np.arange(len(summaries))
@@ -130,6 +139,10 @@ class LocalSearch:
             best, parent = UNRELATED, -1
             total += ELSEWHERE * sum(other not in ties and self._elsewhere(other, track) for other in earlier)
             for other in earlier:
+                if self._same_vehicle(other, track):
+                    # Whatever else ties the track to others says nothing any more: it follows its bond.
+                    best, parent = BOND, self._bond[track]
+                    continue
                 if other in self._apart[track] or (camera[other] == camera[track] and start[track] <= end[other]):
                     return -np.inf
                 worth = ties.get(other, UNRELATED)
@@ -179,6 +192,8 @@ class LocalSearch:
         """
         if any(self._at_once(a, b) and not self._duplicate(a, b) for a in first for b in second):
             return False
+        if any(self._same_vehicle(t, other) for t in left_out for other in first + second if t != other):
+            return False
         ours, theirs = ([t for t in part if t not in left_out] for part in (first, second))
         boxes = self._summaries.boxes
         lost = int(boxes[sorted(left_out)].sum())
@@ -213,10 +228,12 @@ class LocalSearch:
         return out
 
     def _at_once(self, a: int, b: int) -> bool:
-        """Whether one camera has both tracks in view at once."""
+        """Whether one camera has both tracks in view at once; not if they are known to be one vehicle."""
         rows = self._summaries
         return bool(
-            rows.camera[a] == rows.camera[b] and max(rows.start[a], rows.start[b]) <= min(rows.end[a], rows.end[b])
+            not self._same_vehicle(a, b)
+            and rows.camera[a] == rows.camera[b]
+            and max(rows.start[a], rows.start[b]) <= min(rows.end[a], rows.end[b])
         )
 
     def _elsewhere(self, a: int, b: int) -> bool:
@@ -224,7 +241,13 @@ class LocalSearch:
         rows = self._summaries
         at_once = min(rows.end[a], rows.end[b]) - max(rows.start[a], rows.start[b]) > MIN_SIMULTANEOUS
         first, second = sorted((int(rows.camera[a]), int(rows.camera[b])))
+        if self._same_vehicle(a, b):
+            return False
         return bool(at_once and first != second and (first, second) not in self._overlapping)
+
+    def _same_vehicle(self, a: int, b: int) -> bool:
+        """Whether two tracks are known to be one vehicle."""
+        return bool(self._vehicle[a] == self._vehicle[b])
 
     def _duplicate(self, a: int, b: int) -> bool:
         """Whether two simultaneous tracks of one camera lie on the same vehicle: in one place for most of that time."""

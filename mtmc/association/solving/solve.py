@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.assignment import heaviest_assignment
 from mtmc.association.links.candidates import Pairs
+from mtmc.association.solving.bonds import BOND, Bonds
 from mtmc.association.solving.chains import cut_clashes, identities_of
 from mtmc.association.solving.local_moves import LocalSearch
 from mtmc.association.track_summaries import TrackSummaries
@@ -56,7 +57,13 @@ def tie(
     return Ties(unique // max(n, 1), unique % max(n, 1), worth, ground[first])
 
 
-def chain(summaries: TrackSummaries, ties: Ties) -> npt.NDArray[np.int64]:
+def hold(ties: Ties, bonds: Bonds) -> Ties:
+    """The ties, those of tracks that must be linked beyond all others."""
+    bonded = bonds.holds(ties.source, ties.target)
+    return replace(ties, worth=np.where(bonded, BOND, ties.worth), ground=np.where(bonded, 0.0, ties.ground))
+
+
+def chain(summaries: TrackSummaries, ties: Ties, bonds: Bonds | None = None) -> npt.NDArray[np.int64]:
     """(n,) successor of each track, -1 for none: the chains with the largest total worth, cut where tracks clash."""
     n = len(summaries)
     taken = heaviest_assignment(ties.source, ties.target, ties.worth)
@@ -64,14 +71,19 @@ def chain(summaries: TrackSummaries, ties: Ties) -> npt.NDArray[np.int64]:
     gain = np.zeros(n)
     successor[ties.source[taken]] = ties.target[taken]
     gain[ties.source[taken]] = ties.worth[taken]
-    return cut_clashes(summaries, successor, gain)
+    return cut_clashes(summaries, successor, gain, bonds)
 
 
 def identify(
-    summaries: TrackSummaries, ties: Ties, successor: npt.NDArray[np.int64], local_search: bool
+    summaries: TrackSummaries,
+    ties: Ties,
+    successor: npt.NDArray[np.int64],
+    local_search: bool,
+    bonds: Bonds | None = None,
 ) -> npt.NDArray[np.int64]:
     """(n,) identities from 0: the chains, improved by local search if wanted."""
     identity = identities_of(successor)
     if not local_search:
         return identity
-    return LocalSearch(summaries, ties.source, ties.target, ties.worth, ties.ground).improve(identity)
+    search = LocalSearch(summaries, ties.source, ties.target, ties.worth, ties.ground, bonds)
+    return search.improve(identity)

@@ -145,8 +145,3 @@ def test_too_many_tracks_that_hang_together_are_told(monkeypatch: pytest.MonkeyP
     tracks, features, _ = random_run(7)
     with pytest.raises(InputError, match=r"linkage\.threshold=-0\.9: .* raise it"):
         AverageLinkage(LinkageSettings(threshold=-0.9)).associate(tracks, features, scenario(3))
-
-
-def test_constraints_are_refused() -> None:
-    with pytest.raises(InputError, match="takes no constraints"):
-        AverageLinkage().associate([], [], scenario(0), None, "x")  # type: ignore[arg-type]

@@ -54,7 +54,9 @@ def test_the_file_of_the_package_can_be_given(source: dict[str, torch.Tensor], t
     load_pretrained(backbone, LITE.backbone, str(file))
     assert torch.equal(backbone.network.conv_head.weight, source["conv_head.weight"])
     with pytest.raises(InputError, match="another network"):
-        load_pretrained(build_backbone(ModelConfig(backbone="tf_efficientnet_lite1")), "tf_efficientnet_lite1", str(file))
+        load_pretrained(
+            build_backbone(ModelConfig(backbone="tf_efficientnet_lite1")), "tf_efficientnet_lite1", str(file)
+        )
 
 
 def test_without_package_and_internet_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
