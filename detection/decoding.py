@@ -13,6 +13,8 @@ from detection.layouts import Layout
 Array = npt.NDArray[np.float32]
 # Added to variances so that flat boxes have an overlap too.
 _EPSILON = 1e-7
+# Larger class numbers are no such numbers; they must not be converted to integers.
+_MAX_CLASS = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.score)
 
+    @property
+    def has_area(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether a box has an area: width and height above 0."""
+        sides = self.box[:, 2:] if self.angle is not None else self.box[:, 2:] - self.box[:, :2]
+        return np.asarray((sides > 0).all(1))
+
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Candidates:
         angle = None if self.angle is None else self.angle[rows]
         return Candidates(self.box[rows], self.score[rows], self.kind[rows], angle)
@@ -54,10 +62,13 @@ def decode(
         input_size: (height, width) of the network's input.
     """
     form = layout.form
-    table = outputs[layout.output][slot]
+    table = outputs[layout.output]
+    table = table[table[:, 0] == slot, 1:] if form.flat else table[slot]
     # One column a box, so that each attribute of all boxes lies together in the most frequent layout.
     columns = table if form.boxes_last else table.T
-    if form.scores == "best class":
+    if form.scores == "class first":
+        columns = columns[[0, 1, 2, 3, 5, 4]]
+    if form.scores in ("best class", "class first"):
         box, best, kind, rest = selected_boxes(columns, score)
     elif form.scores == "objectness":
         box, best, kind, rest = boxes_with_objectness(columns, classes, score)
@@ -66,8 +77,12 @@ def decode(
     if form.normalised:
         box = box * np.array([[input_size[1]], [input_size[0]]] * 2, np.float32)
     if layout.oriented:
-        return Candidates(box.T, best, kind, rest[-1])
-    return Candidates(corners_of(box) if form.boxes == "centre" else box.T, best, kind)
+        found = Candidates(box.T, best, kind, rest[-1])
+    else:
+        found = Candidates(corners_of(box) if form.boxes == "centre" else box.T, best, kind)
+    # A damaged network, or one that computes in too low a precision, gives others.
+    finite = np.isfinite(found.box).all(1) & np.isfinite(found.score)
+    return found[finite if found.angle is None else finite & np.isfinite(found.angle)]
 
 
 def boxes_with_class_scores(
@@ -119,14 +134,15 @@ def selected_boxes(columns: Array, score: float) -> tuple[Array, Array, npt.NDAr
     Returns:
         As `boxes_with_class_scores`.
     """
-    kept = columns[:, columns[4] > score]
+    kept = columns[:, (columns[4] > score) & (columns[5] > -0.5) & (columns[5] < _MAX_CLASS)]
     return kept[:4], kept[4], kept[5].round().astype(np.intp), kept[6:]
 
 
 def corners_of(columns: Array) -> Array:
     """(n, 4) left, top, right, bottom from (4, n) centre x, centre y, width, height."""
     centre, half = columns[:2], columns[2:4] * np.float32(0.5)
-    return np.concatenate((centre - half, centre + half)).T.astype(np.float32, copy=False)
+    with np.errstate(invalid="ignore"):  # infinite boxes are dropped later
+        return np.concatenate((centre - half, centre + half)).T.astype(np.float32, copy=False)
 
 
 def upright_hull(box: Array, angle: Array) -> Array:

@@ -10,7 +10,7 @@ from common.errors import InputError
 from common.nearest import nearest
 
 Boxes = Literal["centre", "corners"]
-Scores = Literal["per class", "objectness", "best class"]
+Scores = Literal["per class", "objectness", "best class", "class first"]
 
 # Heads that select their own boxes return a few hundred of them (300 unless the exporter was set otherwise);
 # heads that leave the selection to the reader return one box per cell of their grids: 525 at 160 x 160, 8400 at 640.
@@ -86,10 +86,11 @@ class Form:
         used_by: networks that have it.
         boxes: "centre": centre x, centre y, width, height; "corners": left, top, right, bottom.
         scores: what follows the box: a score per class; an objectness and then a score per class; or the score and the
-            number of the best class.
+            number of the best class, or the other way round.
         boxes_last: the table has one box a column; otherwise one a row.
         normalised: boxes are fractions of the input's sides; otherwise pixels of the input.
         stretched: the network expects frames stretched to its input; otherwise scaled and padded.
+        flat: one table holds the boxes of all pictures of a batch; each row begins with the number of its picture.
     """
 
     shape: str
@@ -99,11 +100,12 @@ class Form:
     boxes_last: bool = False
     normalised: bool = False
     stretched: bool = False
+    flat: bool = False
 
     @property
     def before_extra(self) -> int:
         """Numbers of a box before its class scores, or before what follows its class number."""
-        return {"per class": 4, "objectness": 5, "best class": 6}[self.scores]
+        return {"per class": 4, "objectness": 5, "best class": 6, "class first": 6}[self.scores] + self.flat
 
 
 LAYOUTS: dict[str, Form] = {
@@ -131,6 +133,13 @@ LAYOUTS: dict[str, Form] = {
         "YOLOv10 and YOLO26, and any YOLO exported by ultralytics with nms=True",
         "corners",
         "best class",
+    ),
+    "yolov7-nms": Form(
+        "(boxes of all pictures, 7)",
+        "YOLOv7 exported with its own suppression of duplicates: picture, box, class, score",
+        "corners",
+        "class first",
+        flat=True,
     ),
     "rtdetr": Form(
         "(batch, queries, 6), boxes in 0..1",
@@ -191,6 +200,8 @@ def read_layout(
     """
     tables = [number for number, output in enumerate(outputs) if len(output.shape) == 3]
     seen = _describe(outputs, metadata)
+    if not tables and metadata.task not in _NO_BOXES and _is_flat(outputs, layout):
+        return Layout("yolov7-nms", 0, _count(metadata.names) if metadata.names else None)
     if metadata.task in _NO_BOXES or len(tables) != 1:
         raise InputError(
             f"{source}: {_why_no_table(outputs, metadata, len(tables))} ({seen}); known: {known_layouts()}"
@@ -277,6 +288,14 @@ class _Table:
         return width - before - extra.get(self.metadata.task or "", self.masks or 0)
 
 
+def _is_flat(outputs: tuple[OutputShape, ...], layout: str | None) -> bool:
+    """Whether the only output is a table of 7 numbers a box; a single row of 7 is rather a classifier's."""
+    shape = outputs[0].shape if len(outputs) == 1 else ()
+    if len(shape) != 2 or shape[1] != LAYOUTS["yolov7-nms"].before_extra:
+        return False
+    return layout == "yolov7-nms" or (layout is None and shape[0] != 1)
+
+
 def _is_yolov8(table: _Table) -> bool:
     if _is_detr(table) or table.metadata.selects:
         return False
@@ -332,6 +351,8 @@ _FITS: dict[str, Callable[[_Table], bool]] = {
 def _has_shape_of(table: _Table, name: str) -> bool:
     """Whether a layout that the user has chosen is possible at all."""
     form = LAYOUTS[name]
+    if form.flat:
+        return False
     width = table.first if form.boxes_last else table.second
     if form.scores == "best class":
         return width is not None and table.extra_fits(width - 6)
@@ -372,8 +393,11 @@ def _describe(outputs: tuple[OutputShape, ...], metadata: Metadata) -> str:
 
 
 def _why_no_table(outputs: tuple[OutputShape, ...], metadata: Metadata, tables: int) -> str:
-    if metadata.task in _NO_BOXES or (not tables and all(len(output.shape) == 2 for output in outputs)):
+    shapes = [output.shape for output in outputs]
+    if metadata.task in _NO_BOXES or (len(shapes) == 1 and len(shapes[0]) == 2 and (shapes[0][1] or 0) > 7):
         return "not a detector, its output holds no boxes"
-    if not tables:
+    if not tables and all(len(shape) >= 4 and shape[-1] != 7 for shape in shapes):
         return "its output holds raw feature maps, not boxes; export it with its boxes decoded"
+    if not tables:
+        return "its output layout is not known"
     return "its boxes are spread over several outputs, a layout that is not known"

@@ -117,7 +117,7 @@ def load_detector(
     path = _find(named, cache_dir)
     exports = None if cache_dir is None else cache_dir / "detectors"
     weights: Weights
-    if path.suffix == ".pt":
+    if path.suffix.lower() == ".pt":
         from detection.checkpoint_weights import CheckpointWeights
 
         place = choose_device(device)
@@ -158,9 +158,9 @@ def _find(named: str, cache_dir: Path | None) -> Path:
             raise InputError(f"{path}: holds {len(networks)} OpenVINO networks (.xml); name one file")
         path = networks[0]
     if path.is_file():
-        if path.suffix not in _SUFFIXES:
+        if path.suffix.lower() not in _SUFFIXES:
             raise InputError(f"{path}: not a detector; give {', '.join(_SUFFIXES)} or a folder with an .xml")
-        if path.suffix == ".xml" and not path.with_suffix(".bin").is_file():
+        if path.suffix.lower() == ".xml" and not path.with_suffix(".bin").is_file():
             raise path_not_found(path.with_suffix(".bin"), "file of weights beside the .xml")
         return path
     if path.name != named:

@@ -15,10 +15,14 @@ from detection.detections import Detections
 from detection.layouts import read_layout
 from detection.letterbox import Letterbox
 from detection.network import Network, Weights
-from detection.vehicle_classes import VEHICLES, ClassChoice, coco_labels
+from detection.vehicle_classes import VEHICLES, ClassChoice, coco_labels, describe_labels
 
 # No box in pixels lies within so few of them from the corner, and no box in 0..1 reaches so far.
 _BETWEEN_FRACTIONS_AND_PIXELS = 2.0
+# Share of a picture's boxes that has to have an area: corners that are read from centres and sides often have none.
+_WITH_AREA = 0.5
+# A probability, with room for the rounding of low precisions.
+_HIGHEST_SCORE = 1.1
 
 
 class NetworkDetector:
@@ -79,10 +83,10 @@ class NetworkDetector:
         )
 
     def describe(self) -> str:
-        """For people: the layout and the size of the input."""
+        """For people: the layout, the size of the input, and which classes are vehicles."""
         facts = self._weights.facts
         size = f"{facts.size[0]}x{facts.size[1]}" if facts.fixed else f"{self._image_size}"
-        return f"{self._layout.name} layout, input {size} pixels"
+        return f"{self._layout.name} layout, input {size} pixels, {describe_labels(self._labels, facts.metadata.names)}"
 
     def prepare(self, height: int, width: int) -> None:
         """Make the network for frames of this size now; export and quantisation, where needed, happen here.
@@ -115,7 +119,9 @@ class NetworkDetector:
         candidates = decode(
             self._layout, outputs, slot, classes=len(self._labels), score=self._score, input_size=letterbox.network
         )
+        self._check_scores(candidates)
         self._check_units(candidates, letterbox.network)
+        candidates = candidates[candidates.has_area]
         known = candidates.kind < len(self._labels)
         labels = np.where(known, self._labels[np.where(known, candidates.kind, 0)], -1)
         vehicles, labels = candidates[labels >= 0], labels[labels >= 0]
@@ -129,6 +135,15 @@ class NetworkDetector:
         box[:, 2:] -= box[:, :2]
         return Detections(np.full(len(rows), number, np.int32), box, vehicles.score[rows], labels[rows])
 
+    def _check_scores(self, candidates: Candidates) -> None:
+        """Refuse scores that are none: class numbers, percentages, logits."""
+        highest = float(candidates.score.max(initial=0))
+        if highest > _HIGHEST_SCORE:
+            raise InputError(
+                f"{self._source}: was read as layout {self._layout.name}, which has scores in 0..1, but one is "
+                f"{highest:.4g}; say which layout it has with --set detection.layout=NAME, or export it with scores"
+            )
+
     def _check_units(self, candidates: Candidates, size: tuple[int, int]) -> None:
         """Compare the first boxes that are found with what the layout says about their units."""
         if self._units_checked or not len(candidates):
@@ -140,6 +155,8 @@ class NetworkDetector:
             problem = f"boxes in 0..1, but they reach {reach:.0f}"
         elif not normalised and reach < _BETWEEN_FRACTIONS_AND_PIXELS:
             problem = f"boxes in pixels, but all of them lie in 0..{reach:.2f}"
+        elif candidates.has_area.mean() < _WITH_AREA:
+            problem = f"boxes as {self._layout.form.boxes}, but most of them have no area"
         else:
             return
         raise InputError(

@@ -14,29 +14,21 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 import openvino.opset13 as opset
-from openvino.frontend import (
-    FrontEndManager,
-    GeneralFailure,
-    InitializationFailure,
-    NotImplementedFailure,
-    OpConversionFailure,
-    OpValidationFailure,
-)
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from common.devices import openvino_core
 from common.errors import InputError
+from common.networks import openvino_reason, read_network_file
 from common.settings import read_yaml
 from detection.layouts import Metadata, OutputShape
 from detection.network import NetworkFacts, Receive
 
-_READER_FAILURES = (
-    GeneralFailure,
-    InitializationFailure,
-    NotImplementedFailure,
-    OpConversionFailure,
-    OpValidationFailure,
-)
+# What exporters write lies within these; beyond them it is damaged, and the usual values are taken.
+_MAX_STRIDE = 256
+_MAX_SIDE = 16384
+_MAX_CLASSES = 100_000
+_USUAL_STRIDE = 32
+_USUAL_SIDE = 640
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -46,24 +38,10 @@ def read_model(path: Path) -> Any:
     Raises:
         InputError: the file is damaged or no such network.
     """
-    try:
-        if path.suffix == ".onnx":
-            # Left to itself, OpenVINO tries damaged files as other formats too, and writes what each of them says.
-            reader = FrontEndManager().load_by_framework("onnx")
-            model = reader.convert(reader.load(str(path)))
-        else:
-            model = openvino_core().read_model(path)
-    except (RuntimeError, *_READER_FAILURES) as error:
-        raise InputError(f"{path}: not a readable network ({_reason(error)}); export it again") from error
+    model = read_network_file(path)
     model.set_friendly_name(str(path))
     _keep_slices_apart(model)
     return model
-
-
-def _reason(error: Exception) -> str:
-    """The last line of what OpenVINO says, which is the one about the matter itself."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:120] if lines else "unreadable"
 
 
 def _keep_slices_apart(model: Any) -> None:
@@ -141,8 +119,11 @@ def facts_of(model: Any, source: Path) -> NetworkFacts:
     if not names and isinstance(found.get("labels"), str):
         names = {number: name.replace("_", " ") for number, name in enumerate(found["labels"].split())}
     form = InputForm.of(model, source)
-    stride = str(found.get("stride"))
-    stated = _numbers(found.get("imgsz")) or (640,)
+    stride = max(_numbers(found.get("stride")), default=0)
+    stride = stride if 0 < stride <= _MAX_STRIDE else _USUAL_STRIDE
+    stated = _numbers(found.get("imgsz"))
+    if not stated or min(stated) < stride or max(stated) > _MAX_SIDE:
+        stated = (_USUAL_SIDE,)
     size = (form.size[0] or stated[0], form.size[1] or stated[-1])
     fixed = None not in form.size
     try:
@@ -158,9 +139,9 @@ def facts_of(model: Any, source: Path) -> NetworkFacts:
         _text(found.get("task")),
         _text(found.get("head")),
         _selects(found),
-        keypoints[0] * keypoints[1] if len(keypoints) == 2 else None,
+        keypoints[0] * keypoints[1] if len(keypoints) == 2 and min(keypoints) > 0 else None,
     )
-    return NetworkFacts(metadata, outputs, size, fixed, int(stride) if stride.isdigit() else 32)
+    return NetworkFacts(metadata, outputs, size, fixed, stride)
 
 
 def run_once(model: Any, size: tuple[int, int]) -> tuple[OutputShape, ...]:
@@ -195,7 +176,7 @@ def save_model(model: Any, path: Path, facts: NetworkFacts) -> None:
 
 def _metadata_beside(source: Path) -> dict[str, Any]:
     path = source.with_name("metadata.yaml")
-    if source.suffix != ".xml" or not path.is_file():
+    if source.suffix.lower() != ".xml" or not path.is_file():
         return {}
     return {key: value if isinstance(value, str) else repr(value) for key, value in read_yaml(path).items()}
 
@@ -216,15 +197,18 @@ def _names(text: object) -> dict[int, str]:
     if isinstance(value, (list, tuple)):
         value = dict(enumerate(value))
     try:
-        return {int(key): str(name) for key, name in value.items()} if isinstance(value, dict) else {}
-    except ValueError:
+        names = {int(key): str(name) for key, name in value.items()} if isinstance(value, dict) else {}
+    except (ValueError, TypeError):
         return {}
+    return names if all(0 <= number < _MAX_CLASSES for number in names) else {}
 
 
 def _numbers(text: object) -> tuple[int, ...]:
+    """Whole numbers from one, or from a list of them; none where it is something else."""
     value = _literal(text)
-    value = (value,) if isinstance(value, int) else value
-    return tuple(int(side) for side in value) if isinstance(value, (list, tuple)) else ()
+    numbers = value if isinstance(value, (list, tuple)) else (value,)
+    whole = all(isinstance(n, (int, float)) and not isinstance(n, bool) and n == n // 1 for n in numbers)
+    return tuple(int(number) for number in numbers) if whole else ()
 
 
 def _text(value: object) -> str | None:
@@ -234,7 +218,7 @@ def _text(value: object) -> str | None:
 def _literal(text: object) -> Any:
     try:
         return ast.literal_eval(text) if isinstance(text, str) else text
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         # OpenVINO writes booleans its own way.
         return {"YES": True, "NO": False, "true": True, "false": False}.get(str(text))
 
@@ -287,8 +271,8 @@ class OpenVinoNetwork:
             self._compiled = openvino_core().compile_model(steps.build(), "CPU", settings)
         except RuntimeError as error:
             raise InputError(
-                f"{model.friendly_name}: OpenVINO cannot run this network ({_reason(error)}); export it in OpenVINO's "
-                "own format, or give the .pt"
+                f"{model.friendly_name}: OpenVINO cannot run this network ({openvino_reason(error)}); export it in "
+                "OpenVINO's own format, or give the .pt"
             ) from error
         self._outputs = len(model.outputs)
         self._streams = streams

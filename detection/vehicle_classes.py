@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Literal
 
@@ -37,6 +38,7 @@ _LABEL = {
     "lorry": 7,
     "large vehicle": 7,
 }
+_PLAIN = {name.replace(" ", ""): label for name, label in _LABEL.items()}
 _CAR = 2
 _COCO_COUNT = 80
 _COCO = {2: "car", 3: "motorcycle", 5: "bus", 7: "truck"}
@@ -72,7 +74,7 @@ def coco_labels(
     if not names and count == _COCO_COUNT:
         names = _COCO
     if not names and classes is None:
-        which = "its classes" if count is None else f"its {count} classes"
+        which = "its classes" if count is None else "its class" if count == 1 else f"its {count} classes"
         raise InputError(
             f"{source}: does not name {which}; export it with its metadata (names), or say which are vehicles by "
             "number: --set 'detection.classes={0: car}'"
@@ -96,6 +98,26 @@ def coco_labels(
     return labels
 
 
+def describe_labels(labels: npt.NDArray[np.integer], names: Mapping[int, str], limit: int = 8) -> str:
+    """Which classes are taken for vehicles, and which are left out, for people.
+
+    >>> describe_labels(np.array([2, 7, -1]), {0: "car", 1: "lorry", 2: "bicycle"})
+    'vehicles: car, lorry as truck; other classes: bicycle'
+    """
+    taken = []
+    for number in np.flatnonzero(labels >= 0).tolist():
+        name, vehicle = names.get(number, str(number)), str(_COCO.get(int(labels[number])))
+        taken.append(name if name.lower() == vehicle else f"{name} as {vehicle}")
+    left = [names[number] for number in np.flatnonzero(labels < 0).tolist() if number in names]
+    parts = [f"vehicles: {_listed(taken, limit)}", f"other classes: {_listed(left, limit)}" if left else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def _listed(names: list[str], limit: int) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"
+
+
 def known_names() -> str:
     """The class names that are taken for vehicles, also in capitals and in the plural."""
     return ", ".join(_LABEL)
@@ -107,10 +129,10 @@ def coco_label(name: str) -> int:
     >>> coco_label("Sedan"), coco_label("Lorries"), coco_label("person")
     (2, 7, -1)
     """
-    plain = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+    plain = "".join(part for part in re.split(r"[\W_]+", name.lower()) if part)
     for ending, singular in (("", ""), ("s", ""), ("es", ""), ("ies", "y")):
         if plain.endswith(ending):
-            label = _LABEL.get(plain.removesuffix(ending) + singular)
+            label = _PLAIN.get(plain.removesuffix(ending) + singular)
             if label is not None:
                 return label
     return -1

@@ -12,6 +12,7 @@ import torch
 
 from common.devices import Precision, fastest_cpu_precision, openvino_core
 from common.errors import InputError
+from common.networks import openvino_reason, read_network_file
 from reid.deploy import DeployedModel
 from reid.foreign_network import AdaptedNetwork, adapt_network
 from reid.models import ReidModel
@@ -79,7 +80,7 @@ class OpenVinoBackend:
         try:
             self._request = openvino_core().compile_model(network.model, "CPU", settings).create_infer_request()
         except RuntimeError as error:
-            raise InputError(f"{_name(model)}: OpenVINO cannot run this network ({_last_line(error)})") from error
+            raise InputError(f"{_name(model)}: OpenVINO cannot run this network ({openvino_reason(error)})") from error
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map (n, 3, h, w) uint8 images, n >= 1, to (n, dims) float32 features."""
@@ -102,21 +103,12 @@ def read_network(
     """Read a network and adapt it to uint8 input, without compiling it. Arguments as in `OpenVinoBackend`."""
     name = _name(model)
     if isinstance(model, Path):
-        try:
-            model = openvino_core().read_model(str(model))
-        except RuntimeError as error:
-            raise InputError(f"{name}: not a network that OpenVINO reads ({_last_line(error)})") from error
+        model = read_network_file(model)
     return adapt_network(model, name, options or NetworkOptions(), given)
 
 
 def _name(model: Any | Path) -> str:
     return str(model) if isinstance(model, Path) else "the model"
-
-
-def _last_line(error: Exception) -> str:
-    """The end of OpenVINO's message: it begins with its own source files."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[-1]:.160}" if lines else type(error).__name__
 
 
 class TorchBackend:

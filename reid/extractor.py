@@ -106,7 +106,7 @@ class Extractor:
         if precision not in PRECISIONS:
             raise InputError(f"precision {precision!r}: extractors do not compute in it; use {', '.join(PRECISIONS)}")
         device = choose_device(device)
-        if path.suffix in (".onnx", ".xml"):
+        if path.suffix.lower() in (".onnx", ".xml"):
             if device != "cpu":
                 raise InputError(
                     f"{path}: exported networks run on the CPU; to run on {device}, give the .safetensors checkpoint"
@@ -152,7 +152,7 @@ class Extractor:
         """
         name, text = split_options(weights)
         path = find_weights(name)
-        if path.suffix in (".onnx", ".xml"):
+        if path.suffix.lower() in (".onnx", ".xml"):
             return read_network(path, *read_options(path, text)).notes
         return _load_checkpoint(path, text)[3]
 

@@ -71,6 +71,8 @@ def work_on_clips(
     plan = plan_observation(scenario, source, settings=settings, cache=cache)
     for name in plan.jobs.keys() - plan.due.keys():
         log.say(f"{name}: reused from the cache")
+    if plan.due and plan.description:
+        log.say(f"detector: {plan.description}")
     wanted = [_embed_jobs(e, plan, settings=settings, cache=cache, device=source.device) for e in extractions]
     due = {name: _due(plan, name, wanted, cache) for name in plan.jobs}
     due = {name: job for name, job in due.items() if name in plan.due or job.embed}

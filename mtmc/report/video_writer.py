@@ -30,6 +30,8 @@ class VideoWriter:
     def __init__(self, path: Path, width: int, height: int, fps: float, *, quality: int = 24, threads: int = 0) -> None:
         self._size = (width // 2 * 2, height // 2 * 2)
         self._tick = -1
+        self._first_decoding: int | None = None
+        self._frame_ticks = max(round(1 / fps / _TICK), 1)
         if min(self._size) < 2:
             raise ValueError(f"a video of {width}x{height} pixels cannot be encoded; the minimum is 2x2")
         rate = Fraction(fps).limit_denominator(1001)
@@ -54,7 +56,12 @@ class VideoWriter:
         # Two frames never share a tick: an encoder refuses times that do not rise.
         self._tick = frame.pts = max(round(seconds / _TICK), self._tick + 1)
         frame.time_base = _TICK
-        self._container.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: list[Any]) -> None:
+        if packets and self._first_decoding is None:
+            self._first_decoding = packets[0].dts
+        self._container.mux(packets)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -63,5 +70,12 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._container.mux(self._stream.encode(None))
+            packets = self._stream.encode(None)
+            for packet in packets[-1:]:
+                # The file's length is that of the times of decoding, from the first to the end of the last. They run
+                # ahead of the times of display: at a varying rate by another span at the end than at the beginning.
+                shown_until = self._tick + self._frame_ticks
+                decoded = packet.dts - (packet.dts if self._first_decoding is None else self._first_decoding)
+                packet.duration = max(shown_until - decoded, 1)
+            self._mux(packets)
         self._container.close()

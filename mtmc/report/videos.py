@@ -49,6 +49,7 @@ def write_videos(result: RunResult, folder: Path, *, videos: bool, mosaic: bool,
                     open_video(str(camera.video), image_fps=camera.fps),
                     camera.clock,
                     with_identities(result, outcome, index),
+                    camera.frame_count,
                 )
                 for index, camera in filmed
             ]

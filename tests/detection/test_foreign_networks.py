@@ -87,6 +87,68 @@ def test_the_car_is_found(tmp_path: Path, case: str) -> None:
     np.testing.assert_allclose(found.score, [0.9025 if "yolov5" in case else 0.9], atol=1e-6)
 
 
+def flat_rows(pictures: int = 1) -> npt.NDArray[Any]:
+    """The layout of YOLOv7's built-in suppression: picture, box, class, score; a bus of a low score last."""
+    rows = [(picture, 55, 65, 105, 95, 2, 0.9) for picture in range(pictures)]
+    return np.array([*rows, (pictures - 1, 5, 5, 9, 9, 5, 0.05)])
+
+
+def test_one_table_for_all_pictures_of_a_batch(tmp_path: Path) -> None:
+    path = write_network(tmp_path / "net.onnx", {"output": flat_rows(4)}, {"names": COCO}, shape=(4, 3, SIDE, SIDE))
+    detector = load_detector(path, precision="float32", threads=1, score=0.1)
+    found = detector.detect([np.full((SIDE, SIDE, 3), 90, np.uint8)] * 6)
+    assert [each.box.tolist() for each in found] == [[CAR_BOX]] * 6
+    assert [each.frame.tolist() for each in found] == [[number] for number in range(1, 7)]
+    single = write_network(tmp_path / "one.onnx", {"output": flat_rows()[:1]}, {"names": COCO})
+    with pytest.raises(InputError, match=r"output layout is not known \(output \(1, 7\)"):  # seven classes, or a box
+        find(single)
+    assert find(single, layout="yolov7-nms").box.tolist() == [CAR_BOX]
+
+
+def test_boxes_that_are_none_are_left_out(tmp_path: Path) -> None:
+    table = per_class()
+    for column, box in enumerate(([np.nan] * 4, [np.inf, 5, 5, 5], [5, 5, -3, 4]), start=1):
+        table[0, :4, column], table[0, 6, column] = box, 0.99
+    assert find(write_network(tmp_path / "net.onnx", {"output0": table}, ULTRALYTICS)).box.tolist() == [CAR_BOX]
+
+
+def test_centres_are_not_taken_for_corners(tmp_path: Path) -> None:
+    path = write_network(tmp_path / "net.onnx", {"output0": selected(box=CAR)}, ULTRALYTICS | {"end2end": True})
+    with pytest.raises(InputError, match=r"which has boxes as corners, but most of them have no area"):
+        find(path)
+
+
+@pytest.mark.parametrize("factor", [2.5, 100])
+def test_scores_that_are_none_are_refused(tmp_path: Path, factor: float) -> None:
+    table = per_class()
+    table[0, 4:] *= factor
+    with pytest.raises(InputError, match=r"read as layout yolov8, which has scores in 0\.\.1, but one is"):
+        find(write_network(tmp_path / "net.onnx", {"output0": table}, ULTRALYTICS))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"imgsz": [0, 0]},
+        {"imgsz": [-640, 10**12]},
+        {"imgsz": "large"},
+        {"stride": 0},
+        {"stride": "[8, 16, 32]"},
+        {"stride": "nan"},
+        {"kpt_shape": ["a", 2]},
+        {"names": {-1: "car", 10**12: "truck"}},
+        {"names": "(" * 500},
+    ],
+    ids=str,
+)
+def test_metadata_that_is_none_is_ignored(tmp_path: Path, metadata: dict[str, Any]) -> None:
+    path = write_network(
+        tmp_path / "net.onnx", {"output0": per_class()}, ULTRALYTICS | metadata, shape=("n", 3, "height", "width")
+    )
+    (found,) = load_detector(path, threads=1).detect([np.zeros((640, 640, 3), np.uint8)])
+    assert found.label.tolist() == [2]
+
+
 @pytest.mark.parametrize("end_to_end", [False, True])
 @pytest.mark.parametrize(
     ("angle", "box"),
@@ -122,20 +184,19 @@ def test_inputs_of_any_form(tmp_path: Path, options: dict[str, Any]) -> None:
 
 
 def test_bytes_and_fractions_reach_the_network_as_they_should(tmp_path: Path) -> None:
-    """The network's score is the mean of what it is given, so it shows the scale."""
+    """A thousandth of the mean of what the network is given is added to its score, which so shows the scale."""
     import onnx
-    from onnx import helper
+    from onnx import numpy_helper
 
-    for name, kind, score in (("float", TensorProto.FLOAT, 0.6), ("bytes", TensorProto.UINT8, 153.0)):
+    for name, kind, mean in (("float", TensorProto.FLOAT, 0.6), ("bytes", TensorProto.UINT8, 153.0)):
         answer = per_class()
         path = write_network(tmp_path / f"{name}.onnx", {"output0": answer}, ULTRALYTICS, input_type=kind)
         model = onnx.load(path)
-        # The mean itself is added to the answer.
-        model.graph.node[2].CopyFrom(helper.make_node("Identity", ["mean"], ["nothing"]))
+        model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(0.001, np.float32), "zero"))
         onnx.save(model, path)
         detector = load_detector(path, precision="float32", threads=1, score=0.1)
         (found,) = detector.detect([np.full((SIDE, SIDE, 3), 153, np.uint8)])
-        assert found.score.max() == pytest.approx(score + 0.9, abs=1e-3)
+        assert found.score.max() == pytest.approx(0.9 + mean / 1000, abs=1e-5)
 
 
 def test_every_picture_of_a_fixed_batch_gets_its_own_boxes(tmp_path: Path) -> None:
