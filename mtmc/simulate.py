@@ -28,6 +28,7 @@ _EXAMPLES = """examples:
   python -m mtmc.simulate --scenario sim-S06 --seed 7 --output DIR
   python -m mtmc.simulate --scenario sim-S05 --cameras 200 --seconds 300 --no-video --output DIR
   python -m mtmc.simulate --reid --seed 11 --identities 400 --output DIR
+  python -m mtmc.simulate --reid --parts --seed 11 --identities 400 --output DIR
   python -m mtmc.simulate --detection --seed 21 --frames 900 --output DIR
 """
 
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 min_side=arguments.min_side,
                 min_visible=arguments.min_visible,
                 min_inside=arguments.min_inside,
+                parts=arguments.parts,
             )
         elif arguments.detection:
             simulate_detection(arguments.output, seed, arguments.frames, arguments.workers, advance)
@@ -113,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
         "--min-visible", type=float, default=0.5, help="minimum unoccluded fraction of a vehicle (default: 0.5)"
     )
     reid.add_argument("--min-inside", type=float, default=0.8, help="minimum fraction inside the image (default: 0.8)")
+    reid.add_argument(
+        "--parts",
+        action="store_true",
+        help="also write masks of each vehicle's front, back, roof and side (reid.parsing trains on them)",
+    )
     detection = parser.add_argument_group("detection set")
     detection.add_argument(
         "--frames", type=int, default=900, help="number of images, a tenth for validation (default: 900)"

@@ -16,6 +16,7 @@ from mtmc.simulation.files import new_folder, parallel_map, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.network import corridor, grid
+from mtmc.simulation.parts import PARTS, split_parts
 from mtmc.simulation.places import passages, viewpoint
 from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.sensor import Exposure, Sensor
@@ -48,6 +49,7 @@ class _ImageFile:
     camera: int
     time: int
     jpeg: bytes
+    parts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class _CameraTask:
     min_side: int
     min_visible: float
     min_inside: float
+    parts: bool
 
 
 def simulate_reid(
@@ -72,6 +75,7 @@ def simulate_reid(
     min_side: int = 36,
     min_visible: float = 0.5,
     min_inside: float = 0.8,
+    parts: bool = False,
 ) -> None:
     """Write a re-id data set with three quarters of the identities for training and one quarter for testing.
 
@@ -89,6 +93,8 @@ def simulate_reid(
         min_side: minimum shorter side of a vehicle's box in pixels.
         min_visible: minimum fraction of a vehicle's silhouette that is not occluded.
         min_inside: minimum fraction of a vehicle inside the camera image.
+        parts: also write `parts_{train,test,query}/<image>.png`: masks of the vehicle's front (1), back (2), roof (3)
+            and side (4); everything else, other vehicles included, is 0. The images are the same with and without.
 
     Raises:
         InputError: `output` is not empty, there are too few identities, or a minimum is out of range.
@@ -117,6 +123,7 @@ def simulate_reid(
             min_side,
             min_visible,
             min_inside,
+            parts,
         )
         for camera, numbers in enumerate(seen_by)
     ]
@@ -151,6 +158,10 @@ def _write(
         for image in subset:
             (folder / f"image_{name}" / image.name).write_bytes(image.jpeg)
         write_text(folder / f"name_{name}.txt", [p.name for p in subset])
+        if any(image.parts for image in subset):
+            (folder / f"parts_{name}").mkdir()
+            for image in subset:
+                (folder / f"parts_{name}" / image.name).with_suffix(".png").write_bytes(image.parts)
     identity, camera = np.array([p.identity for p in test]), np.array([p.camera for p in test])
     good, junk = [], []
     for image in query:
@@ -194,6 +205,11 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
     exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
     paths = _visible_paths(lens, passages(network, node), task.min_side, task.min_inside)
     bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
+    divided = (
+        {n: split_parts(bodies[n], v.model) for n, v in zip(task.identities, task.vehicles, strict=True)}
+        if task.parts
+        else {}
+    )
     taken: dict[int, list[_ImageFile]] = {n: [] for n in task.identities}
     frame = 0
     for _ in range(12):
@@ -212,15 +228,21 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
                 present = [n for n, keep in zip(group, apart, strict=True) if keep]
                 rendered = renderer.render([bodies[n] for n in present], poses[apart])
                 image = _compress(exposure.apply(rendered.image, frame + snapshot), sensor.quality)
-                for n, box, visible, inside in zip(
-                    present, rendered.box, rendered.visible, rendered.inside, strict=True
+                labels = None
+                if task.parts:
+                    pieces = [piece for n in present for piece in divided[n]]
+                    labels = renderer.label_image(pieces, np.repeat(poses[apart], len(PARTS), axis=0))
+                for place, (n, box, visible, inside) in enumerate(
+                    zip(present, rendered.box, rendered.visible, rendered.inside, strict=True)
                 ):
                     small = min(box[2], box[3]) < task.min_side
                     if visible < task.min_visible or inside < task.min_inside or small or len(taken[n]) >= 6:
                         continue
                     time = frame + snapshot * 9
                     name = f"{n:04d}_c{task.camera + 1:03d}_{time:08d}_{len(taken[n])}.jpg"
-                    taken[n].append(_ImageFile(name, n, task.camera + 1, time, _crop(image, box, random)))
+                    window = _window(image.shape, box, random)
+                    mask = b"" if labels is None else _mask(labels[window], place)
+                    taken[n].append(_ImageFile(name, n, task.camera + 1, time, _jpeg(image[window]), mask))
     return [p for images in taken.values() for p in images]
 
 
@@ -274,11 +296,22 @@ def _compress(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
-def _crop(image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], random: np.random.Generator) -> bytes:
-    """Crop a box with a random offset, like that of a detector."""
+def _window(shape: tuple[int, ...], box: npt.NDArray[np.float32], random: np.random.Generator) -> tuple[slice, slice]:
+    """A box with a random offset, like that of a detector, as rows and columns of an image."""
     left, top, width, height = (float(v) for v in box)
     low, high = random.normal(0.01, 0.035, (2, 2))
     x0, y0 = max(0, round(left - low[0] * width)), max(0, round(top - low[1] * height))
-    x1 = min(image.shape[1], round(left + width * (1 + high[0])))
-    y1 = min(image.shape[0], round(top + height * (1 + high[1])))
-    return bytes(cv2.imencode(".jpg", image[y0:y1, x0:x1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    x1 = min(shape[1], round(left + width * (1 + high[0])))
+    y1 = min(shape[0], round(top + height * (1 + high[1])))
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+
+
+def _mask(labels: npt.NDArray[np.int16], place: int) -> bytes:
+    """PNG of the parts of one vehicle: labels of the pieces of vehicle `place` to 1..4, all others to 0."""
+    part = labels.astype(np.int64) - len(PARTS) * place
+    own = np.where((part > 0) & (part <= len(PARTS)), part, 0).astype(np.uint8)
+    return bytes(cv2.imencode(".png", own)[1].tobytes())

@@ -104,6 +104,21 @@ class CameraRenderer:
             raster.resolve(self._colour, self._label, self._background, shadow, image)
         return RenderedFrame(image, box, visible, inside)
 
+    def label_image(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+        """Number of the visible one of `bodies` at `poses` (n, 4) in each pixel: (h, w) int16, from 1; 0 is none."""
+        self._restore_background()
+        for number, (body, pose) in enumerate(zip(bodies, poses, strict=True), start=1):
+            if self._extent(body, pose) is not None:
+                found = self._draw(body, pose, number, image=False)
+                if found[0]:
+                    self._mark_dirty(found)
+        result = np.zeros_like(self._label)
+        if self._dirty is not None:  # outside, labels are those of the scenery
+            left, top, right, bottom = self._dirty
+            where = slice(top, bottom + 1), slice(left, right + 1)
+            result[where] = self._label[where]
+        return np.ascontiguousarray(result[:: raster.SUPERSAMPLE, :: raster.SUPERSAMPLE])
+
     def within(self, pose: npt.NDArray[np.float64]) -> bool:
         """Whether a vehicle at a pose (4,) may be visible."""
         away = pose[:2] - self._centre[:2]
@@ -136,13 +151,15 @@ class CameraRenderer:
             return None
         return float(left), float(top), float(right), float(bottom)
 
-    def _draw(self, body: Body, pose: npt.NDArray[np.float64], number: int) -> npt.NDArray[np.int64]:
+    def _draw(
+        self, body: Body, pose: npt.NDArray[np.float64], number: int, image: bool | None = None
+    ) -> npt.NDArray[np.int64]:
         distance = float(np.linalg.norm(pose[:3] - self._centre))
         fine = self._lens.focal * raster.SUPERSAMPLE / distance
         level = int(
             np.clip(np.floor(np.log2(max(body.texels_per_metre / fine, 1e-6)) + 0.3), 0, len(body.textures) - 1)
         )
-        return self._rasterise(body.mesh, body.textures[level], 0.5**level, pose, number, False)
+        return self._rasterise(body.mesh, body.textures[level], 0.5**level, pose, number, False, image)
 
     def _rasterise(
         self,
@@ -152,10 +169,12 @@ class CameraRenderer:
         pose: npt.NDArray[np.float64],
         number: int,
         two_sided: bool,
+        image: bool | None = None,
     ) -> npt.NDArray[np.int64]:
         self._stamped += 1
+        paint = self._paint if image is None else image
         shape = mesh.position, mesh.normal, mesh.uv, mesh.triangle, texture, texel, pose
-        camera = self._rotation, self._centre, self._optics, self._rays, self._paint, two_sided, number
+        camera = self._rotation, self._centre, self._optics, self._rays, paint, two_sided, number
         return raster.draw(*shape, *camera, self._colour, self._depth, self._label, self._stamp, self._stamped)
 
     def _shadows(self, items: Sequence[tuple[Body, npt.NDArray[np.float64]]]) -> npt.NDArray[np.uint8]:
