@@ -17,12 +17,13 @@ from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
-from reid.checkpoint import is_own_checkpoint, load_model
+from reid.checkpoint import load_model
 from reid.checkpoint_import import import_checkpoint
 from reid.deploy import save_openvino, to_openvino
 from reid.models import ReidModel
 from reid.network_options import NetworkOptions, read_options, related_files, split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
+from reid.tensor_files import is_own_checkpoint
 from reid.views import resize
 
 Crop = npt.NDArray[np.uint8] | Image.Image

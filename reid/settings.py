@@ -22,6 +22,30 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Range = tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]]
 
 
+class AutoEncoderConfig(Settings):
+    """The auto-encoder of SAVER and EVER; the papers leave it open, so all of it is this project's."""
+
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (32, 64, 128, 256, 512), min_length=2, description="channels of the stages, each of which halves the resolution"
+    )
+    latent: int = Field(
+        128,
+        ge=1,
+        description="channels of the latent map; more reconstruct finer details, which the residual then lacks",
+    )
+
+
+class ParserConfig(Settings):
+    """The parser of PVEN, a U-Net."""
+
+    encoder: str = Field(
+        "seresnext50_32x4d", description="a timm network with five feature maps; small ones: mobilenetv3_small_050"
+    )
+    decoder: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (256, 128, 64, 32, 16), min_length=5, max_length=5, description="channels of the decoder's blocks"
+    )
+
+
 class ModelConfig(Settings):
     """Everything needed to rebuild the network; stored with its weights."""
 

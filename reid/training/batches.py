@@ -179,6 +179,7 @@ def iterate_batches(maker: BatchMaker, first: int, last: int, workers: int, pin:
         maker,
         batch_size=None,
         sampler=range(first, last),
+        generator=torch.Generator(),  # else each (re)start of a run would draw from the network's random numbers
         num_workers=workers,
         # Not plain fork: this process's threads (OpenVINO, OpenMP) do not survive a fork.
         multiprocessing_context="forkserver" if workers else None,

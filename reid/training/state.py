@@ -10,7 +10,8 @@ from torch import nn
 
 from common.errors import InputError
 from common.versions import versions
-from reid.checkpoint import PACKAGES, read_tensors, require_same_tensors, write_tensors
+from reid.checkpoint import PACKAGES
+from reid.tensor_files import read_tensors, require_same_tensors, write_tensors
 
 FORMAT = "reid-training-1"
 

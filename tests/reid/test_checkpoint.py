@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from common.errors import InputError
-from reid.checkpoint import load_model, read_tensors, save_model, write_tensors
+from reid.checkpoint import load_model, save_model
 from reid.models import build_model
 from reid.settings import ModelConfig
+from reid.tensor_files import read_tensors, write_tensors
 
 CONFIG = ModelConfig(backbone="resnet18_ibn_quarter", pooling="gem", image_size=(32, 48))
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import yaml
 
-from reid.checkpoint import read_tensors
 from reid.datasets import ImageTable
+from reid.tensor_files import read_tensors
 from reid.train import main
 from reid.train_log import read_log
 

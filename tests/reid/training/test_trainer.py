@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from common.errors import InputError
-from reid.checkpoint import load_model, read_tensors
+from reid.checkpoint import load_model
 from reid.datasets import ImageTable
+from reid.tensor_files import read_tensors
 from reid.train_log import COLUMNS, read_log
 from reid.training.batches import Batch
 
