@@ -13,6 +13,7 @@ import torch
 from common.devices import Precision, fastest_cpu_precision, openvino_core
 from common.errors import InputError
 from common.networks import openvino_reason, read_network_file
+from reid.architectures import Distance
 from reid.deploy import DeployedModel
 from reid.foreign_network import AdaptedNetwork, adapt_network
 from reid.models import ReidModel
@@ -31,6 +32,7 @@ class Backend(Protocol):
         image_size: height and width of the network's input in pixels.
         dims: length of a feature vector.
         notes: what was assumed about the network, one line each.
+        distance: how its vectors are ranked.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Backend(Protocol):
     image_size: tuple[int, int]
     dims: int
     notes: tuple[str, ...]
+    distance: Distance
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
@@ -70,6 +73,7 @@ class OpenVinoBackend:
         network = read_network(model, options, given)
         self.precision = _cpu_precision(precision)
         self.image_size, self.dims, self.notes = network.image_size, network.dims, network.notes
+        self.distance = network.distance
         self._output, self._batch = network.output, network.batch
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
@@ -131,6 +135,7 @@ class TorchBackend:
         self.image_size: tuple[int, int] = model.config.image_size
         self.dims: int = model.dims
         self.notes: tuple[str, ...] = ()
+        self.distance = model.distance
         self._model = DeployedModel(model).to(self._device).to(memory_format=torch.channels_last).eval()
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -49,6 +49,7 @@ class Branch:
         triplet: weight of the triplet loss (before the neck).
         center: weight of the centre loss (before the neck), relative to `loss.center`.
         scale: factor of the part in the feature that is ranked.
+        distance: of the triplet loss: Euclidean, or over the parts that both images show (`reid.parts.distance`).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Branch:
     triplet: float = 1.0
     center: float = 1.0
     scale: float = 1.0
+    distance: Literal["euclidean", "common_visible"] = "euclidean"
 
 
 def with_weights(branches: Sequence[Branch], weights: Mapping[str, BranchLoss]) -> tuple[Branch, ...]:

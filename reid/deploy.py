@@ -2,7 +2,8 @@
 
 Normalisation of the input and L2 normalisation of the output are part of the graph, so that every user of a file
 applies the same ones. Each format has one input `images`, (n, 3, h, w) uint8 RGB with any n, and one output
-`embedding`, (n, d) float32, whose rows have unit length.
+`embedding`, (n, d) float32, whose rows have unit length. Networks with parts (PVEN) have a second output `visibility`,
+(n, 4): the visible share of each part.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from torch.nn import functional as F
 from common.devices import openvino_core
 from common.files import atomic
 from reid.models import ReidModel, normalise
+from reid.parts.distance import part_visibility
 
 INPUT = "images"
 OUTPUT = "embedding"
+VISIBILITY = "visibility"
 _OPSET = 17
 
 
@@ -35,6 +38,18 @@ class DeployedModel(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return F.normalize(self.model.embed(normalise(images, self.model.config)).float(), dim=1)
+
+
+class DeployedParts(nn.Module):
+    """Map images to unit vectors, as `DeployedModel`, and to the visible share (n, 4) of each part."""
+
+    def __init__(self, model: ReidModel) -> None:
+        super().__init__()
+        self.deployed = DeployedModel(model)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = self.deployed(images)
+        return vectors, part_visibility(vectors[:, self.deployed.model.branches[0].dims :])
 
 
 def to_openvino(model: ReidModel) -> Any:
@@ -64,6 +79,8 @@ def save_onnx(model: ReidModel, path: Path) -> None:
 
 def _write_onnx(model: ReidModel, path: Path) -> None:
     height, width = model.config.image_size
+    parts = model.distance == "common_visible"
+    outputs = [OUTPUT, VISIBILITY] if parts else [OUTPUT]
     # Two images: with one, the tracer treats the batch size as a constant.
     example = torch.zeros(2, 3, height, width, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
@@ -71,12 +88,12 @@ def _write_onnx(model: ReidModel, path: Path) -> None:
         warnings.simplefilter("ignore")
         # The tracing exporter: the newer one needs an extra package.
         torch.onnx.export(
-            DeployedModel(model.cpu().eval()),
+            (DeployedParts if parts else DeployedModel)(model.cpu().eval()),
             (example,),
             str(path),
             input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+            output_names=outputs,
+            dynamic_axes={name: {0: "n"} for name in (INPUT, *outputs)},
             opset_version=_OPSET,
             dynamo=False,
         )

@@ -20,6 +20,7 @@ from rich.table import Table
 from common.command_line import run_command
 from common.errors import InputError
 from common.files import write_json
+from reid.architectures import Distance
 from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of
 from reid.datasets import Dataset, Split
 from reid.embedding import embed_files
@@ -40,10 +41,10 @@ class Evaluation:
         without_match: queries of the first split without a match in its gallery; they are excluded.
         unreadable: image files that could not be read and were skipped, one line each.
         notes: deviations from the published data set.
-        plain: metrics of the ranking by cosine similarity.
+        plain: metrics of the ranking by the network's distance, as a rule the cosine.
         reranked: metrics after k-reciprocal re-ranking, None if not requested.
-        intervals: 95 % interval of each plain metric (`mAP`, `cmc1`, ...), by bootstrap over identities, over all splits;
-            empty if not requested.
+        intervals: 95 % interval of each plain metric (`mAP`, `cmc1`, ...), by bootstrap over identities, over all
+            splits; empty if not requested.
     """
 
     dataset: str
@@ -130,6 +131,7 @@ def evaluate_extractor(
         rerank=rerank,
         bootstrap=bootstrap,
         unreadable=embedded.unreadable,
+        distance=extractor.distance,
     )
 
 
@@ -148,6 +150,7 @@ def evaluate_vectors(
     rerank: bool = False,
     bootstrap: int = 0,
     unreadable: tuple[str, ...] = (),
+    distance: Distance = "cosine",
 ) -> Evaluation:
     """Rank every split of a data set by precomputed vectors.
 
@@ -158,6 +161,7 @@ def evaluate_vectors(
         rerank: also evaluate with re-ranking.
         bootstrap: number of resamples of the identities for intervals; 0 for none.
         unreadable: passed through to the result.
+        distance: how vectors are compared; re-ranking uses the cosine.
     """
     row_of = {path: row for row, path in enumerate(paths_of_tests(dataset))}
     kept = np.ones(len(vectors), np.bool_) if readable is None else readable
@@ -170,7 +174,7 @@ def evaluate_vectors(
         gallery = np.array([row_of[path] for path in split.gallery.path], np.int64)
         seen = Split(split.query[kept[query]], split.gallery[kept[gallery]])
         query_vectors, gallery_vectors = _rows(vectors, query[kept[query]]), _rows(vectors, gallery[kept[gallery]])
-        plain.append(rank_split(query_vectors, gallery_vectors, seen))
+        plain.append(rank_split(query_vectors, gallery_vectors, seen, distance=distance))
         identities.append(seen.query.identity)
         if rerank:
             reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))

@@ -96,8 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     model, config = load_model(weights)
     cosine = export_model(model, output, arguments.format)
     height, width = config.image_size
+    parts = " and visibility (n, 4) float32" if model.distance == "common_visible" else ""
     sys.stdout.write(
-        f"{output}: images (n, 3, {height}, {width}) uint8 RGB to embedding (n, {model.dims}) float32; "
+        f"{output}: images (n, 3, {height}, {width}) uint8 RGB to embedding (n, {model.dims}) float32{parts}; "
         f"minimum cosine to PyTorch {cosine:.7f}\n"
     )
     return 0

@@ -16,6 +16,7 @@ from PIL import Image
 from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
+from reid.architectures import Distance
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
 from reid.checkpoint import load_model
 from reid.checkpoint_import import import_checkpoint
@@ -182,6 +183,11 @@ class Extractor:
     def dims(self) -> int:
         """Length of a feature vector."""
         return self._backend.dims
+
+    @property
+    def distance(self) -> Distance:
+        """How vectors are ranked: `cosine`, or `common_visible` (PVEN), of which the cosine is an approximation."""
+        return self._backend.distance
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from openvino import Layout, Type
 from openvino.preprocess import PrePostProcessor
 
 from common.errors import InputError
-from reid.deploy import INPUT, OUTPUT
+from reid.architectures import Distance
+from reid.deploy import INPUT, OUTPUT, VISIBILITY
 from reid.network_options import NetworkOptions
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD
 
@@ -34,6 +35,7 @@ class AdaptedNetwork:
         image_size: height and width in pixels.
         dims: length of a feature vector.
         notes: what the network is and what was assumed about it, one line each.
+        distance: how its vectors are ranked.
     """
 
     model: Any
@@ -42,6 +44,7 @@ class AdaptedNetwork:
     image_size: tuple[int, int]
     dims: int
     notes: tuple[str, ...]
+    distance: Distance = "cosine"
 
 
 def adapt_network(
@@ -74,6 +77,7 @@ def adapt_network(
     if not (shape[rows].is_static and shape[columns].is_static):
         model.reshape({0: [batch or -1, *((3, *size) if layout == "nchw" else (*size, 3))]})
     output, dims = _feature_output(model, name, options)
+    distance: Distance = "common_visible" if _shows_parts(model) else "cosine"
     steps = _Normalisation.of(model, element, options, name)
     processor = PrePostProcessor(model)
     processor.input().tensor().set_element_type(Type.u8).set_layout(Layout("NCHW"))
@@ -86,7 +90,7 @@ def adapt_network(
     adapted = processor.build()
     ours = element == "u8" and port.get_any_name() == INPUT and model.outputs[output].get_any_name() == OUTPUT
     notes = () if ours else (f"{name}: {found}, {dims} dimensions; {_assumptions(options, given, steps, element)}",)
-    return AdaptedNetwork(adapted, output, batch, size, dims, notes)
+    return AdaptedNetwork(adapted, output, batch, size, dims, notes, distance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,8 @@ def _feature_output(model: Any, name: str, options: NetworkOptions) -> tuple[int
             raise InputError(f"{name}: no output {options.output!r}; it has {_ports(model.outputs)}")
     else:
         chosen = [i for i, length in enumerate(dims) if length]
+        if _shows_parts(model):
+            chosen = [i for i, port in enumerate(model.outputs) if OUTPUT in port.get_names()]
         if len(chosen) > 1:
             raise InputError(
                 f"{name}: several outputs could be the features ({_ports(model.outputs)}); choose one with output=NAME"
@@ -172,6 +178,12 @@ def _feature_output(model: Any, name: str, options: NetworkOptions) -> tuple[int
     if not chosen or not dims[chosen[0]]:
         raise InputError(f"{name}: output {_ports(model.outputs)}; {_KNOWN_OUTPUTS}")
     return chosen[0], dims[chosen[0]]
+
+
+def _shows_parts(model: Any) -> bool:
+    """Whether a network is this project's with parts: `embedding` and `visibility`."""
+    named = [port.get_names() for port in model.outputs]
+    return len(named) == 2 and any(OUTPUT in n for n in named) and any(VISIBILITY in n for n in named)
 
 
 def _vector_length(shape: Any) -> int:

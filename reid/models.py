@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from reid.architectures import Body, build_body
+from reid.architectures import Body, Distance, build_body
 from reid.backbones import build_backbone
 from reid.backbones.pretrained import load_pretrained
 from reid.branches import Branch, ImageLabels
@@ -13,18 +13,29 @@ from reid.pooling import AveragePooling, GeneralisedMeanPooling
 from reid.settings import ModelConfig
 
 
+class Neck(nn.BatchNorm1d):
+    """Batch norm of the first `num_features` features; any others pass unchanged."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if features.shape[1] == self.num_features:
+            return super().forward(features)
+        first, others = features[:, : self.num_features], features[:, self.num_features :]
+        return torch.cat((super().forward(first), others), dim=1)
+
+
 class ReidModel(nn.Module):
     """Maps images to features x (`forward`) and to features for ranking (`embed`), as a rule x_bar, after the neck.
 
-       The neck (`bottleneck`) is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
-       Re-Identification" (2019): the triplet loss uses x, the classifier and the test distances use x_bar.
-    Batch norm treats each dimension on its own, so one neck serves all branches.
+    The neck (`bottleneck`) is the BatchNorm1d of H. Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
+    Re-Identification" (2019): the triplet loss uses x, the classifier and the test distances use x_bar. Batch norm
+    treats each dimension on its own, so one neck serves all branches.
 
-       Attributes:
-           config: the configuration that it was built from.
-           dims: length of a feature vector.
-           branches: parts of the feature vector with losses of their own; one for a plain network.
-           takes_labels: whether cameras and viewpoints of the images are used.
+    Attributes:
+        config: the configuration that it was built from.
+        dims: length of a feature vector.
+        branches: parts of the feature vector with losses of their own; one for a plain network.
+        takes_labels: whether cameras and viewpoints of the images are used.
+        distance: how vectors are ranked.
     """
 
     _scale: torch.Tensor | None
@@ -40,7 +51,8 @@ class ReidModel(nn.Module):
         self.branches = (Branch("global", dims),) if body is None else body.branches
         self.takes_labels = body is not None and body.takes_labels
         self.pooling = GeneralisedMeanPooling(config.gem_power) if config.pooling == "gem" else AveragePooling()
-        self.bottleneck = nn.BatchNorm1d(dims)
+        self.distance: Distance = "cosine" if body is None else body.distance
+        self.bottleneck = Neck(dims if body is None else body.neck_dims)
         self.bottleneck.bias.requires_grad_(config.bottleneck_bias)
         scaled = any(branch.scale != 1.0 for branch in self.branches)
         scales = [torch.full((branch.dims,), branch.scale) for branch in self.branches]
@@ -71,7 +83,8 @@ class ReidModel(nn.Module):
         result: torch.Tensor = self(images, labels)
         if self.config.test_feature == "after":
             result = self.bottleneck(result)
-        return result if self._scale is None else result * self._scale
+        result = result if self._scale is None else result * self._scale
+        return self.backbone.finish(result) if isinstance(self.backbone, Body) else result
 
 
 def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:

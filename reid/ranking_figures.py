@@ -11,7 +11,9 @@ import numpy.typing as npt
 from evaluation.bootstrap import bootstrap_means, interval
 from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
+from reid.architectures import Distance
 from reid.datasets import Split
+from reid.parts.distance import common_visible_distances
 
 CMC = (1, 5, 10)
 
@@ -83,9 +85,14 @@ def split_matches(split: Split) -> Matches:
 
 
 def rank_split(
-    query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], split: Split, *, rerank: bool = False
+    query: npt.NDArray[np.float32],
+    gallery: npt.NDArray[np.float32],
+    split: Split,
+    *,
+    rerank: bool = False,
+    distance: Distance = "cosine",
 ) -> Ranking:
-    """Rank one split's gallery for its queries, exactly and in chunks, by cosine similarity or re-ranked distance.
+    """Rank one split's gallery for its queries, exactly and in chunks, by the distance or by re-ranked distances.
 
     Gallery images with the query's identity and camera, and the query's own file, are junk (ignored).
 
@@ -93,9 +100,13 @@ def rank_split(
         query: (q, d) vectors of `split.query`.
         gallery: (g, d) vectors of `split.gallery`.
         split: identities and cameras.
-        rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3.
+        rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3. Neighbourhoods are those of
+            the cosine, whatever the distance.
+        distance: how vectors are compared.
     """
     matches = split_matches(split)
     if rerank:
         return rank_blocks(reranked_distances(query, gallery), matches)
+    if distance == "common_visible":
+        return rank_blocks(common_visible_distances(query, gallery), matches)
     return rank(query, gallery, matches)

@@ -49,7 +49,7 @@ class ParserConfig(Settings):
 class ModelConfig(Settings):
     """Everything needed to rebuild the network; stored with its weights."""
 
-    architecture: Literal["plain"] = Field(
+    architecture: Literal["plain", "pven", "saver"] = Field(
         "plain", description="plain: the backbone with pooling; other values: networks with several branches or parts"
     )
     backbone: str = Field(
@@ -71,6 +71,8 @@ class ModelConfig(Settings):
     test_feature: Literal["after", "before"] = Field(
         "after", description="features that are ranked: after the batch-norm neck, or before it"
     )
+    auto_encoder: AutoEncoderConfig = Field(AutoEncoderConfig(), description="of saver")
+    parser: ParserConfig = Field(ParserConfig(), description="of pven")
 
 
 class DataSettings(Settings):
@@ -298,6 +300,13 @@ class TrainSettings(Settings):
     """All settings of a training run: the content of a file in `configs/reid/`."""
 
     pretrained: str = Field("imagenet", description="imagenet, none, or a file with the backbone's weights")
+    pretrained_part: str = Field(
+        "none",
+        description="file of `reid.pretrain`: auto-encoder for saver and `excitation`, parser for pven; or none",
+    )
+    excitation: bool = Field(
+        False, description="EVER: excite the first feature maps in training with the auto-encoder's residual"
+    )
     model: ModelConfig = ModelConfig()
     data: DataSettings = DataSettings()
     sampler: SamplerSettings = SamplerSettings()
@@ -307,6 +316,18 @@ class TrainSettings(Settings):
     teacher: TeacherSettings = TeacherSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _with_auto_encoder(self) -> TrainSettings:
+        if self.excitation and self.model.architecture != "plain":
+            raise ValueError("excitation is for the plain architecture; set one of the two back")
+        if self.excitation and self.run.compile:
+            raise ValueError("excitation cannot be compiled; set run.compile to false")
+        if self.pretrained_part == "none" and self.excitation:
+            raise ValueError("excitation needs pretrained_part, a file of python -m reid.pretrain auto-encoder")
+        if self.pretrained_part != "none" and not self.excitation and self.model.architecture == "plain":
+            raise ValueError("pretrained_part: nothing uses it; set excitation, or an architecture with such a part")
+        return self
 
     @model_validator(mode="after")
     def _two_views(self) -> TrainSettings:

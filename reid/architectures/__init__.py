@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 from torch import nn
 
-from reid.architectures.body import Body
+from reid.architectures.body import Body, Distance
+from reid.architectures.pven import Pven
+from reid.architectures.saver import Saver
 from reid.settings import ModelConfig
 
-__all__ = ["ARCHITECTURES", "Body", "build_body"]
+__all__ = ["ARCHITECTURES", "Body", "Distance", "build_body"]
 
-ARCHITECTURES: dict[str, Callable[[ModelConfig], Body]] = {}
+ARCHITECTURES: dict[str, Callable[[ModelConfig], Body]] = {
+    "pven": Pven,
+    "saver": Saver,
+}
 """Values of `model.architecture` to what builds the network."""
 
 

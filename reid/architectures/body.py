@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -11,6 +11,9 @@ from torch import nn
 from common.errors import InputError
 from reid.backbones.pretrained import read_weights
 from reid.branches import Branch, ImageLabels
+
+Distance = Literal["cosine", "common_visible"]
+"""How two vectors are compared: by their angle, or over the parts that both images show (`reid.parts.distance`)."""
 
 
 class Body(nn.Module):
@@ -21,15 +24,22 @@ class Body(nn.Module):
     Attributes:
         branches: the parts of the feature vector, in order.
         takes_labels: whether `forward` uses cameras and viewpoints.
+        distance: how vectors are ranked.
     """
 
     takes_labels: ClassVar[bool] = False
+    distance: ClassVar[Distance] = "cosine"
     branches: tuple[Branch, ...]
 
     @property
     def dims(self) -> int:
         """Length of the feature vector."""
         return sum(branch.dims for branch in self.branches)
+
+    @property
+    def neck_dims(self) -> int:
+        """Number of features, from the first on, that pass through the batch-norm neck; the others pass it by."""
+        return self.dims
 
     @property
     def trunk(self) -> nn.Module:
@@ -39,6 +49,25 @@ class Body(nn.Module):
     def forward(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
         """Map normalised images (n, 3, h, w) to the features of all branches side by side, (n, dims)."""
         raise NotImplementedError
+
+    def finish(self, features: torch.Tensor) -> torch.Tensor:
+        """Make the vectors for ranking, (n, dims), from the features after the neck."""
+        return features
+
+    def load_part(self, path: str | Path) -> None:
+        """Load a part that was trained before (`python -m reid.pretrain`).
+
+        Raises:
+            InputError: this architecture has none, or the file holds another one.
+        """
+        raise InputError(f"pretrained_part: this architecture has no part to load; remove {path}")
+
+    def require_parts(self) -> None:
+        """Check that all parts that this training does not train have been loaded.
+
+        Raises:
+            InputError: one is missing; the message names the command that makes it.
+        """
 
     def load_trunk(self, source: str) -> None:
         """Initialise from weights of the trunk alone: `imagenet` or a file.

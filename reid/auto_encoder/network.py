@@ -89,17 +89,20 @@ def generation_loss(found: Reconstruction, images: torch.Tensor, divergence: flo
     return F.mse_loss(found.images.float(), images.float()) + divergence * kl
 
 
-def load_auto_encoder(path: str | Path) -> AutoEncoder:
+def load_auto_encoder(path: str | Path, wanted: AutoEncoderConfig | None = None) -> AutoEncoder:
     """Read an auto-encoder written by `python -m reid.pretrain auto-encoder`.
 
     Raises:
-        InputError: the file is missing, damaged or not an auto-encoder.
+        InputError: the file is missing, damaged, not an auto-encoder, or not the one that is wanted.
     """
     path = Path(path).expanduser()
     tensors, description = read_tensors(path)
     if description.get("format") != FORMAT:
         raise InputError(f"{path}: not an auto-encoder (format {description.get('format')!r}, expected {FORMAT!r})")
-    network = AutoEncoder(validate(AutoEncoderConfig, description["auto_encoder"], f"{path}: auto_encoder"))
+    config = validate(AutoEncoderConfig, description["auto_encoder"], f"{path}: auto_encoder")
+    if wanted is not None and config != wanted:
+        raise InputError(f"{path}: has {config!r}, but model.auto_encoder is {wanted!r}; make them the same")
+    network = AutoEncoder(config)
     require_same_tensors(network.state_dict(), tensors, path)
     network.load_state_dict(tensors)
     return network

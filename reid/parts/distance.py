@@ -32,7 +32,8 @@ def pack_parts(local: torch.Tensor, visibility: torch.Tensor) -> torch.Tensor:
         (n, 4 c), unit length: the parts' directions times the square root of their share of the visibility.
     """
     share = visibility / visibility.sum(dim=1, keepdim=True)
-    return (F.normalize(local, dim=2) * share.sqrt()[:, :, None]).flatten(1)
+    # A feature of zeros gets some direction, as its length has to tell the visibility.
+    return (F.normalize(local + 1e-12, dim=2) * share.sqrt()[:, :, None]).flatten(1)
 
 
 def part_visibility(packed: torch.Tensor) -> torch.Tensor:

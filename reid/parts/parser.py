@@ -59,7 +59,7 @@ class PartParser(nn.Module):
         """Compute the maps.
 
         Args:
-            images: (n, 3, h, w), normalised with the parser's mean and standard deviation, any size.
+            images: (n, 3, h, w), normalised with ImageNet's mean and standard deviation, any size.
 
         Returns:
             (n, 5, h, w) logits.
@@ -137,17 +137,20 @@ def load_imagenet_encoder(parser: PartParser) -> None:
         ) from error
 
 
-def load_parser(path: str | Path) -> PartParser:
+def load_parser(path: str | Path, wanted: ParserConfig | None = None) -> PartParser:
     """Read a parser written by `python -m reid.pretrain parser`.
 
     Raises:
-        InputError: the file is missing, damaged or not a parser.
+        InputError: the file is missing, damaged, not a parser, or not the one that is wanted.
     """
     path = Path(path).expanduser()
     tensors, description = read_tensors(path)
     if description.get("format") != FORMAT:
         raise InputError(f"{path}: not a parser (format {description.get('format')!r}, expected {FORMAT!r})")
-    parser = PartParser(validate(ParserConfig, description["parser"], f"{path}: parser"))
+    config = validate(ParserConfig, description["parser"], f"{path}: parser")
+    if wanted is not None and config != wanted:
+        raise InputError(f"{path}: has {config!r}, but model.parser is {wanted!r}; make them the same")
+    parser = PartParser(config)
     require_same_tensors(parser.state_dict(), tensors, path)
     parser.load_state_dict(tensors)
     return parser

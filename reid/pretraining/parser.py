@@ -20,6 +20,7 @@ from reid.pretraining.auto_encoder import to_network
 from reid.pretraining.loop import Tensors
 from reid.pretraining.masks import Mask, PartImage, find_masks, read_polygons
 from reid.pretraining.settings import ParserSettings
+from reid.settings import IMAGENET_MEAN, IMAGENET_STD
 from reid.tensor_files import write_tensors
 from reid.views import resize
 
@@ -101,7 +102,7 @@ class ParserSubject:
         ]
 
     def losses(self, batch: Tensors) -> dict[str, torch.Tensor]:
-        logits = self.network(to_network(batch[0], self.settings.mean, self.settings.std))
+        logits = self.network(to_network(batch[0], IMAGENET_MEAN, IMAGENET_STD))
         entropy, dice = part_losses(logits, batch[1].long())
         return {"total": entropy + dice, "cross_entropy": entropy, "dice": dice}
 
@@ -114,7 +115,7 @@ class ParserSubject:
             pairs = [_resized(*i.read(), self.settings.image_size) for i in self.held_out[first:][:_VALIDATION_BATCH]]
             images, masks = _stacked(pairs)
             size = self.settings.image_size
-            normalised = to_network(images.to(device), self.settings.mean, self.settings.std)
+            normalised = to_network(images.to(device), IMAGENET_MEAN, IMAGENET_STD)
             found = self.network.masks(normalised, size).cpu().numpy() > 0
             true = masks.numpy()[:, None] == np.arange(1, len(CLASSES))[None, :, None, None]
             both += (found & true).sum(axis=(0, 2, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from common.settings import Settings
-from reid.settings import IMAGENET_MEAN, IMAGENET_STD, AutoEncoderConfig, DataSettings, Fraction, ParserConfig, Size
+from reid.settings import AutoEncoderConfig, DataSettings, Fraction, ParserConfig, Size
 
 
 class PretrainSettings(Settings):
@@ -59,8 +59,6 @@ class ParserSettings(PretrainSettings):
     parser: ParserConfig = ParserConfig()
     pretrained: str = Field("imagenet", description="start of the encoder: imagenet or none")
     data: PartDataSettings = PartDataSettings()
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
     batch: int = Field(8, ge=2, description="images per step")
     learning_rate: float = Field(1e-4, gt=0, description="learning rate of the decoder")
     encoder_factor: float = Field(0.01, ge=0, description="learning rate of the encoder relative to the decoder's")

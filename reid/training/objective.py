@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -9,13 +10,22 @@ import torch.distributed as dist
 from torch import nn
 
 from reid.architectures import Body
+from reid.auto_encoder.network import load_auto_encoder
 from reid.branches import Branch, ImageLabels, split_features, with_weights
 from reid.models import ReidModel, build_model, normalise
+from reid.parts.distance import local_distances
 from reid.settings import TrainSettings
 from reid.training.batches import Batch
 from reid.training.distributed import gather, gather_with_gradient, is_distributed
+from reid.training.excitation import ResidualExcitation
 from reid.training.heads import BranchClassifiers, IdentityClassifier, SelfDistillationHead
-from reid.training.losses import CenterLoss, SelfDistillation, batch_hard_triplet, smoothed_cross_entropy
+from reid.training.losses import (
+    CenterLoss,
+    SelfDistillation,
+    batch_hard_triplet,
+    batch_hard_triplet_of,
+    smoothed_cross_entropy,
+)
 from reid.views import GLOBAL_VIEWS
 
 
@@ -62,6 +72,7 @@ class Student(nn.Module):
         classifier: of the only branch, or `BranchClassifiers`.
         branches: parts of the feature vector, with the weights of their losses.
         auxiliary: the architecture's auxiliary loss (`Body.make_auxiliary`); None if it has none.
+        excitation: strengthens feature maps of the global views in training; None: plain training.
     """
 
     def __init__(
@@ -70,12 +81,14 @@ class Student(nn.Module):
         classifier: IdentityClassifier | BranchClassifiers,
         branches: tuple[Branch, ...],
         auxiliary: nn.Module | None = None,
+        excitation: ResidualExcitation | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.classifier = classifier
         self.branches = branches
         self.auxiliary = auxiliary
+        self.excitation = excitation
 
     def forward(
         self,
@@ -90,10 +103,14 @@ class Student(nn.Module):
             global_views: (g n, 3, h, w).
             local_views: (L n, 3, h', w'), or None.
             labels: cameras and viewpoints of the n images.
-            progress: fraction of the epochs that are done, for auxiliary losses with a schedule.
+            progress: fraction of the epochs that are done, for what has a schedule.
         """
         model = self.encoder.model
-        own: torch.Tensor = model(global_views, _repeated(labels, global_views))
+        excited = (
+            nullcontext() if self.excitation is None else self.excitation.applied(model.trunk, global_views, progress)
+        )
+        with excited:
+            own: torch.Tensor = model(global_views, _repeated(labels, global_views))
         with torch.autocast(own.device.type, enabled=False):
             features = gather_with_gradient(own)
             bottleneck = model.bottleneck(features)
@@ -217,7 +234,11 @@ class Objective(nn.Module):
                 )
                 classification = classification + branch.classification * loss
             if branch.triplet:
-                loss = batch_hard_triplet(features, gathered, weights.triplet_margin)
+                if branch.distance == "euclidean":
+                    loss = batch_hard_triplet(features, gathered, weights.triplet_margin)
+                else:
+                    distances = local_distances(features, features)
+                    loss = batch_hard_triplet_of(distances, gathered, weights.triplet_margin)
                 triplet = triplet + branch.triplet * loss
             if branch.name in self.centers:
                 center = center + branch.center * self.centers[branch.name](features, gathered)
@@ -243,5 +264,14 @@ def build_student(settings: TrainSettings, identities: int) -> Student:
         if len(branches) == 1
         else BranchClassifiers(branches, identities, bias)
     )
-    auxiliary = model.backbone.make_auxiliary() if isinstance(model.backbone, Body) else None
-    return Student(Encoder(model, projection), classifier, branches, auxiliary)
+    auxiliary = excitation = None
+    part = settings.pretrained_part
+    if settings.excitation:
+        excitation = ResidualExcitation(load_auto_encoder(part))
+        excitation.require_stages(model.trunk)
+    elif isinstance(model.backbone, Body):
+        if part != "none":
+            model.backbone.load_part(part)
+        model.backbone.require_parts()
+        auxiliary = model.backbone.make_auxiliary()
+    return Student(Encoder(model, projection), classifier, branches, auxiliary, excitation)

@@ -84,7 +84,7 @@ class Validation:
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])
-        ranking = rank_split(features[:n][q], features[n:][g], split)
+        ranking = rank_split(features[:n][q], features[n:][g], split, distance=model.distance)
         if not ranking.queries:
             return {}  # nothing readable is left to rank: no figures rather than zeros
         return {"mAP": ranking.mean_average_precision, "cmc1": ranking.cmc(1)}

@@ -36,9 +36,28 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: flo
         # Recompute the selected distances from differences, which avoids cancellation between near duplicates.
         positive = _distance(features, features[furthest])
         negative = _distance(features, features[closest])
-        gap = positive - negative
-        losses = (F.softplus(gap) if margin is None else F.relu(gap + margin)) * usable
-        return losses.sum() / usable.sum().clamp(min=1)
+        return _mean_loss(positive - negative, margin, usable)
+
+
+def batch_hard_triplet_of(distances: torch.Tensor, labels: torch.Tensor, margin: float | None = None) -> torch.Tensor:
+    """`batch_hard_triplet` for any distance.
+
+    Args:
+        distances: (n, n) of all pairs, with gradient.
+        labels: (n,) integer classes.
+        margin: as in `batch_hard_triplet`.
+    """
+    same = labels[:, None] == labels[None, :]
+    others = same.clone().fill_diagonal_(False)
+    usable = others.any(dim=1) & (~same).any(dim=1)
+    positive = distances.masked_fill(~others, -torch.inf).amax(dim=1).masked_fill(~usable, 0.0)
+    negative = distances.masked_fill(same, torch.inf).amin(dim=1).masked_fill(~usable, 0.0)
+    return _mean_loss(positive - negative, margin, usable)
+
+
+def _mean_loss(gap: torch.Tensor, margin: float | None, usable: torch.Tensor) -> torch.Tensor:
+    losses = (F.softplus(gap) if margin is None else F.relu(gap + margin)) * usable
+    return losses.sum() / usable.sum().clamp(min=1)
 
 
 def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
