@@ -1,0 +1,1 @@
+"""Live mode: cameras that are running, identities while they run."""
