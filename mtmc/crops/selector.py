@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -124,15 +124,26 @@ class CropSelector:
                 continue
             self._pack(self._albums[number])
             rows += [(number, kept) for kept in self._albums[number].kept.values()]
-        table = Crops.of(
-            [number for number, _ in rows],
-            [kept.frame for _, kept in rows],
-            np.array([kept.box for _, kept in rows], np.float32).reshape(-1, 4),
-            [kept.quality for _, kept in rows],
-            [kept.occlusion for _, kept in rows],
-            [kept.jpeg for _, kept in rows],
-        )
-        return table.renumbered(mapping, self._settings.per_track)
+        return _table(rows).renumbered(mapping, self._settings.per_track)
+
+    def count(self, number: int) -> int:
+        """How many crops of a track are kept at the moment."""
+        album = self._albums.get(number)
+        return 0 if album is None else len(album.kept)
+
+    def crops_of(self, number: int) -> Crops:
+        """The best crops of one track so far, under its raw number; the track may go on."""
+        album = self._albums.get(number)
+        if album is None:
+            return Crops.empty()
+        chosen = self._best(album)
+        self._compress(chosen.values())
+        return _table([(number, kept) for kept in chosen.values()])
+
+    def forget(self, number: int) -> None:
+        """Drop everything about a track; live mode calls it when a track has ended, so that memory stays bounded."""
+        self._albums.pop(number, None)
+        self._in_sight.discard(number)
 
     def _pack_idle(self, frame: int) -> None:
         for number in [n for n in self._in_sight if self._albums[n].last < frame - _IDLE_FRAMES]:
@@ -141,6 +152,12 @@ class CropSelector:
 
     def _pack(self, album: _Album) -> None:
         """Reduce an album to its best crops and compress them as JPEG."""
+        album.kept = self._best(album)
+        self._compress(album.kept.values())
+        for candidate in album.kept.values():
+            candidate.pixels = None
+
+    def _best(self, album: _Album) -> dict[int, _Candidate]:
         stretches = sorted(album.kept)
         kept = [album.kept[s] for s in stretches]
         best = best_rows(
@@ -149,12 +166,25 @@ class CropSelector:
             np.array([c.quality for c in kept], np.float32),
             self._settings.per_track,
         )
-        album.kept = {stretches[i]: kept[i] for i in best.tolist()}
-        for candidate in album.kept.values():
-            if candidate.pixels is not None:
+        return {stretches[i]: kept[i] for i in best.tolist()}
+
+    def _compress(self, candidates: Iterable[_Candidate]) -> None:
+        for candidate in candidates:
+            if candidate.pixels is not None and not candidate.jpeg:
                 parameters = [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality]
                 _, jpeg = cv2.imencode(".jpg", candidate.pixels, parameters)
-                candidate.jpeg, candidate.pixels = jpeg.tobytes(), None
+                candidate.jpeg = jpeg.tobytes()
+
+
+def _table(rows: Sequence[tuple[int, _Candidate]]) -> Crops:
+    return Crops.of(
+        [number for number, _ in rows],
+        [kept.frame for _, kept in rows],
+        np.array([kept.box for _, kept in rows], np.float32).reshape(-1, 4),
+        [kept.quality for _, kept in rows],
+        [kept.occlusion for _, kept in rows],
+        [kept.jpeg for _, kept in rows],
+    )
 
 
 def choose_frames(
