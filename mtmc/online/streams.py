@@ -141,6 +141,11 @@ class Playback:
         """When, in seconds since 1970, the frame of this time is due."""
         return self.wall + (seconds - self.begin) / self.speed
 
+    def after(self, seconds: float) -> Playback:
+        """The rest of the file, after the frame of this time; what is left out is not played faster."""
+        begin = seconds + 1e-4
+        return Playback(self.clock, begin, self.due(begin), self.speed)
+
 
 class PlayedFile:
     """A video file whose frames come when they are due, as if a camera sent them.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -43,3 +45,28 @@ class MeanColour:
     def embed(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         colours = np.array([crop.reshape(-1, 3).mean(axis=0) for crop in crops], np.float32) - _GROUND
         return np.asarray(colours / np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0), (250, 0, 250), (0, 250, 250), (250, 130, 0)]
+
+
+def write_scene(
+    folder: Path, *, cameras: int = 2, vehicles: int = 6, gap: float = 5.0, travel: float = 12.0, fps: int = 10
+) -> Path:
+    """Videos of cameras along a road, one vehicle every `gap` seconds, each `travel` seconds later in the next one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seconds = gap * vehicles + travel * (cameras - 1) + 10
+    for camera in range(cameras):
+        with av.open(str(folder / f"c{camera + 1}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=fps, options={"g": "10", "crf": "12", "bf": "0"})
+            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+            for number in range(round(seconds * fps)):
+                seen = []
+                for vehicle in range(vehicles):
+                    passed = number / fps - 1 - gap * vehicle - travel * camera - 0.2 * (vehicle % 3) * camera
+                    if 0 <= passed <= 4:
+                        left = -VEHICLE[0] + passed * (SIZE[0] + VEHICLE[0]) / 4
+                        seen.append((left, 80.0, COLOURS[vehicle % len(COLOURS)]))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(draw(seen), "bgr24")))
+            container.mux(stream.encode())
+    return folder

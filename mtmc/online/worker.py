@@ -1,0 +1,204 @@
+"""The process of one camera: reads it, watches it, and reports to the parent until that says stop or is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from common.errors import InputError
+from mtmc.appearance.features import TrackFeatures
+from mtmc.config import PipelineSettings
+from mtmc.observation.camera import DetectorChoice
+from mtmc.online.frames import NewestFrame
+from mtmc.online.messages import CameraReport, LiveRows
+from mtmc.online.networks import load_extractor
+from mtmc.online.reader import CameraReader
+from mtmc.online.redaction import redact
+from mtmc.online.streams import FrameSource, NetworkStream, Playback, PlayedFile
+from mtmc.online.watcher import CameraWatcher
+from mtmc.scenarios.roi import read_roi
+from mtmc.tracking.choice import DEFAULT_TRACKER
+
+REPORT_SECONDS = 0.5
+"""Seconds between two reports of a camera, of the wall clock and of its own. Raising it saves messages and answers
+later."""
+STOP = "stop"
+"""What the parent sends to end a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraJob:
+    """The task of a camera's process.
+
+    Attributes:
+        camera: its name.
+        address: where it is read, with credentials; not printed.
+        playback: how a file is played; None for a network stream.
+        settings: of all stages.
+        detector: what finds the boxes.
+        extractor: a name or file, as `mtmc.run --reid`; "none": without appearance.
+        cache: the folder for exports of networks.
+        frame_rate: frames a second that are looked at; None: all.
+        clock_offset: seconds to add to a stream's times.
+        silent_seconds: seconds without a frame after which its tracks are closed.
+        lossless: wait for frames to be looked at instead of dropping them; for files played without end of speed.
+        tracker: its name, see `mtmc.tracking.choice`.
+        roi: a picture of the region of interest, or None.
+        threads: for the networks.
+        first_track, first_frame, session: where to go on counting, for a camera that was watched before.
+    """
+
+    camera: str
+    address: str = field(repr=False)
+    playback: Playback | None
+    settings: PipelineSettings
+    detector: DetectorChoice
+    extractor: str
+    cache: Path
+    frame_rate: float | None = None
+    clock_offset: float = 0.0
+    silent_seconds: float = 5.0
+    lossless: bool = False
+    tracker: str = DEFAULT_TRACKER
+    roi: Path | None = None
+    threads: int = 1
+    first_track: int = 1
+    first_frame: int = 1
+    session: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a process ended by itself.
+
+    Attributes:
+        camera: whose.
+        text: one line for the user, without credentials.
+        hopeless: the same will happen again: do not start it again.
+        trace: the traceback of a fault of ours, "" otherwise.
+    """
+
+    camera: str
+    text: str
+    hopeless: bool
+    trace: str = ""
+
+
+def work(job: CameraJob, pipe: Connection) -> None:
+    """Watch a camera; the target of its process. Never returns: a thread inside FFmpeg could keep the process alive."""
+    # The parent alone decides when a camera ends; both signals go to the whole group of processes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        _Worker(job, pipe).run()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(1)  # the parent is gone
+    except InputError as error:
+        _tell(pipe, Failure(job.camera, redact(error), hopeless=True))
+    except Exception as error:
+        trace = redact(traceback.format_exc())
+        _tell(pipe, Failure(job.camera, redact(f"{type(error).__name__}: {error}"), hopeless=False, trace=trace))
+    os._exit(0)
+
+
+def _tell(pipe: Connection, failure: Failure) -> None:
+    try:
+        pipe.send(failure)
+    except OSError:
+        os._exit(1)
+
+
+def open_source(job: CameraJob, stop: threading.Event) -> FrameSource:
+    """The frames of a camera: a stream of the network, or a file that is played."""
+    if job.playback is None:
+        return NetworkStream(job.address, job.clock_offset)
+    return PlayedFile(Path(job.address), job.playback, stop)
+
+
+class _Worker:
+    def __init__(self, job: CameraJob, pipe: Connection) -> None:
+        self._job, self._pipe = job, pipe
+        self._stop = threading.Event()
+        self._slot = NewestFrame(job.lossless)
+        self._source = open_source(job, self._stop)
+        self._session = job.session
+        self._reported = (float("-inf"), float("-inf"))
+        self._looked = time.monotonic()
+        roi = read_roi(job.roi) if job.roi is not None else None
+        self._watcher = CameraWatcher(
+            job.detector.load(job.threads),
+            load_extractor(job.extractor, job.settings, job.cache, job.threads),
+            job.settings,
+            tracker=job.tracker,
+            roi=roi,
+            first_track=job.first_track,
+        )
+        self._reader = CameraReader(
+            self._source,
+            self._slot,
+            frame_rate=job.frame_rate,
+            stop=self._stop,
+            first_number=job.first_frame,
+            session=job.session,
+        )
+
+    def run(self) -> None:
+        self._reader.start()
+        while True:
+            if self._pipe.poll(0) and self._pipe.recv() == STOP:
+                self._finish("stopped", embed=False)
+                return
+            ended = not self._reader.is_alive()
+            frame = self._slot.take(0.0 if ended else 0.2)
+            if frame is not None:
+                if frame.session != self._session:
+                    self._watcher.end_session("lost sight")
+                    self._session = frame.session
+                self._watcher.see(frame)
+                self._looked = time.monotonic()
+            elif ended:
+                self._finish("left")
+                return
+            elif time.monotonic() - self._looked > self._job.silent_seconds:
+                self._watcher.end_session("lost sight")
+                self._looked = time.monotonic()
+            wall, seconds = self._reported
+            if time.monotonic() - wall >= REPORT_SECONDS or self._watcher.seconds - seconds >= REPORT_SECONDS:
+                self._report()
+
+    def _finish(self, why: str, embed: bool = True) -> None:
+        self._stop.set()
+        self._slot.close()
+        self._watcher.end_session(why, embed)
+        self._report("ended")
+
+    def _report(self, state: str = "") -> None:
+        watcher, reader, news = self._watcher, self._reader.state, self._watcher.news()
+        self._pipe.send(
+            CameraReport(
+                self._job.camera,
+                self._session,
+                state or ("running" if reader.state == "ended" else reader.state),
+                reader.detail,
+                self._source.clock,
+                watcher.seconds,
+                watcher.frame,
+                *watcher.size,
+                rows=LiveRows.concatenate(news.rows),
+                features=TrackFeatures.concatenate(news.features),
+                closed=tuple(news.closed),
+                read=reader.read,
+                dropped=self._slot.dropped,
+                skipped=reader.skipped,
+                seen=watcher.seen,
+                busy=watcher.busy,
+                still=time.monotonic() - reader.alive,
+            )
+        )
+        self._reported = (time.monotonic(), watcher.seconds)
