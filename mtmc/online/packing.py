@@ -73,11 +73,6 @@ def unpack_reports(content: bytes) -> list[CameraReport]:
     return reports
 
 
-def as_stored(reports: Sequence[CameraReport]) -> list[CameraReport]:
-    """Reports as a restart would read them: the association has to see the same in both cases."""
-    return unpack_reports(pack_reports(reports))
-
-
 def _arrays(name: str, table: Table) -> Arrays:
     if not len(table):
         return {}

@@ -30,10 +30,12 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_seconds ON events (seconds);
 CREATE TABLE IF NOT EXISTS tracks (
     camera TEXT NOT NULL, track INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL, boxes INTEGER NOT NULL,
-    label INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, identity INTEGER,
-    final INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (camera, track)) WITHOUT ROWID;
+    label INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, PRIMARY KEY (camera, track)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tracks_last ON tracks (last);
-CREATE INDEX IF NOT EXISTS tracks_identity ON tracks (identity);
+CREATE TABLE IF NOT EXISTS assignments (
+    camera TEXT NOT NULL, track INTEGER NOT NULL, identity INTEGER NOT NULL, final INTEGER NOT NULL,
+    seconds REAL NOT NULL, PRIMARY KEY (camera, track)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS assignments_identity ON assignments (identity);
 CREATE TABLE IF NOT EXISTS pending (
     camera TEXT NOT NULL, track INTEGER NOT NULL, hour INTEGER NOT NULL, rows BLOB NOT NULL, vector BLOB, weight REAL,
     PRIMARY KEY (camera, track)) WITHOUT ROWID;
@@ -204,9 +206,7 @@ class Store:
         span = (float(rows.seconds.min()), float(rows.seconds.max()))
         key = (track.camera, track.track)
         self._base.execute(
-            "INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-            "(SELECT identity FROM tracks WHERE camera = ? AND track = ?), 0)",
-            (*key, *span, len(rows), label, *size, *key),
+            "INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, *span, len(rows), label, *size)
         )
         vector = None if track.vector is None else track.vector.astype(np.float16).tobytes()
         self._base.execute(
@@ -214,22 +214,29 @@ class Store:
             (*key, hour, pack_rows(rows), vector, track.weight),
         )
 
-    def set_identity(self, camera: str, track: int, identity: int, final: bool) -> None:
-        """The present identity of a closed track; part of a transaction."""
+    def set_identity(self, camera: str, track: int, identity: int, *, final: bool, seconds: float) -> None:
+        """The present identity of a track, open or closed; part of a transaction."""
         self._base.execute(
-            "UPDATE tracks SET identity = ?, final = max(final, ?) WHERE camera = ? AND track = ?",
-            (identity, int(final), camera, track),
+            "INSERT INTO assignments VALUES (?, ?, ?, ?, ?) ON CONFLICT (camera, track) DO UPDATE SET "
+            "identity = excluded.identity, final = max(final, excluded.final), seconds = excluded.seconds",
+            (camera, track, identity, int(final), seconds),
         )
 
+    def merge_identities(self, identity: int, into: int) -> None:
+        """Give the tracks of one identity to another; part of a transaction."""
+        self._base.execute("UPDATE assignments SET identity = ? WHERE identity = ?", (into, identity))
+
     def identities(self) -> dict[tuple[str, int], int]:
-        """The identity of every closed track that has one."""
-        rows = self._read("SELECT camera, track, identity FROM tracks WHERE identity IS NOT NULL")
+        """The identity of every track that has one."""
+        rows = self._read("SELECT camera, track, identity FROM assignments")
         return {(str(c), int(t)): int(i) for c, t, i in rows}
 
     def tracks(self, first: float = float("-inf"), last: float = float("inf")) -> list[tuple[Any, ...]]:
-        """Rows (camera, track, first, last, boxes, label, width, height, identity, final) that end in [first, last)."""
+        """Closed tracks that end in [first, last): camera, track, first, last, boxes, label, width, height, identity
+        and whether that is final, which is None without one."""
         return self._read(
-            "SELECT * FROM tracks WHERE last >= ? AND last < ? ORDER BY camera, track",
+            "SELECT tracks.*, identity, final FROM tracks LEFT JOIN assignments USING (camera, track) "
+            "WHERE last >= ? AND last < ? ORDER BY camera, track",
             (max(first, -1e18), min(last, 1e18)),
         )
 
@@ -254,6 +261,7 @@ class Store:
             self.set_meta("forgotten_events", str(newest))
         self._base.execute("DELETE FROM events WHERE seconds < ?", (before,))
         self._base.execute("DELETE FROM tracks WHERE last < ?", (before,))
+        self._base.execute("DELETE FROM assignments WHERE seconds < ?", (before,))
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:

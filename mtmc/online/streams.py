@@ -128,7 +128,7 @@ class Playback:
     Attributes:
         clock: its frames' times on the shared time axis.
         begin: frames before this time are left out.
-        wall: when, in seconds since 1970, the frame of time `begin` is due.
+        wall: when the frame of time `begin` is due: seconds since 1970, or since all cameras were told to begin.
         speed: seconds of the file in a second; infinite: as fast as its frames are taken.
     """
 
@@ -138,7 +138,7 @@ class Playback:
     speed: float = 1.0
 
     def due(self, seconds: float) -> float:
-        """When, in seconds since 1970, the frame of this time is due."""
+        """When the frame of this time is due, counted as `wall`."""
         return self.wall + (seconds - self.begin) / self.speed
 
     def after(self, seconds: float) -> Playback:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -48,6 +49,7 @@ class _Child:
         self.start_at = 0.0
         self.heard = 0.0
         self.reported = False
+        self.ready = False
         self.ended = False
         self.restarts = -1
 
@@ -57,7 +59,7 @@ class _Child:
         self.process = context.Process(target=work, args=(self.job, theirs), name=self.job.camera, daemon=True)
         self.process.start()
         theirs.close()
-        self.heard, self.reported = time.monotonic(), False
+        self.heard, self.reported, self.ready = time.monotonic(), False, False
         self.restarts += 1
 
     def end(self) -> None:
@@ -80,6 +82,7 @@ class Supervisor:
 
     def __init__(self, jobs: Iterable[CameraJob]) -> None:
         self._children = {job.camera: _Child(job) for job in jobs}
+        self._begun: float | None = None
 
     @property
     def running(self) -> set[str]:
@@ -115,6 +118,7 @@ class Supervisor:
         for child in self._children.values():
             if child.process is not None and not child.ended and self._hangs(child):
                 told.append(self._died(child, "hangs and was killed"))
+        self._begin()
         return told
 
     def stop(self, seconds: float) -> list[CameraReport | Died]:
@@ -142,6 +146,19 @@ class Supervisor:
             child.end()
         return told
 
+    def _begin(self) -> None:
+        """Tell cameras to begin that have loaded their networks: streams at once, files together."""
+        children = [child for child in self._children.values() if not child.ended]
+        files = [child for child in children if child.job.playback is not None]
+        if self._begun is None and all(child.ready or child.restarts > 0 for child in files):
+            self._begun = time.time()
+        for child in children:
+            begun = self._begun if child.job.playback is not None else time.time()
+            if begun is not None and child.ready and child.pipe is not None:
+                child.ready, child.heard = False, time.monotonic()
+                with contextlib.suppress(OSError):  # the next poll hears of it
+                    child.pipe.send(begun)
+
     def _hear(self, child: _Child) -> list[CameraReport | Died]:
         try:
             message = child.pipe.recv() if child.pipe is not None else None
@@ -153,6 +170,9 @@ class Supervisor:
         if not isinstance(message, CameraReport):
             return []
         child.heard, child.reported = time.monotonic() - message.still, True
+        if message.state == "ready":
+            child.ready = True
+            return [message]
         child.pauses.reset()
         # Where its successor has to go on counting.
         tracks = [int(message.rows.track.max(initial=0)), *(c.number for c in message.closed)]
@@ -171,7 +191,8 @@ class Supervisor:
         return [message]
 
     def _hangs(self, child: _Child) -> bool:
-        return time.monotonic() - child.heard > (HANG_SECONDS if child.reported else LOAD_SECONDS)
+        loading = child.ready or not child.reported
+        return time.monotonic() - child.heard > (LOAD_SECONDS if loading else HANG_SECONDS)
 
     def _died(self, child: _Child, text: str, trace: str = "") -> Died:
         child.end()

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from mtmc.observation.camera import DetectorChoice
 from mtmc.online.frames import NewestFrame
 from mtmc.online.messages import CameraReport, LiveRows
 from mtmc.online.networks import load_extractor
-from mtmc.online.reader import CameraReader
+from mtmc.online.reader import CameraReader, ReaderState
 from mtmc.online.redaction import redact
 from mtmc.online.streams import FrameSource, NetworkStream, Playback, PlayedFile
 from mtmc.online.watcher import CameraWatcher
@@ -28,8 +28,11 @@ from mtmc.tracking.choice import DEFAULT_TRACKER
 REPORT_SECONDS = 0.5
 """Seconds between two reports of a camera, of the wall clock and of its own. Raising it saves messages and answers
 later."""
+ALIVE_SECONDS = 5.0
+"""Seconds after which a camera that has nothing to report says that it lives. Raising it notices a hanging process
+later."""
 STOP = "stop"
-"""What the parent sends to end a process."""
+"""What the parent sends to end a process. To begin, it sends the time from which `Playback.wall` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class CameraJob:
         tracker: its name, see `mtmc.tracking.choice`.
         roi: a picture of the region of interest, or None.
         threads: for the networks.
+        image_fps: frames per second of a folder of images.
         first_track, first_frame, session: where to go on counting, for a camera that was watched before.
     """
 
@@ -68,6 +72,7 @@ class CameraJob:
     tracker: str = DEFAULT_TRACKER
     roi: Path | None = None
     threads: int = 1
+    image_fps: float = 10.0
     first_track: int = 1
     first_frame: int = 1
     session: int = 0
@@ -114,11 +119,11 @@ def _tell(pipe: Connection, failure: Failure) -> None:
         os._exit(1)
 
 
-def open_source(job: CameraJob, stop: threading.Event) -> FrameSource:
-    """The frames of a camera: a stream of the network, or a file that is played."""
+def open_source(job: CameraJob, stop: threading.Event, begun: float) -> FrameSource:
+    """The frames of a camera: a stream of the network, or a file that is played from the time `begun` on."""
     if job.playback is None:
         return NetworkStream(job.address, job.clock_offset)
-    return PlayedFile(Path(job.address), job.playback, stop)
+    return PlayedFile(Path(job.address), replace(job.playback, wall=job.playback.wall + begun), stop, job.image_fps)
 
 
 class _Worker:
@@ -126,7 +131,7 @@ class _Worker:
         self._job, self._pipe = job, pipe
         self._stop = threading.Event()
         self._slot = NewestFrame(job.lossless)
-        self._source = open_source(job, self._stop)
+        self._source: FrameSource | None = None
         self._session = job.session
         self._reported = (float("-inf"), float("-inf"))
         self._looked = time.monotonic()
@@ -139,17 +144,24 @@ class _Worker:
             roi=roi,
             first_track=job.first_track,
         )
+
+    def run(self) -> None:
+        # Networks take seconds to load, and files begin together.
+        self._pipe.send(self._report_of("ready", ReaderState(session=self._session)))
+        begun = self._pipe.recv()
+        if begun == STOP:
+            return
+        self._source = open_source(self._job, self._stop, begun)
         self._reader = CameraReader(
             self._source,
             self._slot,
-            frame_rate=job.frame_rate,
+            frame_rate=self._job.frame_rate,
             stop=self._stop,
-            first_number=job.first_frame,
-            session=job.session,
+            first_number=self._job.first_frame,
+            session=self._job.session,
         )
-
-    def run(self) -> None:
         self._reader.start()
+        self._looked = time.monotonic()
         while True:
             if self._pipe.poll(0) and self._pipe.recv() == STOP:
                 self._finish("stopped", embed=False)
@@ -169,8 +181,13 @@ class _Worker:
                 self._watcher.end_session("lost sight")
                 self._looked = time.monotonic()
             wall, seconds = self._reported
-            if time.monotonic() - wall >= REPORT_SECONDS or self._watcher.seconds - seconds >= REPORT_SECONDS:
+            if self._watcher.seconds - seconds >= REPORT_SECONDS or (
+                # As fast as possible, reports are cut by the time of the file alone: the same again on any machine.
+                not self._job.lossless and time.monotonic() - wall >= REPORT_SECONDS
+            ):
                 self._report()
+            elif self._job.lossless and time.monotonic() - wall >= ALIVE_SECONDS:
+                self._alive()
 
     def _finish(self, why: str, embed: bool = True) -> None:
         self._stop.set()
@@ -179,26 +196,41 @@ class _Worker:
         self._report("ended")
 
     def _report(self, state: str = "") -> None:
-        watcher, reader, news = self._watcher, self._reader.state, self._watcher.news()
+        watcher, news = self._watcher, self._watcher.news()
+        reader = self._reader.state
+        report = self._report_of(state or ("running" if reader.state == "ended" else reader.state), reader)
         self._pipe.send(
-            CameraReport(
-                self._job.camera,
-                self._session,
-                state or ("running" if reader.state == "ended" else reader.state),
-                reader.detail,
-                self._source.clock,
-                watcher.seconds,
-                watcher.frame,
-                *watcher.size,
+            replace(
+                report,
                 rows=LiveRows.concatenate(news.rows),
                 features=TrackFeatures.concatenate(news.features),
                 closed=tuple(news.closed),
-                read=reader.read,
-                dropped=self._slot.dropped,
-                skipped=reader.skipped,
-                seen=watcher.seen,
-                busy=watcher.busy,
-                still=time.monotonic() - reader.alive,
             )
         )
         self._reported = (time.monotonic(), watcher.seconds)
+
+    def _alive(self) -> None:
+        """Say that the process lives, and nothing else."""
+        _, seconds = self._reported
+        report = self._report_of(self._reader.state.state, self._reader.state)
+        self._pipe.send(replace(report, seconds=seconds))
+        self._reported = (time.monotonic(), seconds)
+
+    def _report_of(self, state: str, reader: ReaderState) -> CameraReport:
+        watcher = self._watcher
+        return CameraReport(
+            self._job.camera,
+            self._session,
+            state,
+            reader.detail,
+            self._source.clock if self._source is not None else "",
+            watcher.seconds,
+            watcher.frame,
+            *watcher.size,
+            read=reader.read,
+            dropped=self._slot.dropped,
+            skipped=reader.skipped,
+            seen=watcher.seen,
+            busy=watcher.busy,
+            still=time.monotonic() - reader.alive if reader.alive else 0.0,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.detections import Detections
+from mtmc.online.engine import Said
+from mtmc.online.messages import CameraReport
 
 SIZE = (320, 180)
 VEHICLE = (40, 30)
@@ -70,3 +72,52 @@ def write_scene(
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(draw(seen), "bgr24")))
             container.mux(stream.encode())
     return folder
+
+
+class ColourWindow:
+    """An association that knows vehicles by their colour: what it says is final ten seconds after a track ended."""
+
+    def __init__(self) -> None:
+        self.horizon = float("-inf")
+        self.known: dict[tuple[str, int], int] = {}
+        self.identity_of: dict[str, int] = {}
+        self.next = 1
+        self.open: set[tuple[str, int]] = set()
+        self.closed: dict[tuple[str, int], float] = {}
+        self.identity: dict[tuple[str, int], int] = {}
+
+    def restore(self, seconds: float, identities: Mapping[tuple[str, int], int], next_identity: int) -> None:
+        self.known, self.next = dict(identities), next_identity
+
+    def tick(self, seconds: float, reports: Sequence[CameraReport]) -> list[Said]:
+        said = []
+        for report in reports:
+            for track in np.unique(report.rows.track).tolist():
+                if (report.camera, track) not in self.open:
+                    self.open.add((report.camera, track))
+                    said.append(Said("opened", None, report.camera, track, {"reason": "new track"}))
+            for track, vector in zip(report.features.track.tolist(), report.features.vector, strict=True):
+                said += self._assign(report.camera, track, vector)
+            for ended in report.closed:
+                key = (report.camera, ended.number)
+                if ended.vector is not None and len(ended.rows):
+                    said += self._assign(*key, ended.vector)
+                said.append(Said("closed", self.identity.get(key), *key, {"reason": ended.why}))
+                self.closed[key] = float(ended.rows.seconds.max()) if len(ended.rows) else seconds
+        for key in [k for k, end in self.closed.items() if end + 10 <= seconds]:
+            del self.closed[key]
+            if key in self.identity:
+                said.append(Said("final", self.identity[key], *key, {"reason": "nothing can come any more"}))
+        return said
+
+    def _assign(self, camera: str, track: int, vector: npt.NDArray[np.float32]) -> list[Said]:
+        if (camera, track) in self.identity:
+            return []
+        colour = "".join("1" if value > 0.3 else "0" for value in vector)
+        if colour not in self.identity_of:
+            identity = self.known.get((camera, track))
+            if identity is None:
+                identity, self.next = self.next, self.next + 1
+            self.identity_of[colour] = identity
+        self.identity[camera, track] = self.identity_of[colour]
+        return [Said("assigned", self.identity_of[colour], camera, track, {"reason": "colour"})]

@@ -216,7 +216,7 @@ def test_tables_by_quarter_of_an_hour(tmp_path: Path) -> None:
     add(store, *(closed(camera, number, first) for camera, number, first, _ in tracks))
     with store.transaction():
         for camera, number, _, identity in tracks[:-3] + tracks[-2:]:
-            store.set_identity(camera, number, identity, final=True)
+            store.set_identity(camera, number, identity, final=True, seconds=0.0)
 
     counts = table(store, "counts")
     assert counts.rows() == [(0.0, "a", 3), (0.0, "b", 2), (0.0, "c", 1), (900.0, "a", 1), (900.0, "b", 1)]

@@ -42,7 +42,7 @@ def listen(supervisor: Supervisor, until: Callable[[list[CameraReport | Died]], 
 
 def test_a_file_is_watched_to_its_end_and_a_killed_process_goes_on_without_using_a_number_again(tmp_path: Path) -> None:
     write_scene(tmp_path, cameras=1, vehicles=4)
-    play = Playback(Clock.uniform(10.0), begin=0.0, wall=time.time(), speed=float("inf"))
+    play = Playback(Clock.uniform(10.0), begin=0.0, wall=0.0, speed=float("inf"))
     supervisor = Supervisor([job("c1", tmp_path / "c1.mp4", tmp_path, play, lossless=True)])
 
     told = listen(supervisor, lambda m: any(isinstance(r, CameraReport) and r.seconds > 8 for r in m))
@@ -98,10 +98,10 @@ def test_one_of_four_cameras_is_dead_and_the_others_go_on(rtsp_server: RtspServe
 
 def test_a_process_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scene(tmp_path, cameras=1, vehicles=1)
-    play = Playback(Clock.uniform(10.0), begin=0.0, wall=time.time(), speed=0.5)
+    play = Playback(Clock.uniform(10.0), begin=0.0, wall=0.0, speed=0.5)
     supervisor = Supervisor([job("c1", tmp_path / "c1.mp4", tmp_path, play)])
     try:
-        listen(supervisor, lambda m: any(isinstance(r, CameraReport) for r in m))
+        listen(supervisor, lambda m: any(isinstance(r, CameraReport) and r.seen for r in m))
         process = supervisor.process_of("c1")
         assert process is not None
         os.kill(process, signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_a_process_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
         told = listen(supervisor, lambda m: any(isinstance(r, Died) for r in m))
         assert "hangs" in next(m.text for m in told if isinstance(m, Died))
         monkeypatch.setattr("mtmc.online.supervisor.HANG_SECONDS", 60.0)
-        listen(supervisor, lambda m: any(isinstance(r, CameraReport) for r in m))
+        listen(supervisor, lambda m: any(isinstance(r, CameraReport) and r.seen for r in m))
     finally:
         supervisor.stop(5)
 
