@@ -50,6 +50,7 @@ class Outcome:
         score: by CityFlow's rule; None without ground truth.
         own: by the rule of the data set, where it has one of its own: of every box that has an identity.
         own_submitted: the same of `boxes`.
+        vectors: keys of the crops' vectors in the cache, one per camera; "" without appearance.
     """
 
     extraction: Extraction
@@ -60,6 +61,7 @@ class Outcome:
     score: Score | None
     own: Score | None = None
     own_submitted: Score | None = None
+    vectors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class RunResult:
         truth: the ground truth; None where there is none.
         links_given: whether zones and links were given; otherwise each extractor's run learned its own.
         log: seconds of every stage.
+        association: the method of association.
     """
 
     scenario: Scenario
@@ -81,6 +84,7 @@ class RunResult:
     truth: Boxes | None
     links_given: bool
     log: StageLog
+    association: str = DEFAULT_ASSOCIATION
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -160,10 +164,10 @@ def run(
                 score_by_own_rule(scenario, truth, rows) if truth is not None else None for rows in (everything, boxes)
             )
         checksum = extraction.checksum(settings.options.extractor)
-        outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score, own, own_submitted))
+        outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score, own, own_submitted, vectors.keys))
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
-    return RunResult(scenario, observations, outcomes, truth, given is not None, log)
+    return RunResult(scenario, observations, outcomes, truth, given is not None, log, association)
 
 
 def cut_tracks(

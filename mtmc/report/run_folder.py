@@ -15,6 +15,7 @@ from evaluation.submission import write_submission
 from evaluation.tables import Result, ResultTable
 from mtmc.association.links_file import write_links
 from mtmc.pipeline import Outcome, RunResult
+from mtmc.report.stored_run import STAGES, describe_stages, write_identities
 
 PACKAGES = (
     "av",
@@ -53,15 +54,18 @@ def own_tables_of(result: RunResult) -> list[ResultTable]:
 
 
 def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:
-    """Write what came out: track1.txt, tracks/, links.yaml, metrics.json, run.json; each whole or not at all.
+    """Write what came out: track1.txt, tracks/, identities.parquet, links.yaml, metrics.json, run.json, stages.json.
 
-    Where there are several extractors, the first three lie in a folder for each of them.
+    Each is written whole or not at all. Where there are several extractors, the first four lie in a folder for each of
+    them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for outcome in result.outcomes:
         _write_outcome(result, outcome, folder_of(result, outcome, folder))
     write_json(folder / "metrics.json", metrics_of(result))
     write_json(folder / "run.json", _run_of(result, configuration, command))
+    folders = [folder_of(result, outcome, folder).relative_to(folder) for outcome in result.outcomes]
+    write_json(folder / STAGES, describe_stages(result, folders))
 
 
 def folder_of(result: RunResult, outcome: Outcome, folder: Path) -> Path:
@@ -99,6 +103,7 @@ def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
     (folder / "tracks").mkdir(parents=True, exist_ok=True)
     write_submission(folder / "track1.txt", outcome.boxes, result.scenario.first_frame)
     write_links(folder / "links.yaml", outcome.links)
+    write_identities(folder / "identities.parquet", outcome.identities, [c.name for c in result.scenario.cameras])
     for index, observation in enumerate(result.observations):
         tracks = observation.tracks
         identity = outcome.identities.of_tracks(index, tracks)

@@ -1,0 +1,74 @@
+"""A finished run is opened again from its folder and the cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mtmc
+from common.errors import InputError
+from mtmc.report.stored_run import open_run
+
+
+@pytest.fixture
+def finished(make_cityflow: Callable[..., Path], tmp_path: Path) -> mtmc.ScenarioResult:
+    scenario = mtmc.load_scenario("X01", make_cityflow())
+    result = mtmc.run_scenario(
+        scenario,
+        reid=["none"],
+        tracks="tc_ssd512",
+        cache=tmp_path / "cache",
+        workers=1,
+        settings={"repair.min_side": 0},
+    )
+    result.write(tmp_path / "run")
+    return result
+
+
+def test_what_a_run_found_is_there_again(finished: mtmc.ScenarioResult, tmp_path: Path) -> None:
+    opened = open_run(tmp_path / "run")
+    run = finished.run
+    assert opened.scenario.name == "X01" and opened.extractors == ("none",)
+    assert opened.settings == finished.settings and opened.association == "learned"
+    for stored, camera in zip(opened.scenario.cameras, finished.scenario.cameras, strict=True):
+        assert (stored.name, stored.width, stored.frame_count) == (camera.name, camera.width, camera.frame_count)
+        assert stored.video == camera.video
+        assert stored.clock.at([1, 17.5, 40]).tolist() == camera.clock.at([1, 17.5, 40]).tolist()
+    for name in ("camera", "track", "since", "identity"):
+        assert np.array_equal(getattr(opened.identities, name), getattr(run.outcomes[0].identities, name))
+    for again, observation in zip(opened.observations, run.observations, strict=True):
+        assert np.array_equal(again.tracks.box, observation.tracks.box)
+        assert len(again.crops()) == len(observation.crops()) > 0
+
+
+def test_a_cache_that_was_moved_is_named(finished: mtmc.ScenarioResult, tmp_path: Path) -> None:
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="no longer holds the tracks of c101; name the cache with --cache"):
+        open_run(tmp_path / "run")
+    assert len(open_run(tmp_path / "run", cache=tmp_path / "elsewhere").observations) == 2
+
+
+def test_what_is_no_run_is_refused(finished: mtmc.ScenarioResult, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(InputError, match=r"runn: no such run folder; did you mean run"):
+        open_run(tmp_path / "runn")
+    with pytest.raises(InputError, match=r"has no stages\.json: no run's folder"):
+        open_run(tmp_path / "cache")
+    with pytest.raises(InputError, match=r"--extractor ssbver: took no part in .*; there are: none"):
+        open_run(folder, extractor="ssbver")
+    content = json.loads((folder / "stages.json").read_text())
+    (folder / "stages.json").write_text(json.dumps({**content, "format": 99}))
+    with pytest.raises(InputError, match=r"has format 99, this version reads 1"):
+        open_run(folder)
+    (folder / "stages.json").write_text('{"format": 1}')
+    with pytest.raises(InputError, match="cannot be read"):
+        open_run(folder)
+    shutil.copy(folder / "metrics.json", folder / "stages.json")
+    (folder / "stages.json").unlink()
+    with pytest.raises(InputError, match=r"written by an earlier version; run it again"):
+        open_run(folder)
