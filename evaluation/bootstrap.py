@@ -12,8 +12,8 @@ def bootstrap_means(
     """Means of a sample whose groups are drawn again, with replacement.
 
     Several queries of one vehicle are not independent, so vehicles are drawn, not queries. B. Efron, R. Tibshirani, "An
-    Introduction to the Bootstrap" (1993), chapter 8. Two results with the same `groups` and `seed` draw the same groups:
-    the difference of their means is a paired one.
+    Introduction to the Bootstrap" (1993), chapter 8. Two results with the same `groups` and `seed` draw the same
+    groups: the difference of their means is a paired one.
 
     Args:
         values: (n,) or (n, m), m figures of each of n observations.

@@ -155,7 +155,7 @@ class ScenarioResult:
         command: str = "",
         progress: bool | Console = False,
     ) -> Path:
-        """Write the run's folder: report.html, track1.txt, tracks/, identities.parquet, links.yaml and three JSON files.
+        """Write the run's folder: report.html, track1.txt, tracks/, identities.parquet, links.yaml, three JSON files.
 
         Args:
             folder: created if missing; files of an earlier run are replaced.

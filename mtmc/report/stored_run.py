@@ -22,13 +22,15 @@ from common.errors import InputError, path_not_found
 from common.files import atomic
 from common.nearest import nearest
 from common.settings import Settings
+from mtmc.appearance.extraction import Extraction
 from mtmc.appearance.features import read_vectors
 from mtmc.appearance.splitting import Cuts
 from mtmc.association.links_file import Links, read_links
 from mtmc.config import PipelineSettings, make_settings
+from mtmc.execution.clips import StoredCrops
 from mtmc.identities import Identities
 from mtmc.observation.stage import Observation
-from mtmc.pipeline import Extraction, RunResult, StoredCrops
+from mtmc.pipeline import RunResult
 from mtmc.scenarios.clock import Clock
 from mtmc.scenarios.ground_map import GroundMap
 from mtmc.scenarios.scenario import Camera, Scenario

@@ -52,7 +52,8 @@ def rename_packaged(weights: Mapping[str, torch.Tensor], names: Iterable[str], s
 
     Args:
         weights: tensors of the package's file, in its order.
-        names: timm's names of all tensors of the network, in its order; the classifier's, which are last, may be missing.
+        names: timm's names of all tensors of the network, in its order; the classifier's, which are last, may be
+            missing.
         source: what to name in errors.
 
     Returns:

@@ -59,7 +59,8 @@ def load_csv(
         root: the file, or a folder that holds `data.csv`.
         holdout: fraction of the identities used as test set; 0 for none.
         seed: seed of that choice.
-        where: `COLUMN=VALUE` or `COLUMN=VALUE|VALUE`: use only the rows with one of these values, e.g. `kind=car|truck`.
+        where: `COLUMN=VALUE` or `COLUMN=VALUE|VALUE`: use only the rows with one of these values, such as
+            `kind=car|truck`.
         both_directions: add a second split in which query and gallery have changed places, for sets with as many images
             in both, such as one of each vehicle from each of two cameras.
     """
