@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from common.settings import read_yaml
     from mtmc.association.constraints_file import read_constraints
-    from mtmc.execution.choice import make_executor
+    from mtmc.execution.choice import check_executor, make_executor
     from mtmc.interface.plan import describe_plan
     from mtmc.interface.running import (
         NO_APPEARANCE,
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
+    check_executor(arguments.executor, arguments.address)
     extractions = choose_extractors(arguments.reid)
     for extraction in extractions:  # before anything is rendered: a typo must not cost a minute
         for note in extraction.notes:

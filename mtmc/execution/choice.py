@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from common.errors import InputError
 from common.nearest import nearest
 from mtmc.execution.in_turn import InTurn
@@ -29,10 +31,7 @@ def make_executor(
     >>> make_executor("in-turn").name
     'in-turn'
     """
-    if name not in EXECUTORS:
-        raise InputError(f"--executor {name}: unknown{nearest(name, EXECUTORS)}; known: {', '.join(EXECUTORS)}")
-    if address is not None and name != "ray":
-        raise InputError(f"--address {address}: only --executor ray has an address")
+    check_executor(name, address)
     if name == "in-turn":
         return InTurn()
     if name == "processes":
@@ -40,3 +39,17 @@ def make_executor(
     from mtmc.execution.ray_tasks import RayTasks  # an optional package
 
     return RayTasks(address, workers, device)
+
+
+def check_executor(name: str, address: str | None = None) -> None:
+    """Check the name without starting anything.
+
+    Raises:
+        InputError: the name is unknown, or the executor has no address.
+    """
+    if name not in EXECUTORS:
+        raise InputError(f"--executor {name}: unknown{nearest(name, EXECUTORS)}")
+    if address is not None and name != "ray":
+        raise InputError(f"--address {address}: only --executor ray has an address")
+    if name == "ray" and find_spec("ray") is None:
+        raise InputError("--executor ray needs the package ray: pip install 'mtmc[ray]'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,13 +31,14 @@ class RayTasks:
         device: "cpu", "cuda" or "auto": on GPUs each clip reserves `GPU_SHARE` of one.
 
     Raises:
-        InputError: the package `ray` is missing, or no cluster answers at the address.
+        InputError: no cluster answers at the address.
     """
 
     name = "ray"
 
     def __init__(self, address: str | None = None, workers: int | None = None, device: str = "auto") -> None:
-        self._ray = ray = _import_ray()
+        self._ray: Any = importlib.import_module("ray")  # an optional package
+        ray = self._ray
         self._owned = not ray.is_initialized()
         # Ray's own count of CPUs is wrong in many containers, so it is told.
         options: dict[str, Any] = {"address": address} if address else {"num_cpus": available_processors()}
@@ -45,7 +48,7 @@ class RayTasks:
                     **options,
                     include_dashboard=None if address else False,
                     log_to_driver=False,
-                    logging_level="error",
+                    logging_level=logging.ERROR,
                     runtime_env={"env_vars": {"PYTHONPATH": _import_path()}},
                 )
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -113,14 +116,6 @@ def _run(
         return None, function(job)
     except expected as error:
         return str(error), None
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("--executor ray needs the package ray: pip install 'mtmc[ray]'") from error
-    return ray
 
 
 def _import_path() -> str:
