@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from mtmc.execution.interface import RETRIES, ClipFailure, Job, Result
 GPU_SHARE = 0.25
 """Share of a GPU that a clip reserves on a cluster with GPUs: decoding on the CPU feeds a GPU slower than it detects.
 Raising it runs fewer clips per GPU, each with more memory."""
+_PATIENCE = 10.0
+"""Seconds to wait for the cluster's address to answer. Raising it helps on very slow networks."""
 _PENDING_PER_CORE = 2
 """Tasks submitted ahead for each core of the cluster, so that no node waits for the driver. Raising it makes a
 cancelled run take longer to stop."""
@@ -43,6 +46,8 @@ class RayTasks:
         # Ray's own count of CPUs is wrong in many containers, so it is told.
         options: dict[str, Any] = {"address": address} if address else {"num_cpus": available_processors()}
         if self._owned:
+            if address and ":" in address:
+                _check_reachable(address)
             try:
                 ray.init(
                     **options,
@@ -116,6 +121,17 @@ def _run(
         return None, function(job)
     except expected as error:
         return str(error), None
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for minutes before it gives up."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--address {address}: no Ray cluster answers there ({error}); start one with ray start"
+        ) from error
 
 
 def _import_path() -> str:

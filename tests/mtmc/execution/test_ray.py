@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import InputError
 from mtmc.execution.choice import make_executor
 from mtmc.execution.interface import ClipFailure
 
@@ -65,6 +66,11 @@ def test_failures_stay_with_their_clip_and_a_dead_node_is_replaced(two_nodes: ob
             _kill_node_of(two_nodes, int((tmp_path / "long").read_text()))
     assert found == {name: name for name in names}
     executor.close()
+
+
+def test_an_address_without_a_cluster_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"--address 127\.0\.0\.1:1: no Ray cluster answers there"):
+        make_executor("ray", address="127.0.0.1:1")
 
 
 def _kill_node_of(cluster: object, worker: int) -> None:
