@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common.files import file_digest, write_text
+from common.files import file_digest, naming_full_disk, write_text
 
 
 class Cache:
@@ -38,12 +38,17 @@ class Cache:
 
     @contextmanager
     def write(self, stage: str, key: str) -> Iterator[Path]:
-        """A fresh folder to fill; it becomes the result when the block ends without an exception."""
+        """A fresh folder to fill; it becomes the result when the block ends without an exception.
+
+        Raises:
+            OSError: it cannot be written; names the result's folder where the disk is full.
+        """
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{key}-{_host()}-{os.getpid()}-", dir=target.parent))
         try:
-            yield aside
+            with naming_full_disk(target):
+                yield aside
             try:
                 aside.rename(target)
             except OSError:

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from common.errors import InputError
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of writing to a disk, or to a share of it, that is full."""
+# Below so many bytes of free space the failure of a library that does not say why is put down to the full disk.
+_NO_SPACE_BYTES = 1 << 16
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Turn what libraries raise on a full disk into an `OSError` that names `path`.
+
+    Python's own error names no file once the file is open, and libraries written in other languages have errors of
+    their own kinds.
+
+    >>> with naming_full_disk(Path("results.parquet")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: 'results.parquet'
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        number = _disk_full(error, path)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _disk_full(error: Exception, path: Path) -> int | None:
+    """The error number of a full disk if that is why writing to `path` failed."""
+    if isinstance(error, OSError):
+        return error.errno if error.errno in DISK_FULL else None
+    number = next((each for each in DISK_FULL if os.strerror(each) in str(error)), None)
+    if number is None and isinstance(error, RuntimeError):
+        existing = next(folder for folder in path.absolute().parents if folder.is_dir())
+        number = errno.ENOSPC if shutil.disk_usage(existing).free < _NO_SPACE_BYTES else None
+    return number
 
 
 @contextmanager
@@ -18,6 +61,9 @@ def atomic(path: Path) -> Iterator[Path]:
 
     A reader never sees a half-written result: a full disk or a killed process leaves `path` as it was. If two
     processes write the same folder, the first one stays. Missing parent folders are created.
+
+    Raises:
+        OSError: it cannot be written; names `path` where the disk is full.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +77,8 @@ def atomic(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
     try:
         aside = folder / path.name
-        yield aside
+        with naming_full_disk(path):
+            yield aside
         try:
             aside.replace(path)
         except OSError:

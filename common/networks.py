@@ -37,10 +37,14 @@ def read_network_file(path: Path) -> Any:
         if path.suffix.lower() == ".onnx":
             # Left to itself, OpenVINO tries damaged files as other formats too, and writes what each of them says.
             reader = FrontEndManager().load_by_framework("onnx")
-            return reader.convert(reader.load(str(path)))
-        return openvino_core().read_model(path)
-    except (RuntimeError, *failures) as error:
+            model = reader.convert(reader.load(str(path)))
+        else:
+            model = openvino_core().read_model(path)
+    except (RuntimeError, ValueError, *failures) as error:  # ValueError: names in a damaged file that are no text
         raise InputError(f"{path}: not a readable network ({openvino_reason(error)}); export it again") from error
+    if not model.inputs or not model.outputs:  # what is left of some damaged files
+        raise InputError(f"{path}: not a readable network (it has no input or no output); export it again")
+    return model
 
 
 def openvino_reason(error: Exception) -> str:

@@ -232,7 +232,7 @@ def _write_pieces(folder: Path, pieces: Iterable[_Piece]) -> None:
     images.mkdir(parents=True, exist_ok=True)
     labels.mkdir(parents=True, exist_ok=True)
     for name, picture, boxes in pieces:
-        cv2.imwrite(str(images / f"{name}.jpg"), picture)
+        (images / f"{name}.jpg").write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
         size = np.tile([picture.shape[1], picture.shape[0]], 2)
         shares = np.hstack([(boxes[:, 1:3] + boxes[:, 3:5]) / 2, boxes[:, 3:5] - boxes[:, 1:3]]) / size
         lines = [f"{int(c)} " + " ".join(f"{v:.6f}" for v in row) for c, row in zip(boxes[:, 0], shares, strict=True)]

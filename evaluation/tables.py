@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -59,7 +61,13 @@ class ResultTable:
         return table
 
     def __str__(self) -> str:
-        return self.to_text()
+        """The same as plain text, with ruled lines where standard output can show them."""
+        table = self.to_rich()
+        try:
+            str(table.box).encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:
+            table.box = box.ASCII2
+        return _plain(table)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows."""

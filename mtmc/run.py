@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_scenario,
     )
     from mtmc.interface.scenarios import is_simulated, load_scenario, only_cameras
-    from mtmc.observation.preflight import check_writable
+    from mtmc.observation.preflight import check_space_for_videos, check_writable
 
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
@@ -87,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         scenario = only_cameras(scenario, arguments.only_camera)
     output = arguments.output or Path("runs") / scenario.name
     check_writable(output, scenario, "--output")
-    check_writable(arguments.cache, scenario, "--cache", sum(camera.frame_count for camera in scenario.cameras))
+    check_writable(arguments.cache, scenario, "--cache")
+    check_space_for_videos(output, scenario, each=arguments.videos, mosaic=arguments.mosaic)
     if arguments.dry_run:
         source = make_source(
             scenario,

@@ -69,6 +69,8 @@ def work_on_clips(
         InputError: no camera is left, or the detector or an extractor cannot be loaded.
     """
     plan = plan_observation(scenario, source, settings=settings, cache=cache)
+    for note in plan.notes:
+        log.say(note)
     for name in plan.jobs.keys() - plan.due.keys():
         log.say(f"{name}: reused from the cache")
     if plan.due and plan.description:

@@ -55,7 +55,7 @@ def describe_plan(
         ]
         lines.append(f"  {camera.name}: {', '.join(facts)}; {state}")
     lines += [f"  left out: {name}: {reason}" for name, reason in plan.missing.items()]
-    lines += [f"note         {note}" for note in scenario.notes]
+    lines += [f"note         {note}" for note in (*scenario.notes, *plan.notes)]
     lines.append(f"boxes        {source.describe()}{f' ({plan.description})' if plan.description else ''}")
     if source.tracks is None:
         lines.append(f"tracker      {source.tracker}")

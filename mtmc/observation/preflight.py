@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,11 @@ import numpy as np
 from common.errors import InputError
 from detection.det_files import find_det_file
 from detection.mot_text import MotTable, line_of, read_mot
+from mtmc.observation.disk_space import VIDEO_BITS, check_space
 from mtmc.observation.sources import tracks_file
 from mtmc.observation.stage import Source
 from mtmc.scenarios.scenario import Camera, Scenario
 
-FRAME_BYTES = 10_000
-"""Bytes of results per frame: the simulated and the real clips take 3,000 to 6,000, nearly all of them crops."""
 BEYOND_SECONDS = 1.0
 """Seconds by which boxes may outlast the clip that is announced: containers and frame lists may miss a few frames."""
 OUTSIDE_SHARE = 0.05
@@ -88,14 +86,13 @@ def check_given_boxes(scenario: Scenario, source: Source) -> None:
         check_boxes(path, camera, flat_allowed=source.tracks is None)
 
 
-def check_writable(path: Path, scenario: Scenario, flag: str, frames: int = 0) -> None:
-    """Make sure that a folder can be written to, is not among the videos, and has room for the results.
+def check_writable(path: Path, scenario: Scenario, flag: str) -> None:
+    """Make sure that a folder can be written to and is not among the videos.
 
     Args:
         path: the folder; it need not exist.
         scenario: whose videos must stay alone.
         flag: the option that names the folder, for errors.
-        frames: frames whose results will lie there.
 
     Raises:
         InputError: it cannot be used; names the path and the fix.
@@ -112,9 +109,16 @@ def check_writable(path: Path, scenario: Scenario, flag: str, frames: int = 0) -
         videos = camera.video.resolve() if camera.video.is_dir() else camera.video.resolve().parent
         if target == videos or videos in target.parents:
             raise InputError(f"{path}: lies in the folder of the videos, {videos}; name another with {flag}")
-    needed, free = frames * FRAME_BYTES, shutil.disk_usage(existing).free
-    if free < needed:
-        raise InputError(
-            f"{existing}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed for {frames} frames; "
-            f"free some, or name another folder with {flag}"
-        )
+
+
+def check_space_for_videos(output: Path, scenario: Scenario, *, each: bool, mosaic: bool) -> None:
+    """Make sure that the annotated videos of each camera and the mosaic, where they are wanted, will fit.
+
+    Raises:
+        InputError: see `check_space`.
+    """
+    pixels = float(sum(camera.frame_count * camera.width * camera.height for camera in scenario.cameras))
+    # The mosaic shows each camera once, smaller and seldom at more frames per second.
+    needed = (each + mosaic) * pixels * VIDEO_BITS / 8
+    if needed:
+        check_space(output, needed, "the videos", "--output")

@@ -17,6 +17,7 @@ from common.errors import InputError
 from detection.det_files import find_det_file
 from mtmc.crops.table import Crops, read_crops
 from mtmc.observation.camera import DetectorChoice, ObserveJob
+from mtmc.observation.disk_space import FRAME_BYTES, check_space
 from mtmc.observation.first_boxes import doubts
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import tracks_file
@@ -97,6 +98,7 @@ class ObservationPlan:
         jobs: a job for each camera that can be observed, by name.
         due: those of them whose results are not in the cache.
         missing: camera name to the reason why it cannot be observed.
+        notes: what is strange about the videos, one line each.
     """
 
     detector: DetectorChoice | None
@@ -104,13 +106,14 @@ class ObservationPlan:
     jobs: Mapping[str, ObserveJob]
     due: Mapping[str, ObserveJob]
     missing: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def plan_observation(scenario: Scenario, source: Source, *, settings: ObserveSettings, cache: Cache) -> ObservationPlan:
     """Load the tracker and the detector once, and find out what is in the cache. No frame is read.
 
     Raises:
-        InputError: the tracker or the detector cannot be loaded.
+        InputError: the tracker or the detector cannot be loaded, or the cache has no room for the results.
     """
     if source.tracks is None and scenario.cameras:  # a slip must not cost the detection of a whole scenario
         make_tracker(source.tracker, settings.tracking, scenario.cameras[0].clock, settings.options.tracker)
@@ -132,7 +135,24 @@ def plan_observation(scenario: Scenario, source: Source, *, settings: ObserveSet
         except InputError as error:
             missing[camera.name] = str(error)
     due = {name: job for name, job in jobs.items() if cache.find("observe", job.key) is None}
-    return ObservationPlan(detector, describe() if describe is not None else "", jobs, due, missing)
+    frames = sum(job.camera.frame_count for job in due.values())
+    check_space(cache.root, frames * FRAME_BYTES, f"the {frames} frames to observe", "--cache")
+    notes = same_videos([camera for camera in scenario.cameras if camera.name in jobs], cache)
+    return ObservationPlan(detector, describe() if describe is not None else "", jobs, due, missing, notes)
+
+
+def same_videos(cameras: Sequence[Camera], cache: Cache) -> tuple[str, ...]:
+    """A line for each group of cameras whose videos have the same content, as after a slip in copying or linking."""
+    names: dict[str, list[str]] = {}
+    for camera in cameras:
+        if camera.video is not None:
+            names.setdefault(cache.file_digest(camera.video), []).append(camera.name)
+    return tuple(
+        f"{', '.join(same[:-1])} and {same[-1]} have the same video: every vehicle in it is seen by each of them; "
+        "check that the files are those of the cameras"
+        for same in names.values()
+        if len(same) > 1
+    )
 
 
 def read_observations(
@@ -184,7 +204,8 @@ def read_observations(
             )
     if doubt := doubtful_boxes(observations):
         log.say(f"observe: {doubt}")
-    return replace(scenario, cameras=cameras, missing=missing), observations
+    notes = (*scenario.notes, *plan.notes)
+    return replace(scenario, cameras=cameras, missing=missing, notes=notes), observations
 
 
 def doubtful_boxes(observations: Sequence[Observation]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from common.errors import InputError
 from mtmc.simulation.assembly import Body, assemble
-from mtmc.simulation.files import new_folder, parallel_map, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_jpeg, write_text
 from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.scenario import Plan, plan_scenario
 from mtmc.simulation.sensor import Exposure, Sensor
@@ -132,8 +131,8 @@ def _write_frame(
     sensor = Sensor.draw(random)
     height, width = rendered.image.shape[:2]
     image = Exposure(sensor, height, width, int(random.integers(1 << 30))).apply(rendered.image, 0)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 110 - 2 * sensor.quality]
-    cv2.imwrite(str(task.folder / "images" / task.subset / f"{name}.jpg"), image[..., ::-1], quality)
+    picture = task.folder / "images" / task.subset / f"{name}.jpg"
+    write_jpeg(picture, image[..., ::-1], 110 - 2 * sensor.quality)
     keep = (
         (rendered.visible >= MIN_VISIBLE) & (rendered.inside >= MIN_INSIDE) & (rendered.box[:, 2:] >= MIN_SIDE).all(1)
     )

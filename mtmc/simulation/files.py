@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 
 from common.errors import InputError
 from common.files import atomic
@@ -35,6 +37,14 @@ def new_folder(output: Path) -> Iterator[Path]:
 def write_text(path: Path, lines: Iterable[str]) -> None:
     """Write `lines`, each terminated by a newline."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+
+
+def write_jpeg(path: Path, picture: npt.NDArray[np.uint8], quality: int) -> None:
+    """Write a picture, (height, width) grey or (height, width, 3) BGR, of a `quality` in per cent.
+
+    OpenCV's own `imwrite` says nothing where the disk is full.
+    """
+    path.write_bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
 
 
 def parallel_map(function: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from mtmc.simulation.assembly import Body, assemble
 from mtmc.simulation.bodies import COCO_LABEL
-from mtmc.simulation.files import new_folder, parallel_map, write_text
+from mtmc.simulation.files import new_folder, parallel_map, write_jpeg, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.network import Network, corridor, crossing, grid
@@ -218,7 +217,7 @@ def _film(task: _CameraTask) -> Rows:
             writer.add(exposure.apply(rendered.image, frame))
     if writer:
         writer.close()
-    cv2.imwrite(str(task.folder / "roi.jpg"), region_of_interest(lens, task.network), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    write_jpeg(task.folder / "roi.jpg", region_of_interest(lens, task.network), 95)
     write_text(task.folder / "calibration.txt", _calibration(lens))
     return rows.finish()
 

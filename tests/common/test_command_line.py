@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +46,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.
     assert _raising(OSError(errno.ENOSPC, "No space left on device")) == 2
     with pytest.raises(BrokenPipeError):
         _raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_standard_output_gives_one_line() -> None:
+    program = (
+        "from common.command_line import run_command; import sys; sys.exit(run_command(lambda _: print('x') or 0))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: standard output: No space left on device")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_an_interruption_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from common.files import atomic
+from common.errors import InputError
+from common.files import DISK_FULL, atomic
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -35,3 +37,34 @@ def test_the_first_of_two_folders_stays(tmp_path: Path) -> None:
             (early / "text").write_text("early")
     assert (tmp_path / "folder" / "text").read_text() == "early"
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def full_disk() -> OSError:
+    """What Python raises while it writes to an open file."""
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        full_disk(),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("parquet: underlying IO error: No space left on device (os error 28)"),
+    ],
+    ids=str,
+)
+def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    target = tmp_path / "sub" / "result.parquet"
+    with pytest.raises(OSError) as caught, atomic(target) as aside:
+        aside.write_text("half")
+        raise error
+    assert caught.value.filename == str(target)
+    assert caught.value.errno in DISK_FULL
+    assert list(target.parent.iterdir()) == []
+
+
+def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:
+    for error in (InputError("no space left on device"), ValueError("x"), OSError(errno.EIO, "Input/output error")):
+        with pytest.raises(type(error), match=str(error.args[-1])), atomic(tmp_path / "a"):
+            raise error
+    assert list(tmp_path.iterdir()) == []

@@ -8,17 +8,25 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import onnx
+import openvino
 import pytest
+import safetensors.torch
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
+from common.devices import openvino_core
 from common.errors import InputError
 from common.settings import read_yaml
+from detection.loading import load_detector
 from detection.mot_text import read_mot
 from detection.video import open_video
 from evaluation.submission import read_submission
@@ -27,7 +35,11 @@ from mtmc.config import load_config
 from mtmc.scenarios.facts import CameraFacts, read_scenario_file
 from mtmc.scenarios.footage import footage_in, read_footage
 from mtmc.scenarios.ground_map import read_calibration
+from mtmc.scenarios.roundabouthd import read_fitted_camera
+from reid.datasets.files import read_label_xml, read_rows
+from reid.extractor import Extractor
 from reid.network_options import read_options
+from tests.detection.constant_networks import ULTRALYTICS, per_class, write_network
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 MOT = "1,-1,10,20.5,30,40,0.9,-1,-1,-1\n2,7,1e1,-5,3,4,1,-1,-1,-1\n3,7,10,-5,3,4,1,-1,-1,-1\n"
@@ -42,6 +54,19 @@ CALIBRATION = "Homography matrix: 1.2 0.1 3; 0.2 -1.5 4; 0.001 0.002 1\nReprojec
 SEQINFO = "[Sequence]\nname=c1\nimDir=img1\nframeRate=14\nseqLength=20\n"
 SETTINGS = "association: {threshold: 0.4}\ndetection: {score: 0.2, classes: {object: car}}\n"
 NETWORK = "colour: bgr\nmean: [0.5, 0.5, 0.5]\nsize: [256, 128]\n"
+FITTED = (
+    '{"gps_lat": 51.38, "gps_lon": -2.36, "focallength_x_px": 120.0, "focallength_y_px": 120.0, "center_x_px": 320, '
+    '"center_y_px": 180, "image_height_px": 360, "image_width_px": 640, "elevation_m": 8, "tilt_deg": 65.0, '
+    '"roll_deg": 1.0, "heading_deg": 90.0, "pos_x_m": 0, "pos_y_m": 0, "k1": -0.05, "k2": 0.01, "k3": 0.0, '
+    '"projection": 0, "lens": 2}\n'
+)
+PAIRS = "0001_c001_1.jpg 1\n0002_c002_1.jpg 2\n"
+LABELS = (
+    '<?xml version="1.0" encoding="gb2312"?>\n<TrainingImages Version="1.0"><Items number="2">\n'
+    '<Item imageName="0001_c001_00016450_0.jpg" vehicleID="0001" cameraID="c001" colorID="1" typeID="4" />\n'
+    "</Items></TrainingImages>\n"
+)
+METADATA = "task: detect\nstride: 32\nimgsz: [160, 160]\nkpt_shape: [17, 3]\nnames: {0: car, 1: lorry, 2: person}\n"
 
 INSERTED = [
     b"nan",
@@ -68,7 +93,30 @@ READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
     "calibration": (CALIBRATION, "calibration.txt", lambda path: read_calibration(path, (640, 360))),
     "sequence": (SEQINFO, "seqinfo.ini", lambda path: footage_in(path.parent)),
     "network": (NETWORK, "net.yaml", lambda path: read_options(path.with_suffix(".onnx"))),
+    "fitted camera": (FITTED, "cam01_fitted_cam.json", lambda path: read_fitted_camera(path, (640, 360))),
+    "re-id list": (PAIRS, "list.txt", lambda path: read_rows(path, 2)),
+    "re-id labels": (LABELS, "label.xml", read_label_xml),
+    "detector's metadata": (METADATA, "metadata.yaml", lambda path: load_detector(beside(path))),
 }
+
+
+def beside(metadata: Path) -> Path:
+    """An OpenVINO network of three classes beside the metadata of its exporter."""
+    path = metadata.with_name("net.xml")
+    network = _network()
+    path.write_bytes(network.with_suffix(".xml").read_bytes())
+    path.with_suffix(".bin").write_bytes(network.with_suffix(".bin").read_bytes())
+    return path
+
+
+@cache
+def _network() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    bare = write_network(folder / "bare.onnx", {"output0": per_class(3, car=0)})
+    openvino.save_model(openvino_core().read_model(bare), folder / "net.xml")
+    return write_network(
+        folder / "net.onnx", {"output0": per_class(3, car=0)}, ULTRALYTICS | {"names": ["car", "lorry", "person"]}
+    )
 
 
 @st.composite
@@ -88,26 +136,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
         elif kind == "repeat":
             content[at:at] = content[at : at + length]
         elif kind == "insert":
-            content[at:at] = draw(
-                st.sampled_from(
-                    [
-                        b"nan",
-                        b"-",
-                        b"1e999",
-                        b"\xff\xfe",
-                        b"\0",
-                        b"\xef\xbb\xbf",
-                        b"\r",
-                        b";",
-                        b"\t",
-                        b",,",
-                        b"{",
-                        b"&a *a",
-                        b"9" * 40,
-                    ]
-                )
-                | st.binary(max_size=8)
-            )
+            content[at:at] = draw(st.sampled_from(INSERTED) | st.binary(max_size=8))
     return bytes(content)
 
 
@@ -127,6 +156,59 @@ def test_a_damaged_text_is_taken_or_refused(reader: str, data: st.DataObject) ->
         path = Path(folder) / name
         path.write_bytes(data.draw(damaged(text.encode())))
         taken_or_refused(read, path)
+
+
+def _extractor_network(path: Path) -> bytes:
+    """A re-id network in ONNX that averages the colours of a crop."""
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 64, 32])
+    vector = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 3, 1, 1])
+    nodes = [helper.make_node("ReduceMean", ["images"], ["features"], axes=[2, 3], keepdims=1)]
+    graph = helper.make_graph(nodes, "g", [image], [vector])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    return path.read_bytes()
+
+
+def _run_extractor(path: Path) -> None:
+    if path.suffix == ".onnx":
+        vectors = Extractor.load(path, threads=1).embed([np.zeros((20, 30, 3), np.uint8)])
+        assert np.isfinite(vectors).all()
+    else:
+        Extractor.check(path)
+
+
+def _run_detector(path: Path) -> None:
+    (found,) = load_detector(path, precision="float32", threads=1).detect([np.zeros((160, 160, 3), np.uint8)])
+    assert np.isfinite(found.box).all()
+    assert (found.box[:, 2:] >= 0).all()
+
+
+@pytest.mark.parametrize("kind", ["detector.onnx", "extractor.onnx", "extractor.safetensors", "extractor.pth"])
+def test_a_damaged_network_runs_or_is_refused(tmp_path_factory: pytest.TempPathFactory, kind: str) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    whole = folder / kind
+    if kind == "detector.onnx":
+        content = _network().read_bytes()
+    elif kind == "extractor.onnx":
+        content = _extractor_network(whole)
+    else:
+        tensors = {f"module.backbone.layer{i}.0.conv1.weight": torch.zeros(4, 4, 1, 1) for i in range(1, 5)}
+        if kind.endswith(".safetensors"):
+            safetensors.torch.save_file(tensors, whole)
+        else:
+            torch.save({"state_dict": tensors, "epoch": 3}, whole)
+        content = whole.read_bytes()
+    read = _run_detector if kind.startswith("detector") else _run_extractor
+
+    @settings(deadline=None, max_examples=max(EXAMPLES // 3, 1), suppress_health_check=[HealthCheck.too_slow])
+    @given(content=damaged(content))
+    def check(content: bytes) -> None:
+        path = folder / f"damaged-{kind}"
+        path.write_bytes(content)
+        taken_or_refused(read, path)
+
+    check()
 
 
 def _clip(folder: Path, name: str, codec: str) -> bytes:
