@@ -14,7 +14,7 @@ from common.nearest import nearest
 from detection.mot_text import read_mot
 from mtmc.scenarios.camera_names import camera_number
 from mtmc.scenarios.facts import CameraFacts, ScenarioFacts
-from mtmc.scenarios.footage import DEFAULT_FPS, footage_in, read_footage
+from mtmc.scenarios.footage import DEFAULT_FPS, footage_in, ignored_in, read_footage
 from mtmc.scenarios.ground_map import Calibration, read_calibration
 from mtmc.scenarios.roi import read_roi
 from mtmc.scenarios.scenario import Camera, Scenario
@@ -80,6 +80,7 @@ def read_scenario(root: Path, folder: Path, facts: ScenarioFacts) -> Scenario:
     if not cameras:
         reasons = "; ".join(missing.values()) or "it holds no camera folders"
         raise InputError(f"{folder}: no camera can be used: {reasons}")
+    notes += ignored_in(folder, [*found.values(), *(folder / name for name in SPLITS)])
     split = folder.parent.name if folder.parent.name in SPLITS else facts.split
     placed, simulated = with_ground(cameras, calibrations), facts.simulation is not None
     return Scenario(folder.name, split, placed, missing, simulated, notes=tuple(notes))

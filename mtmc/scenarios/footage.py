@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,13 @@ def footage_in(directory: Path) -> Path | None:
         return videos[0]
     pictures = [path for path in images_in(directory) if path.stem.lower() != "roi"]
     return directory if len(pictures) > 1 and not videos else None
+
+
+def ignored_in(folder: Path, used: Collection[Path], limit: int = 6) -> list[str]:
+    """A sentence that names what lies in a scenario's folder and is not used; hidden files are not worth one."""
+    left = sorted(path.name for path in folder.iterdir() if path not in used and not path.name.startswith("."))
+    more = f" and {len(left) - limit} more" if len(left) > limit else ""
+    return [f"ignored in {folder}: {', '.join(left[:limit])}{more}"] if left else []
 
 
 def read_footage(path: Path, facts: CameraFacts, *, fps: float | None, start: float) -> Footage:

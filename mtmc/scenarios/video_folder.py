@@ -8,7 +8,7 @@ from common.errors import InputError
 from mtmc.scenarios.camera_names import camera_names, camera_number
 from mtmc.scenarios.cityflow import numbered
 from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.scenarios.footage import is_video, read_footage
+from mtmc.scenarios.footage import ignored_in, is_video, read_footage
 from mtmc.scenarios.scenario import Camera, Scenario
 
 
@@ -45,10 +45,3 @@ def read_video_folder(folder: Path, facts: ScenarioFacts) -> Scenario:
         raise InputError(f"{folder}: no video can be used: {'; '.join(missing.values()) or 'it holds none'}")
     notes += ignored_in(folder, videos)
     return Scenario(facts.name, facts.split, numbered(cameras), missing, notes=tuple(notes))
-
-
-def ignored_in(folder: Path, used: list[Path], limit: int = 6) -> list[str]:
-    """A sentence that names what lies in a scenario's folder and is not used; hidden files are not worth one."""
-    left = sorted(path.name for path in folder.iterdir() if path not in used and not path.name.startswith("."))
-    more = f" and {len(left) - limit} more" if len(left) > limit else ""
-    return [f"ignored in {folder}: {', '.join(left[:limit])}{more}"] if left else []

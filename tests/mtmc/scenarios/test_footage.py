@@ -135,3 +135,15 @@ def test_a_clock_that_runs_backwards_is_named_with_its_key(tmp_path: Path) -> No
     facts.write_text("name: S90\ncameras:\n  c1: {clock: [[1, 0], [100, 4], [90, 5]]}\n")
     with pytest.raises(InputError, match=r"bad\.yaml: key 'cameras\.c1\.clock'"):
         load_scenario(facts, tmp_path)
+
+
+def test_what_lies_beside_the_folders_of_cameras_is_named(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write_clip(site / "c1" / "vdo.mp4")
+    write_clip(site / "loose.mp4")
+    (site / "two").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        write_clip(site / "two" / name)
+    scenario = load_scenario(site)
+    assert [camera.name for camera in scenario.cameras] == ["c1"]
+    assert any(note.endswith(": loose.mp4, two") and "ignored" in note for note in scenario.notes)
