@@ -14,7 +14,7 @@ from mtmc.identities import truth_of_camera
 from mtmc.observation.stage import doubtful_boxes
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, LinkInfo, ReportData, TrackTable
-from mtmc.report.run_folder import run_versions
+from mtmc.report.run_folder import own_tables_of, run_versions
 from mtmc.report.tabulate import passage_lengths, tabulate_tracks
 from mtmc.scenarios.scenario import Camera
 
@@ -64,11 +64,26 @@ def report_data(result: RunResult, configuration: Mapping[str, Any], command: st
             **({"doubtful boxes": doubt} if doubt else {}),
             **({"notes": "; ".join(result.notes)} if result.notes else {}),
             "extractors": ", ".join(outcome.extraction.name for outcome in result.outcomes),
+            **_by_own_rule(result),
         },
         configuration=configuration,
         versions=run_versions() | {o.extraction.name: o.checksum for o in result.outcomes if o.checksum},
         command=command,
     )
+
+
+def _by_own_rule(result: RunResult) -> dict[str, str]:
+    """The figures by the rule of the data set, where it has one of its own, by the table's title."""
+    lines = {}
+    for table in own_tables_of(result):
+        rows = [
+            f"{row.name}: IDF1 {100 * row.identity.idf1:.2f}, IDP {100 * row.identity.idp:.2f}, "
+            f"IDR {100 * row.identity.idr:.2f}"
+            for row in table.rows
+            if row.identity is not None
+        ]
+        lines[table.title] = "; ".join(rows)
+    return lines
 
 
 def _cameras(result: RunResult) -> list[CameraInfo]:

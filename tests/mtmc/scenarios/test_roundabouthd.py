@@ -211,6 +211,7 @@ def test_a_run_is_scored_by_both_rules(
     assert main(["--scenario", str(facts), *where, *more, *options]) == 0
     printed = capsys.readouterr().out
     assert "RoundaboutHD, per cent" in printed and "RoundaboutHD by its own rule, all identities" in printed
+    assert "by its own rule, all identities" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())["extractors"]["none"]
     assert figures["idf1"] > 0.7
     assert figures["roundabouthd"]["idtp"] >= figures["roundabouthd_track1"]["idtp"] >= figures["idtp"]
