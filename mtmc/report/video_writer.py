@@ -30,7 +30,6 @@ class VideoWriter:
     def __init__(self, path: Path, width: int, height: int, fps: float, *, quality: int = 24, threads: int = 0) -> None:
         self._size = (width // 2 * 2, height // 2 * 2)
         self._tick = -1
-        self._first_decoding: int | None = None
         self._frame_ticks = max(round(1 / fps / _TICK), 1)
         if min(self._size) < 2:
             raise ValueError(f"a video of {width}x{height} pixels cannot be encoded; the minimum is 2x2")
@@ -39,7 +38,9 @@ class VideoWriter:
         self._stream: Any = self._container.add_stream("libx264", rate=rate)
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"preset": "veryfast", "crf": str(quality)}
+        # Frames are stored in the order in which they are shown: where the rate varies, reordered ones, whose times of
+        # decoding run ahead, give the file another length.
+        self._stream.options = {"preset": "veryfast", "crf": str(quality), "bf": "0"}
         context = self._stream.codec_context
         context.thread_count = threads
         # As fine as MPEG's own clock, so that frames of any rate keep their times.
@@ -56,12 +57,7 @@ class VideoWriter:
         # Two frames never share a tick: an encoder refuses times that do not rise.
         self._tick = frame.pts = max(round(seconds / _TICK), self._tick + 1)
         frame.time_base = _TICK
-        self._mux(self._stream.encode(frame))
-
-    def _mux(self, packets: list[Any]) -> None:
-        if packets and self._first_decoding is None:
-            self._first_decoding = packets[0].dts
-        self._container.mux(packets)
+        self._container.mux(self._stream.encode(frame))
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -72,10 +68,6 @@ class VideoWriter:
         if kind is None:
             packets = self._stream.encode(None)
             for packet in packets[-1:]:
-                # The file's length is that of the times of decoding, from the first to the end of the last. They run
-                # ahead of the times of display: at a varying rate by another span at the end than at the beginning.
-                shown_until = self._tick + self._frame_ticks
-                decoded = packet.dts - (packet.dts if self._first_decoding is None else self._first_decoding)
-                packet.duration = max(shown_until - decoded, 1)
-            self._mux(packets)
+                packet.duration = self._frame_ticks
+            self._container.mux(packets)
         self._container.close()
