@@ -365,7 +365,8 @@ def test_a_video_of_four_frames_a_minute(run: Run, cases: ModuleType) -> None:
     assert "could not be read" not in run.err
     assert "c1: 6 frames of 160 x 96, 0.00 to 75.00 s" in run.plan(*command)
     frames_written, seconds = length(run.output / "videos" / "c1.mp4")
-    assert (frames_written, seconds) == (6, pytest.approx(90, abs=1))
+    assert frames_written == 6
+    assert 75 < seconds <= 91  # the last frame stays for about as long as the others
 
 
 def test_two_cameras_with_the_same_file(run: Run) -> None:
