@@ -1,4 +1,4 @@
-"""Analyse trained networks: `python -m reid.analyse {saliency,distances,curves,efficiency,sweep,hours} ...`."""
+"""Analyse trained networks: `python -m reid.analyse {saliency,distances,curves,efficiency,table5,sweep,hours} ...`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rich.table import Table
 from common.command_line import run_command
 from common.devices import choose_device
 from common.errors import InputError
-from common.files import write_json
+from common.files import write_json, write_text
+from common.nearest import nearest
+from common.resources import resource
 from reid import train
 from reid.analyse.budget import training_budget
 from reid.analyse.curves import curve_rows, draw_curves, read_curves
@@ -23,6 +25,7 @@ from reid.analyse.efficiency import PUBLISHED, Subject, draw_efficiency, measure
 from reid.analyse.results import save_figure, save_table, short_names
 from reid.analyse.saliency import draw_saliency, pair_saliency
 from reid.analyse.sweep import Point, Variation, draw_sweep, read_points, run_sweep
+from reid.analyse.table5 import RECIPES, as_markdown, measure_together, size_of, table_rows
 from reid.arguments import (
     add_data_arguments,
     add_extractor_arguments,
@@ -115,6 +118,43 @@ def _efficiency(arguments: argparse.Namespace) -> None:
     save_figure(draw_efficiency(costs), arguments.output / "efficiency.png")
     save_table(rows, arguments.output / "efficiency.csv")
     _print(rows)
+
+
+def _table5(arguments: argparse.Namespace) -> None:
+    folder = resource("configs", "reid")
+    recipes = {method: folder / f"{stem}.yaml" for method, stem in RECIPES.items()}
+    recipes = {method: path for method, path in recipes.items() if path.is_file()}
+    for text in arguments.recipe:
+        method, equals, path = text.partition("=")
+        if not equals:
+            raise InputError(f"--recipe {text}: must be NAME=FILE.yaml")
+        recipes[method] = Path(path)
+    for method in arguments.only:
+        if method not in recipes:
+            raise InputError(f"--only {method}: unknown method{nearest(method, recipes, limit=len(recipes))}")
+    wanted = arguments.only or list(recipes)
+    configs = {method: train.read_settings(recipes[method], arguments.set).model for method in wanted}
+    accuracies: dict[str, dict[str, float]] = {}
+    for text in arguments.figures:
+        method, equals, path = text.partition("=")
+        if not equals or method not in configs:
+            raise InputError(f"--figures {text}: must be METHOD=FILE.json, with a method that is measured")
+        accuracies[method] = read_figures(Path(path))[1]
+    sizes = {method: size_of(config) for method, config in configs.items()}
+    costs = measure_together(
+        configs,
+        device=arguments.device,
+        precision=arguments.precision,
+        threads=arguments.threads,
+        seconds=arguments.seconds,
+    )
+    rows = table_rows(sizes, costs, accuracies)
+    save_table(rows, arguments.output / "table5.csv")
+    write_text(arguments.output / "table5.md", as_markdown(rows, next(iter(costs.values())).source))
+    measured = with_accuracy(list(costs.values()), {m: ("", f["mAP"]) for m, f in accuracies.items()})
+    published = [cost for cost in PUBLISHED if cost.method in configs]
+    save_figure(draw_efficiency([*published, *measured]), arguments.output / "figure7.png")
+    _print([{key: row[key] for key in row if not key.startswith("paper")} for row in rows])
 
 
 def _sweep(arguments: argparse.Namespace) -> None:
@@ -239,6 +279,27 @@ def _parser() -> argparse.ArgumentParser:
     efficiency.add_argument("--seconds", type=float, default=2.0, help="measurement time per batch size")
     add_extractor_arguments(efficiency)
     efficiency.set_defaults(run=_efficiency)
+
+    table5 = commands.add_parser(
+        "table5", help="Table 5, Figure 7: the paper's methods side by side, measured in turns"
+    )
+    table5.add_argument(
+        "--only", nargs="+", default=[], metavar="METHOD", help=f"of {', '.join(RECIPES)}; default: all"
+    )
+    table5.add_argument(
+        "--recipe", nargs="+", default=[], metavar="NAME=FILE", help="training configurations of further methods"
+    )
+    table5.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting for all of them"
+    )
+    table5.add_argument(
+        "--figures", nargs="+", default=[], metavar="METHOD=FILE", help="accuracy from a JSON of reid.evaluate --output"
+    )
+    table5.add_argument("--seconds", type=float, default=2.0, help="measurement time per method and batch size")
+    table5.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    table5.add_argument("--precision", default="auto", help="arithmetic of the networks: auto, float32, bfloat16")
+    table5.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
+    table5.set_defaults(run=_table5)
 
     sweep = commands.add_parser("sweep", help="Figure 8, Table 6: vary one setting")
     sweep.add_argument(

@@ -138,7 +138,7 @@ def _measure_here(
     path: Path, device: str, precision: str, threads: int, seconds: float
 ) -> tuple[list[float], list[float], str]:
     """Measure milliseconds per image and peak memory in MB for each batch size; also return the device."""
-    before = _peak_memory(device)
+    before = peak_memory(device)
     extractor = Extractor.load(path, device, precision=precision, threads=threads, batch=max(BATCHES))
     times, memory = [], []
     for batch in BATCHES:
@@ -151,12 +151,17 @@ def _measure_here(
             extractor.embed_prepared(images)  # returns after the GPU has finished
             taken.append(time.perf_counter() - start)
         times.append(1e3 * statistics.median(taken) / batch)
-        memory.append(_peak_memory(device) - before)
+        memory.append(peak_memory(device) - before)
+    return times, memory, device_name(device, threads, extractor.precision)
+
+
+def device_name(device: str, threads: int, precision: str) -> str:
+    """What was measured on, for the reader of a table."""
     where = f"CPU, {threads or 'all'} threads" if device == "cpu" else torch.cuda.get_device_name(device)
-    return times, memory, f"{where}, {extractor.precision}"
+    return f"{where}, {precision}"
 
 
-def _peak_memory(device: str) -> float:
+def peak_memory(device: str) -> float:
     """Peak memory of this process in MB: allocated on the GPU, or resident."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated(device) / 1e6

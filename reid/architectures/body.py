@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -88,6 +89,15 @@ class Body(nn.Module):
         """Parameters that the authors' module holds and never runs; the paper's Table 5 counts them."""
         return 0
 
+    def paper_parameters(self, deployed: int, identities: int) -> int:
+        """Parameters as the paper's Table 5 counts them, whose conventions differ from row to row.
+
+        Args:
+            deployed: parameters of the deployed network, necks included.
+            identities: classes of a classifier.
+        """
+        return deployed + self.unused_parameters()
+
     def load_pretrained(self, source: str) -> None:
         """Initialise from `source`: `none` (leave it random), `imagenet`, or a file.
 
@@ -108,6 +118,11 @@ class Body(nn.Module):
             return False
         self.load_state_dict(usable)
         return True
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A context that computes in the precision of the tensors; on the meta device, which knows no autocast, nothing."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def require_square(size: tuple[int, int], what: str) -> None:

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from common.errors import InputError
-from reid.architectures.body import Body, Distance
+from reid.architectures.body import Body, Distance, without_autocast
 from reid.architectures.trunk import load_resnet, resnet_trunk
-from reid.branches import Branch, ImageLabels
+from reid.branches import Branch, ImageLabels, split_features
 from reid.parts.distance import PARTS, pack_parts, pack_vehicle
 from reid.parts.parser import PartParser, load_parser
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD, ModelConfig
@@ -72,12 +72,12 @@ class Pven(Body):
             masks = self.parser.masks(self._parser_scale * images + self._parser_offset, maps.shape[-2:])
         maps = maps.float()
         local, visibility = part_features(maps, masks)
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images.device):
             normed = self.part_neck(local.flatten(1)).unflatten(1, (PARTS, -1))
             return torch.cat((maps.mean(dim=(2, 3)), pack_parts(normed, visibility)), dim=1)
 
     def finish(self, features: torch.Tensor) -> torch.Tensor:
-        whole, parts = features.split([branch.dims for branch in self.branches], dim=1)
+        whole, parts = split_features(features, self.branches)
         return pack_vehicle(whole, parts)
 
     def load_trunk(self, source: str) -> None:
@@ -86,6 +86,10 @@ class Pven(Body):
     def load_part(self, path: str | Path) -> None:
         self.parser.load_state_dict(load_parser(path, self.parser.config).state_dict())
         self._parser_is_trained = True
+
+    def paper_parameters(self, deployed: int, identities: int) -> int:
+        """With the classifier of the whole vehicle."""
+        return deployed + self.branches[0].dims * identities
 
     def _load_whole(self, source: str) -> bool:
         self._parser_is_trained = super()._load_whole(source)

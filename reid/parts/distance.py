@@ -38,8 +38,13 @@ def pack_parts(local: torch.Tensor, visibility: torch.Tensor) -> torch.Tensor:
 
 def part_visibility(packed: torch.Tensor) -> torch.Tensor:
     """(n, 4) visible share of each part, summing to 1, from the output (n, 4 c) of `pack_parts`, of any length."""
-    squared = packed.unflatten(1, (PARTS, -1)).square().sum(dim=2)
+    squared = _by_part(packed).square().sum(dim=2)
     return squared / squared.sum(dim=1, keepdim=True).clamp_min(torch.finfo(squared.dtype).tiny)
+
+
+def _by_part(packed: torch.Tensor) -> torch.Tensor:
+    """(n, 4 c) to (n, 4, c)."""
+    return packed.view(len(packed), PARTS, packed.shape[1] // PARTS)
 
 
 def local_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -53,7 +58,7 @@ def local_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         (n, m) float32.
     """
     shares = part_visibility(first)[:, None] * part_visibility(second)[None]
-    a, b = (F.normalize(x.unflatten(1, (PARTS, -1)), dim=2).transpose(0, 1) for x in (first, second))
+    a, b = (F.normalize(_by_part(x), dim=2).transpose(0, 1) for x in (first, second))
     squared = (2.0 - 2.0 * a @ b.transpose(1, 2)).clamp_min(1e-8)  # of unit vectors; the root needs a slope at 0
     roots = squared.pow(0.25).permute(1, 2, 0)
     result: torch.Tensor = (shares * roots).sum(dim=2) / shares.sum(dim=2).clamp_min(1e-12)
@@ -127,9 +132,9 @@ def _unpack(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Unit vectors (n, d), unit vectors of the parts (n, 4, c) and visible shares (n, 4)."""
     parts = table[:, whole:].reshape(len(table), PARTS, -1)
-    length = np.linalg.norm(parts, axis=2)
-    squared = length**2
-    share = squared / np.maximum(squared.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    size = np.linalg.norm(table[:, :whole], axis=1, keepdims=True)
-    tiny = np.finfo(np.float32).tiny
+    tiny = np.float32(np.finfo(np.float32).tiny)
+    squared = np.einsum("npc,npc->np", parts, parts)
+    length = np.sqrt(squared)
+    share = squared / np.maximum(squared.sum(axis=1, keepdims=True), tiny)
+    size = np.linalg.norm(table[:, :whole], axis=1, keepdims=True).astype(np.float32)
     return table[:, :whole] / np.maximum(size, tiny), parts / np.maximum(length, tiny)[:, :, None], share

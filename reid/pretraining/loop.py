@@ -33,9 +33,14 @@ class Subject(Protocol):
         images: number of training images.
     """
 
-    network: nn.Module
-    data: Dataset[Tensors]
-    images: int
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def data(self) -> Dataset[Tensors]: ...
+
+    @property
+    def images(self) -> int: ...
 
     def groups(self) -> list[dict[str, Any]]:
         """Groups of parameters for the optimiser, each with the factor of its learning rate under `scale`."""

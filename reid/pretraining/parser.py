@@ -36,7 +36,7 @@ class MaskedImages(Dataset[Tensors]):
     def __getitem__(self, number: int) -> Tensors:
         random = np.random.default_rng([self.settings.seed, 21, number])
         rows = random.integers(len(self.images), size=self.settings.batch)
-        pairs = [_augmented(*self.images[row].read(), self.settings, random) for row in rows]
+        pairs = [_augmented(self.images[row].read(), self.settings, random) for row in rows]
         return _stacked(pairs)
 
 
@@ -46,9 +46,10 @@ def _stacked(pairs: list[tuple[RgbImage, Mask]]) -> Tensors:
 
 
 def _augmented(
-    image: RgbImage, mask: Mask, settings: ParserSettings, random: np.random.Generator
+    pair: tuple[RgbImage, Mask], settings: ParserSettings, random: np.random.Generator
 ) -> tuple[RgbImage, Mask]:
     """A random crop, flip and change of colours of an image with its mask, at the network's size."""
+    image, mask = pair
     height, width = (max(1, round(side * settings.crop)) for side in mask.shape)
     top, left = (int(random.integers(a - b + 1)) for a, b in zip(mask.shape, (height, width), strict=True))
     window = slice(top, top + height), slice(left, left + width)
@@ -112,7 +113,10 @@ class ParserSubject:
         self.network.eval()
         both, either = np.zeros(len(PARTS)), np.zeros(len(PARTS))
         for first in range(0, len(self.held_out), _VALIDATION_BATCH):
-            pairs = [_resized(*i.read(), self.settings.image_size) for i in self.held_out[first:][:_VALIDATION_BATCH]]
+            pairs = []
+            for held_out in self.held_out[first : first + _VALIDATION_BATCH]:
+                image, mask = held_out.read()
+                pairs.append(_resized(image, mask, self.settings.image_size))
             images, masks = _stacked(pairs)
             size = self.settings.image_size
             normalised = to_network(images.to(device), IMAGENET_MEAN, IMAGENET_STD)
