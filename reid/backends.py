@@ -14,6 +14,7 @@ from common.devices import Precision, fastest_cpu_precision, openvino_core
 from common.errors import InputError
 from common.networks import openvino_reason, read_network_file
 from reid.architectures import Distance
+from reid.branches import ImageLabels
 from reid.deploy import DeployedModel
 from reid.foreign_network import AdaptedNetwork, adapt_network
 from reid.models import ReidModel
@@ -42,8 +43,8 @@ class Backend(Protocol):
     notes: tuple[str, ...]
     distance: Distance
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
+    def infer(self, images: npt.NDArray[np.uint8], labels: ImageLabels | None = None) -> npt.NDArray[np.float32]:
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, with their labels, if known, to (n, dims) float32 features."""
 
 
 class OpenVinoBackend:
@@ -86,8 +87,8 @@ class OpenVinoBackend:
         except RuntimeError as error:
             raise InputError(f"{_name(model)}: OpenVINO cannot run this network ({openvino_reason(error)})") from error
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map (n, 3, h, w) uint8 images, n >= 1, to (n, dims) float32 features."""
+    def infer(self, images: npt.NDArray[np.uint8], labels: ImageLabels | None = None) -> npt.NDArray[np.float32]:
+        """Map (n, 3, h, w) uint8 images, n >= 1, to (n, dims) float32 features; labels are not used."""
         if not self._batch:
             return self._run(images)
         # A fixed batch size: fill up the last batch with zeros.
@@ -138,12 +139,13 @@ class TorchBackend:
         self.distance = model.distance
         self._model = DeployedModel(model).to(self._device).to(memory_format=torch.channels_last).eval()
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map (n, 3, h, w) uint8 RGB images, n >= 1, to (n, dims) float32 features."""
+    def infer(self, images: npt.NDArray[np.uint8], labels: ImageLabels | None = None) -> npt.NDArray[np.float32]:
+        """Map (n, 3, h, w) uint8 RGB images, n >= 1, with their labels, if known, to (n, dims) float32 features."""
         autocast = torch.autocast(self._device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
         with torch.inference_mode(), autocast:
             batch = torch.from_numpy(images).to(self._device).contiguous(memory_format=torch.channels_last)
-            result: npt.NDArray[np.float32] = self._model(batch).float().cpu().numpy()
+            known = None if labels is None else labels.to(self._device)
+            result: npt.NDArray[np.float32] = self._model(batch, known).float().cpu().numpy()
         return result
 
 

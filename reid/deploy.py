@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from common.devices import openvino_core
 from common.files import atomic
+from reid.branches import ImageLabels
 from reid.models import ReidModel, normalise
 from reid.parts.distance import part_visibility
 
@@ -30,14 +31,17 @@ _OPSET = 17
 
 
 class DeployedModel(nn.Module):
-    """Map (n, 3, h, w) uint8 RGB images to (n, d) float32 unit vectors (a zero vector stays zero)."""
+    """Map (n, 3, h, w) uint8 RGB images to (n, d) float32 unit vectors (a zero vector stays zero).
+
+    Exported networks take images alone: of one that uses cameras and viewpoints, they contain the mean embedding.
+    """
 
     def __init__(self, model: ReidModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return F.normalize(self.model.embed(normalise(images, self.model.config)).float(), dim=1)
+    def forward(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
+        return F.normalize(self.model.embed(normalise(images, self.model.config), labels).float(), dim=1)
 
 
 class DeployedParts(nn.Module):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from reid.branches import ImageLabels
 from reid.extractor import Extractor
 from reid.images import UnreadableImage, read_image
 
@@ -39,6 +40,7 @@ def embed_files(
     paths: Sequence[str],
     threads: int = 2,
     progress: Callable[[int], None] | None = None,
+    labels: ImageLabels | None = None,
 ) -> EmbeddedFiles:
     """Embed image files.
 
@@ -47,6 +49,7 @@ def embed_files(
         paths: n image files.
         threads: threads that decode and resize while the network computes; more helps where decoding is the bottleneck.
         progress: called after each batch with its number of files.
+        labels: cameras and viewpoints of the files, for networks that use them; None: not known.
     """
     vectors = np.zeros((len(paths), extractor.dims), np.float32)
     readable = np.zeros(len(paths), np.bool_)
@@ -54,7 +57,8 @@ def embed_files(
     for start, images, good, problems in _prepared(extractor, paths, threads):
         rows = start + np.flatnonzero(good)
         if len(rows):
-            vectors[rows] = extractor.embed_prepared(images)
+            known = None if labels is None else ImageLabels(*(part[rows] for part in labels))
+            vectors[rows] = extractor.embed_prepared(images, known)
         readable[rows] = True
         unreadable += problems
         if progress is not None:

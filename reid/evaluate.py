@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -20,9 +21,11 @@ from rich.table import Table
 from common.command_line import run_command
 from common.errors import InputError
 from common.files import write_json
+from evaluation.expansion import NEIGHBOURS
 from reid.architectures import Distance
 from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of
-from reid.datasets import Dataset, Split
+from reid.branches import ImageLabels
+from reid.datasets import Dataset, ImageTable, Split
 from reid.embedding import embed_files
 from reid.extractor import Extractor
 from reid.models import ReidModel
@@ -43,6 +46,7 @@ class Evaluation:
         notes: deviations from the published data set.
         plain: metrics of the ranking by the network's distance, as a rule the cosine.
         reranked: metrics after k-reciprocal re-ranking, None if not requested.
+        expanded: metrics after average query expansion, None if not requested.
         intervals: 95 % interval of each plain metric (`mAP`, `cmc1`, ...), by bootstrap over identities, over all
             splits; empty if not requested.
     """
@@ -56,6 +60,7 @@ class Evaluation:
     notes: tuple[str, ...]
     plain: Figures
     reranked: Figures | None
+    expanded: Figures | None = None
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,17 +75,19 @@ class Evaluation:
             "notes": list(self.notes),
             "plain": self.plain.as_dict(),
             "reranked": self.reranked.as_dict() if self.reranked else None,
+            "expanded": self.expanded.as_dict() if self.expanded else None,
             **(
                 {"intervals": {name: list(limits) for name, limits in self.intervals.items()}} if self.intervals else {}
             ),
         }
 
     def to_rich(self) -> Table:
-        """A table in per cent for the terminal: one row per metric, plain and re-ranked side by side."""
+        """A table in per cent for the terminal: one row per metric, the ways of ranking side by side."""
         table = Table()
         table.add_column("%")
-        columns = [self.plain] + ([self.reranked] if self.reranked else [])
-        for name in ["plain", "re-ranked"][: len(columns)]:
+        ways = {"plain": self.plain, "re-ranked": self.reranked, "query expansion": self.expanded}
+        columns = [figures for figures in ways.values() if figures]
+        for name in (name for name, figures in ways.items() if figures):
             table.add_column(name, justify="right")
         if self.intervals:
             table.add_column("95 % interval, plain", justify="right")
@@ -106,6 +113,7 @@ def evaluate_extractor(
     *,
     rerank: bool = False,
     bootstrap: int = 0,
+    expand: bool = False,
     threads: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -116,6 +124,7 @@ def evaluate_extractor(
         dataset: whose `splits` are ranked.
         rerank: also evaluate with re-ranking.
         bootstrap: number of resamples of the identities for intervals; 0 for none.
+        expand: also evaluate with average query expansion.
         threads: threads that decode images.
         progress: told after each batch how many files it held.
 
@@ -123,13 +132,14 @@ def evaluate_extractor(
         InputError: the data set has no test images, none can be read, or no query has a match in its gallery.
     """
     paths = paths_of_tests(dataset)
-    embedded = embed_files(extractor, paths, threads, progress)
+    embedded = embed_files(extractor, paths, threads, progress, labels_of_tests(dataset))
     return evaluate_vectors(
         dataset,
         embedded.vectors,
         embedded.readable,
         rerank=rerank,
         bootstrap=bootstrap,
+        expand=expand,
         unreadable=embedded.unreadable,
         distance=extractor.distance,
     )
@@ -149,6 +159,7 @@ def evaluate_vectors(
     *,
     rerank: bool = False,
     bootstrap: int = 0,
+    expand: bool = False,
     unreadable: tuple[str, ...] = (),
     distance: Distance = "cosine",
 ) -> Evaluation:
@@ -160,14 +171,15 @@ def evaluate_vectors(
         readable: (n,) mask of the rows to use; None uses all.
         rerank: also evaluate with re-ranking.
         bootstrap: number of resamples of the identities for intervals; 0 for none.
+        expand: also evaluate with average query expansion.
         unreadable: passed through to the result.
-        distance: how vectors are compared; re-ranking uses the cosine.
+        distance: how vectors are compared; re-ranking and query expansion use the cosine.
     """
     row_of = {path: row for row, path in enumerate(paths_of_tests(dataset))}
     kept = np.ones(len(vectors), np.bool_) if readable is None else readable
     if not kept.any():
         raise InputError(f"{dataset.name}: none of its {len(kept)} test images can be read")
-    plain, reranked, identities = [], [], []
+    plain, reranked, expanded, identities = [], [], [], []
     first: Split | None = None
     for split in dataset.splits:
         query = np.array([row_of[path] for path in split.query.path], np.int64)
@@ -178,6 +190,8 @@ def evaluate_vectors(
         identities.append(seen.query.identity)
         if rerank:
             reranked.append(rank_split(query_vectors, gallery_vectors, seen, rerank=True))
+        if expand:
+            expanded.append(rank_split(query_vectors, gallery_vectors, seen, expand=True))
         first = first or seen
     assert first is not None
     if not all(ranking.queries for ranking in plain):
@@ -195,6 +209,7 @@ def evaluate_vectors(
         dataset.notes,
         Figures.of(plain),
         Figures.of(reranked) if rerank else None,
+        Figures.of(expanded) if expand else None,
         figure_intervals(plain, identities, bootstrap) if bootstrap else {},
     )
 
@@ -208,6 +223,14 @@ def paths_of_tests(dataset: Dataset) -> list[str]:
     if not any(len(split.query) and len(split.gallery) for split in dataset.splits):
         raise InputError(f"{dataset.name}: no test images; raise holdout or give query and gallery images")
     return list(dict.fromkeys(path for s in dataset.splits for table in (s.query, s.gallery) for path in table.path))
+
+
+def labels_of_tests(dataset: Dataset) -> ImageLabels:
+    """Cameras and viewpoints of `paths_of_tests(dataset)`."""
+    tables = [table for split in dataset.splits for table in (split.query, split.gallery)]
+    table = ImageTable.concatenate(tables)
+    first = np.sort(np.unique(table.path.astype(str), return_index=True)[1])
+    return ImageLabels(torch.from_numpy(table.camera[first]), torch.from_numpy(table.viewpoint[first]))
 
 
 def _rows(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -233,6 +256,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="add 95 %% intervals of the plain figures, from N resamples of the test identities (0: none)",
     )
+    parser.add_argument(
+        "--expand",
+        action="store_true",
+        help=f"also evaluate with average query expansion (each query averaged with its first {NEIGHBOURS} results)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--output", type=Path, help="also write the JSON to this file")
     arguments = parser.parse_args(argv)
@@ -251,6 +279,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             dataset,
             rerank=arguments.rerank,
             bootstrap=arguments.bootstrap,
+            expand=arguments.expand,
             progress=lambda files: bar.advance(task, files),
         )
     if result.without_match:

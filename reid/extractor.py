@@ -18,6 +18,7 @@ from common.errors import InputError, path_not_found
 from common.nearest import nearest
 from reid.architectures import Distance
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
+from reid.branches import ImageLabels
 from reid.checkpoint import load_model
 from reid.checkpoint_import import import_checkpoint
 from reid.deploy import save_openvino, to_openvino
@@ -31,6 +32,7 @@ Crop = npt.NDArray[np.uint8] | Image.Image
 
 # Part of every cache key: increase it when the same weights give different vectors (resizing, conversion).
 _VERSION = "1"
+_LABELS_NOTE = "{path}: uses cameras and viewpoints where a data set gives them, and their mean embedding elsewhere"
 
 
 class Extractor:
@@ -118,7 +120,8 @@ class Extractor:
             return cls(runner, _content(path, options, given), batch, options=options)
         model, options, given, notes = _load_checkpoint(path, text)
         content = _content(path, options, given)
-        if backend == "torch" or (backend == "auto" and device != "cpu"):
+        # OpenVINO's networks take images alone, without cameras and viewpoints.
+        if backend == "torch" or (backend == "auto" and (device != "cpu" or model.takes_labels)):
             return cls(TorchBackend(model.to(device), device, precision), content, batch, options=options, notes=notes)
         if device != "cpu":
             raise InputError(f"backend openvino runs on the CPU, not on {device}")
@@ -175,7 +178,7 @@ class Extractor:
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         model = copy.deepcopy(model)
-        if backend == "openvino" or (backend == "auto" and device == "cpu"):
+        if backend == "openvino" or (backend == "auto" and device == "cpu" and not model.takes_labels):
             return cls(OpenVinoBackend(to_openvino(model), precision, threads), digest.hexdigest(), batch)
         return cls(TorchBackend(model, device, precision), digest.hexdigest(), batch)
 
@@ -231,11 +234,23 @@ class Extractor:
             _fill(target, crop, colour, self._options)
         return prepared
 
-    def embed_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the features of images made by `prepare`: (n, 3, h, w) uint8 to (n, dims) float32."""
+    def embed_prepared(
+        self, images: npt.NDArray[np.uint8], labels: ImageLabels | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Compute the features of images made by `prepare`.
+
+        Args:
+            images: (n, 3, h, w) uint8.
+            labels: cameras and viewpoints of the n images, for networks that use them; None: not known.
+
+        Returns:
+            (n, dims) float32 unit vectors.
+        """
         vectors = np.zeros((len(images), self.dims), np.float32)
         for start in range(0, len(images), self._batch):
-            vectors[start : start + self._batch] = self._backend.infer(images[start : start + self._batch])
+            rows = slice(start, start + self._batch)
+            known = None if labels is None else ImageLabels(*(part[rows] for part in labels))
+            vectors[rows] = self._backend.infer(images[rows], known)
         # In lower precision the norm is slightly off 1; broken weights produce NaN.
         vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -267,7 +282,8 @@ def _load_checkpoint(path: Path, text: str) -> tuple[ReidModel, NetworkOptions, 
     if path.suffix == ".safetensors" and is_own_checkpoint(path):
         if text:
             raise InputError(f"{path}: stores its own settings; remove the options {text!r}")
-        return load_model(path)[0], NetworkOptions(), frozenset(), ()
+        own = load_model(path)[0]
+        return own, NetworkOptions(), frozenset(), (_LABELS_NOTE.format(path=path),) if own.takes_labels else ()
     options, given = read_options(path, text)
     model, notes = import_checkpoint(path, options, given)
     return model, options, given, notes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.bootstrap import bootstrap_means, interval
+from evaluation.expansion import expand_queries
 from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
 from reid.architectures import Distance
@@ -74,14 +75,19 @@ def figure_intervals(
 
 def split_matches(split: Split) -> Matches:
     """The gallery images of each query's identity; the query's own file and images of its camera are junk."""
-    row_of = {path: row for row, path in enumerate(split.gallery.path)}
     return find_matches(
         split.query.identity,
         split.gallery.identity,
         split.query.camera,
         split.gallery.camera,
-        itself=np.array([row_of.get(path, -1) for path in split.query.path], np.int64),
+        itself=_own_rows(split),
     )
+
+
+def _own_rows(split: Split) -> npt.NDArray[np.int64]:
+    """(q,) the gallery's row that is the query's own file; -1: none."""
+    row_of = {path: row for row, path in enumerate(split.gallery.path)}
+    return np.array([row_of.get(path, -1) for path in split.query.path], np.int64)
 
 
 def rank_split(
@@ -90,6 +96,7 @@ def rank_split(
     split: Split,
     *,
     rerank: bool = False,
+    expand: bool = False,
     distance: Distance = "cosine",
 ) -> Ranking:
     """Rank one split's gallery for its queries, exactly and in chunks, by the distance or by re-ranked distances.
@@ -102,8 +109,11 @@ def rank_split(
         split: identities and cameras.
         rerank: apply k-reciprocal re-ranking with the usual k1 = 20, k2 = 6, lambda = 0.3. Neighbourhoods are those of
             the cosine, whatever the distance.
+        expand: average each query with its first results by the cosine before ranking.
         distance: how vectors are compared.
     """
+    if expand:
+        query = expand_queries(query, gallery, itself=_own_rows(split))
     matches = split_matches(split)
     if rerank:
         return rank_blocks(reranked_distances(query, gallery), matches)

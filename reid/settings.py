@@ -46,11 +46,47 @@ class ParserConfig(Settings):
     )
 
 
+class TransReidConfig(Settings):
+    """Choices of the architecture `transreid`; the defaults are the paper's for VeRi-776 without labels."""
+
+    stride: int = Field(12, ge=1, description="pixels between patches of 16 x 16; below 16 they overlap: slower")
+    jigsaw: bool = Field(True, description="the jigsaw branch with its four parts")
+    shift: int = Field(8, ge=1, description="patch that comes first in the jigsaw; the paper: 8 for vehicles")
+    cameras: int = Field(0, ge=0, description="cameras with an embedding of their own (20 for VeRi); 0: none")
+    first_camera: int = Field(1, ge=0, description="number of the first of these cameras")
+    viewpoints: int = Field(0, ge=0, description="viewpoints with an embedding of their own (8 for VeRi); 0: none")
+    embedding_weight: float = Field(3.0, ge=0, description="lambda, weight of the embedding of camera and viewpoint")
+    drop_path: float = Field(
+        0.1, ge=0, lt=1, description="stochastic depth of the last block, linear from 0; raising it regularises more"
+    )
+
+
+class GfdiaConfig(Settings):
+    """Choices of the architecture `gfdia`."""
+
+    interest_backbone: str = Field("resnet18", description="the network whose map gives the attention")
+    shared_stages: bool = Field(
+        False, description="share stages 3 and 4 between the branches, as the paper counts; the authors' code does not"
+    )
+
+
+class MultiBranchConfig(Settings):
+    """Choices of the architecture `multibranch`."""
+
+    branches: int = Field(
+        4, ge=2, le=16, description="copies of the last stage; more are slower and give a longer vector"
+    )
+    split_losses: bool = Field(
+        True, description="cross entropy on every other branch and the triplet loss on the others; false: both on all"
+    )
+
+
 class ModelConfig(Settings):
     """Everything needed to rebuild the network; stored with its weights."""
 
-    architecture: Literal["plain", "pven", "saver"] = Field(
-        "plain", description="plain: the backbone with pooling; other values: networks with several branches or parts"
+    architecture: Literal["plain", "transreid", "gfdia", "hrcn", "multibranch", "pven", "saver"] = Field(
+        "plain",
+        description="plain: the backbone with pooling; else a method with more parts or branches",
     )
     backbone: str = Field(
         "resnet50_ibn", description="a ResNet of this project, vit_base, swin_base, ..., or any timm model"
@@ -73,6 +109,9 @@ class ModelConfig(Settings):
     )
     auto_encoder: AutoEncoderConfig = Field(AutoEncoderConfig(), description="of saver")
     parser: ParserConfig = Field(ParserConfig(), description="of pven")
+    transreid: TransReidConfig = TransReidConfig()
+    gfdia: GfdiaConfig = GfdiaConfig()
+    multibranch: MultiBranchConfig = MultiBranchConfig()
 
 
 class DataSettings(Settings):

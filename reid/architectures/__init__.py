@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-
 from reid.architectures.body import Body, Distance
+from reid.architectures.gfdia import Gfdia
+from reid.architectures.hrcn import Hrcn
+from reid.architectures.multibranch import MultiBranch
 from reid.architectures.pven import Pven
 from reid.architectures.saver import Saver
+from reid.architectures.transreid import TransReid
 from reid.settings import ModelConfig
 
 __all__ = ["ARCHITECTURES", "Body", "Distance", "build_body"]
@@ -16,6 +18,10 @@ __all__ = ["ARCHITECTURES", "Body", "Distance", "build_body"]
 ARCHITECTURES: dict[str, Callable[[ModelConfig], Body]] = {
     "pven": Pven,
     "saver": Saver,
+    "transreid": TransReid,
+    "gfdia": Gfdia,
+    "hrcn": Hrcn,
+    "multibranch": MultiBranch,
 }
 """Values of `model.architecture` to what builds the network."""
 
@@ -23,8 +29,3 @@ ARCHITECTURES: dict[str, Callable[[ModelConfig], Body]] = {
 def build_body(config: ModelConfig) -> Body | None:
     """Build the body that `config.architecture` names, with random weights; None for `plain`."""
     return None if config.architecture == "plain" else ARCHITECTURES[config.architecture](config)
-
-
-def parameter_count(module: nn.Module) -> int:
-    """Number of parameters, each counted once."""
-    return sum(p.numel() for p in module.parameters())

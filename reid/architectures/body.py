@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -84,6 +86,14 @@ class Body(nn.Module):
         fraction of the epochs that are done; it returns a scalar. Its parameters are trained and saved with the state.
         """
         return None
+
+    def check_labels(self, camera: npt.NDArray[np.int64], viewpoint: npt.NDArray[np.int64]) -> tuple[str, ...]:
+        """Check that the labels of the training images, both (n,), can be used; return notes about them.
+
+        Raises:
+            InputError: they do not fit the network; the message names the setting.
+        """
+        return ()
 
     def unused_parameters(self) -> int:
         """Parameters that the authors' module holds and never runs; the paper's Table 5 counts them."""

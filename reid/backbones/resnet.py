@@ -96,9 +96,17 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Maps images (n, 3, h, w) to feature maps of stride 16 (`last_stride` 1) or 32 (`last_stride` 2)."""
+    """Maps images (n, 3, h, w) to feature maps of stride 16 (`last_stride` 1) or 32 (`last_stride` 2).
 
-    def __init__(self, shape: ResNetShape, last_stride: int = 1) -> None:
+    Args:
+        shape: depth and widths.
+        last_stride: stride of the fourth stage.
+        strides: strides of all four stages, in place of the usual ones.
+    """
+
+    def __init__(
+        self, shape: ResNetShape, last_stride: int = 1, strides: tuple[int, int, int, int] | None = None
+    ) -> None:
         super().__init__()
         self.dims = shape.dims
         self.conv1 = nn.Conv2d(3, shape.width, 7, 2, 3, bias=False)
@@ -107,7 +115,9 @@ class ResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels = shape.width
         stages: list[nn.Sequential] = []
-        for stage, (count, stride) in enumerate(zip(shape.blocks, (*STAGE_STRIDES, last_stride), strict=True)):
+        for stage, (count, stride) in enumerate(
+            zip(shape.blocks, strides or (*STAGE_STRIDES, last_stride), strict=True)
+        ):
             planes = shape.width * 2**stage
             ibn = shape.ibn and stage < 3
             blocks: list[nn.Module] = []

@@ -31,11 +31,23 @@ class TimmBackbone(nn.Module):
         image_size: height and width of the global views.
         pretrained: load ImageNet weights (from timm's cache or the internet).
         as_map: return the feature map without pooling; only for networks that have one.
+        drop_path: probability of stochastic depth in the last block, for networks that have it.
     """
 
-    def __init__(self, name: str, image_size: tuple[int, int], pretrained: bool = False, as_map: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        image_size: tuple[int, int],
+        pretrained: bool = False,
+        as_map: bool = False,
+        *,
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.network = _create(ALIASES.get(name, name), image_size, pretrained, {"global_pool": ""} if as_map else {})
+        extra: dict[str, Any] = {"global_pool": ""} if as_map else {}
+        if drop_path:
+            extra["drop_path_rate"] = drop_path
+        self.network = _create(ALIASES.get(name, name), image_size, pretrained, extra)
         dims = self.network.num_features
         assert isinstance(dims, int)
         self.dims = dims

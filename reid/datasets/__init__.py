@@ -13,7 +13,7 @@ from reid.datasets.cityflow import load_cityflow
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.own import load_csv, load_folder
 from reid.datasets.roundabouthd import load_roundabouthd
-from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
+from reid.datasets.table import UNKNOWN_CAMERA, UNKNOWN_VIEWPOINT, ImageTable
 from reid.datasets.vehicleid import load_vehicleid
 from reid.datasets.veri import load_veri
 from reid.datasets.veriwild import load_veriwild
@@ -23,6 +23,7 @@ __all__ = [
     "DATASETS",
     "PUBLISHED_TRAINING_IMAGES",
     "UNKNOWN_CAMERA",
+    "UNKNOWN_VIEWPOINT",
     "Dataset",
     "ImageTable",
     "Split",

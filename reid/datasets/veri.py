@@ -10,7 +10,7 @@ import numpy as np
 from common.errors import InputError
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import as_number, check_images, count_notes, list_images, read_label_xml, read_rows, require
-from reid.datasets.table import ImageTable
+from reid.datasets.table import UNKNOWN_VIEWPOINT, ImageTable
 
 PUBLISHED: dict[str, tuple[int, int | None]] = {"train": (37_778, 576), "query": (1_678, 200), "gallery": (11_579, 200)}
 _NAME = re.compile(r"^(\d+)_c(\d+)_")
@@ -23,6 +23,10 @@ def load_veri(root: Path, *, also: str = "") -> Dataset:
     folder are used, with a note. The label files and the lists `gt_index.txt` and `jk_index.txt` are checked against
     the file names and the junk rule (same identity, same camera); deviations are noted. A simulated set in the same
     layout (it contains `simulated_vehicles.txt`) is reported as simulated.
+
+    Viewpoints (0..7) are read from `keypoint_train.txt` and `keypoint_test.txt`, if they are in the folder: lines with
+    an image's path first and its viewpoint last, as in Z. Wang et al., "Orientation Invariant Feature Embedding and
+    Spatial Temporal Regularization for Vehicle Re-identification", ICCV 2017. Images without a line have none.
 
     Args:
         root: the folder.
@@ -63,11 +67,30 @@ def _read_part(root: Path, part: str, notes: list[str]) -> ImageTable:
     for name, match in zip(names, matches, strict=True):
         if match is None:
             raise InputError(f"{folder / name}: the file name must start with identity and camera, as in 0001_c001_")
+    views = _read_viewpoints(root / f"keypoint_{'train' if part == 'train' else 'test'}.txt")
     return ImageTable.of(
         [str(folder / name) for name in names],
         [int(m.group(1)) for m in matches if m],
         [int(m.group(2)) for m in matches if m],
+        [views.get(name, UNKNOWN_VIEWPOINT) for name in names],
     )
+
+
+def _read_viewpoints(path: Path) -> dict[str, int]:
+    """The viewpoint of each image by file name; empty if there is no such file."""
+    if not path.is_file():
+        return {}
+    views = {}
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            fields = line.split()
+            if not fields:
+                continue
+            view = as_number(fields[-1], path, f"line {number}: viewpoint") if len(fields) > 1 else UNKNOWN_VIEWPOINT
+            if view < 0:
+                raise InputError(f"{path}:{number}: must be an image and, last, its viewpoint: {line.strip()[:80]!r}")
+            views[re.split(r"[/\\]", fields[0])[-1]] = view
+    return views
 
 
 def _join(table: ImageTable, other: ImageTable) -> ImageTable:

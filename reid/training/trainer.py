@@ -17,9 +17,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import InputError
+from reid.architectures import Body
 from reid.branches import ImageLabels
 from reid.checkpoint import save_model
-from reid.datasets import ImageTable
+from reid.datasets import UNKNOWN_VIEWPOINT, ImageTable
 from reid.models import ReidModel
 from reid.settings import OptimiserSettings, TrainSettings
 from reid.train_log import TrainLog
@@ -108,6 +109,9 @@ class Trainer:
         self.step = 0
         layout = torch.channels_last if run.channels_last else torch.contiguous_format
         self.student = build_student(settings, train.identities).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+        body = self.student.encoder.model.backbone
+        for note in body.check_labels(train.camera, train.viewpoint) if isinstance(body, Body) else ():
+            log.warning("%s", note)
         precision = training_precision(run.precision, self.student.encoder.model.backbone, device)
         # Resolved once and stored with the state: a resumed run must not change its arithmetic silently.
         self.settings = settings = settings.model_copy(update={"run": run.model_copy(update={"precision": precision})})
@@ -313,17 +317,21 @@ def make_optimiser(
     """Create a fused Adam, AdamW or SGD optimiser of parameters or of groups of them."""
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)
+        # The fused kernel cannot mix parameters with and without momentum, as a frozen backbone leaves them.
+        fused = not settings.frozen_epochs
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
     return kind(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
-    """Describe the training data: name, counts, and a fingerprint of file names, identities and cameras."""
+    """Describe the training data: name, counts, and a fingerprint of file names, identities and labels."""
     names = "\n".join(Path(path).name for path in train.path)
     digest = hashlib.sha256(names.encode())
     digest.update(np.ascontiguousarray(train.identity).tobytes())
     digest.update(np.ascontiguousarray(train.camera).tobytes())
+    if (train.viewpoint != UNKNOWN_VIEWPOINT).any():
+        digest.update(np.ascontiguousarray(train.viewpoint).tobytes())
     return {
         "name": settings.data.name,
         "options": dict(settings.data.options),

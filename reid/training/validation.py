@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from common.errors import InputError
+from reid.branches import ImageLabels
 from reid.datasets import ImageTable, Split
 from reid.images import UnreadableImage
 from reid.models import ReidModel, normalise
@@ -19,7 +20,7 @@ _BATCH = 64
 
 @torch.no_grad()
 def embed_images(
-    model: ReidModel, store: ImageStore, device: torch.device, half: bool
+    model: ReidModel, store: ImageStore, device: torch.device, half: bool, labels: ImageLabels | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Compute the features of all images of a store in evaluation mode.
 
@@ -28,6 +29,7 @@ def embed_images(
         store: the images.
         device: device of the model.
         half: run in bfloat16.
+        labels: cameras and viewpoints of the images; None: not known.
 
     Returns:
         (n, dims) L2-normalised features, zero for unreadable images, and an (n,) mask of the readable ones.
@@ -47,7 +49,10 @@ def embed_images(
                 readable[row] = False
         images = torch.from_numpy(resized).permute(0, 3, 1, 2).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            embedded = model.embed(normalise(images, model.config))
+            known = None
+            if labels is not None and model.takes_labels:
+                known = ImageLabels(*(part[rows.start : rows.stop] for part in labels)).to(device)
+            embedded = model.embed(normalise(images, model.config), known)
         features[rows.start : rows.stop] = torch.nn.functional.normalize(embedded.float(), dim=1).cpu().numpy()
     model.train(training)
     features[~readable] = 0.0
@@ -77,10 +82,11 @@ class Validation:
             )
         both = ImageTable.concatenate([chosen, split.gallery])
         self._store = ImageStore(both.path.tolist(), gigabytes)
+        self._labels = ImageLabels(torch.from_numpy(both.camera), torch.from_numpy(both.viewpoint))
 
     def __call__(self, model: ReidModel, device: torch.device, half: bool = False) -> dict[str, float]:
         """Compute `mAP` and `cmc1` as fractions; unreadable images are skipped."""
-        features, readable = embed_images(model, self._store, device, half)
+        features, readable = embed_images(model, self._store, device, half, self._labels)
         n = len(self.split.query)
         q, g = readable[:n], readable[n:]
         split = Split(self.split.query[q], self.split.gallery[g])

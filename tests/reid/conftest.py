@@ -53,6 +53,9 @@ def make_veri(root: Path) -> None:
     for part, listed in names.items():
         write_lines(root / f"name_{part}.txt", listed)
     for part in ("train", "test"):
+        # Key points are left out; the last column is the viewpoint.
+        views = [f"/somewhere/image_{part}/{name} 1 2 {row % 8}" for row, name in enumerate(names[part])]
+        write_lines(root / f"keypoint_{part}.txt", views[1:])
         items = [
             f'<Item imageName="{n}" vehicleID="{n[:4]}" cameraID="{n[5:9]}" colorID="1" typeID="4"/>'
             for n in names[part]

@@ -13,7 +13,7 @@ import torch
 from common.errors import InputError
 from reid.checkpoint import save_model
 from reid.datasets import Dataset, ImageTable, Split, load_dataset
-from reid.evaluate import evaluate_model, evaluate_vectors, main, paths_of_tests
+from reid.evaluate import evaluate_model, evaluate_vectors, labels_of_tests, main, paths_of_tests
 from reid.models import ReidModel
 from reid.settings import ModelConfig
 from reid.training.validation import Validation
@@ -56,6 +56,15 @@ def test_the_figures_are_those_of_the_definition(tiny_datasets: Path, name: str)
     assert (result.plain.mean_average_precision[1] > 0) == (name == "vehicleid")
     assert result.plain.cmc[1][0] <= result.plain.cmc[5][0] <= result.plain.cmc[10][0]
     assert result.reranked is not None
+
+
+def test_labels_belong_to_the_files_in_their_order(tiny_datasets: Path) -> None:
+    dataset = load_dataset("veri", tiny_datasets / "veri")
+    paths, labels = paths_of_tests(dataset), labels_of_tests(dataset)
+    assert labels.camera.tolist() == [int(Path(path).name[6:9]) for path in paths]
+    listed = [Path(path).name for path in (tiny_datasets / "veri" / "name_test.txt").read_text().split()]
+    views = {name: row % 8 for row, name in enumerate(listed) if row}  # the first has no line
+    assert labels.viewpoint.tolist() == [views.get(Path(path).name, -1) for path in paths]
 
 
 def test_perfect_vectors_reach_one_and_unreadable_rows_do_not_count() -> None:
@@ -109,7 +118,7 @@ def test_the_command_prints_both_side_by_side_or_json(
         "--data-root",
         str(tiny_datasets / "vehicleid"),
     ]
-    assert main([*arguments, "--rerank", "--size", "medium", "--option", "draws=3"]) == 0
+    assert main([*arguments, "--rerank", "--expand", "--size", "medium", "--option", "draws=3"]) == 0
     printed = capsys.readouterr()
     assert "vehicleid-medium: 20 queries, 4 gallery images" in printed.out
     assert "plain" in printed.out and "re-ranked" in printed.out and "CMC@10" in printed.out and "±" in printed.out

@@ -279,3 +279,22 @@ def test_a_folder_keeps_cameras_before_the_underscore(tmp_path: Path) -> None:
         (tmp_path / "7").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "7" / file), np.zeros((8, 9, 3), np.uint8))
     assert load_dataset("folder", tmp_path, holdout=0.0).train.cameras == 3
+
+
+@pytest.mark.parametrize("line", ["0001_c001_00000000_0.jpg", "0001_c001_00000000_0.jpg 3 4 front", "a.jpg 1 -1"])
+def test_viewpoints_must_be_numbers(make_dataset: Callable[[str], Path], line: str) -> None:
+    root = make_dataset("veri")
+    (root / "keypoint_train.txt").write_text(line + "\n")
+    with pytest.raises(InputError, match=r"keypoint_train\.txt.*viewpoint"):
+        load_dataset("veri", root)
+
+
+def test_viewpoints_are_read_where_there_are_any(make_dataset: Callable[[str], Path]) -> None:
+    root = make_dataset("veri")
+    (root / "keypoint_train.txt").write_text("C:\\somewhere\\0001_c001_00000001_0.jpg -1 -1 6\n")
+    (root / "keypoint_test.txt").unlink()
+    dataset = load_dataset("veri", root)
+    names = [Path(path).name for path in dataset.train.path]
+    known = {name: view for name, view in zip(names, dataset.train.viewpoint.tolist(), strict=True) if view != -1}
+    assert known == {"0001_c001_00000001_0.jpg": 6}
+    assert set(dataset.query.viewpoint.tolist()) == {-1}

@@ -39,3 +39,19 @@ def test_teacher_temperature_rises_over_ten_epochs() -> None:
     values = [teacher_temperature((0.0005, 0.001), 10, epoch) for epoch in (0, 5, 10, 100)]
     assert values == pytest.approx([0.0005, 0.00075, 0.001, 0.001])
     assert teacher_temperature((0.0005, 0.001), 0, 0) == 0.001
+
+
+def test_plateau_before_the_cosine() -> None:
+    """HRCN's schedule: warm-up to 20, constant to 40, then from 0.9 of the rate down to 80."""
+    settings = OptimiserSettings(
+        learning_rate=0.01, schedule="cosine", warmup_epochs=20, plateau_epochs=40, plateau_drop=0.9,
+        final_learning_rate=7.7e-5,
+    )  # fmt: skip
+    rates = [learning_rate(settings, epoch, 80) for epoch in (0, 10, 20, 39.9, 40, 60, 80)]
+    half = 7.7e-5 + (0.009 - 7.7e-5) / 2
+    assert rates == pytest.approx([1e-4, 0.01 * 0.505, 0.01, 0.01, 0.009, half, 7.7e-5])
+
+
+def test_warm_up_from_another_rate() -> None:
+    settings = OptimiserSettings(learning_rate=0.1, warmup_epochs=10, warmup_start=0.0)
+    assert [learning_rate(settings, epoch, 80) for epoch in (0, 5, 10)] == pytest.approx([0.0, 0.05, 0.1])

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -108,3 +109,23 @@ def test_jitter_stays_within_its_amounts_and_keeps_grey_grey_under_hue() -> None
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         validate(ViewSettings, wrong, "views")
+
+
+def test_erasing_noise_is_normal_in_the_networks_units() -> None:
+    settings = ViewSettings(
+        recipe="script", local=0, flip=0, pad=0, erase=1, erase_area=(0.4, 0.4), erase_fill="noise", global_views=1
+    )
+    grey = np.full((200, 200, 3), 7, np.uint8)
+    mean, std = (0.5, 0.4, 0.6), (0.1, 0.05, 0.02)
+    (view,) = make_views(grey, settings, (200, 200), np.random.default_rng(0), mean=mean, std=std).global_views
+    erased = view[(view != 7).any(axis=2)] / 255
+    assert len(erased) == pytest.approx(0.4 * 200 * 200, rel=0.02)
+    np.testing.assert_allclose(erased.mean(axis=0), mean, atol=0.005)
+    np.testing.assert_allclose(erased.std(axis=0), std, atol=0.003)
+
+
+def test_bicubic_views_differ_from_bilinear_ones() -> None:
+    image = _image(20, 30)
+    settings = ViewSettings(recipe="script", local=0, flip=0, pad=0, erase=0, interpolation="bicubic", global_views=1)
+    (view,) = make_views(image, settings, (40, 60), np.random.default_rng(0)).global_views
+    np.testing.assert_array_equal(view, cv2.resize(image, (60, 40), interpolation=cv2.INTER_CUBIC))

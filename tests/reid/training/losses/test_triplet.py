@@ -64,3 +64,15 @@ class _Mean(torch.nn.Module):
 
     def forward(self, losses: dict, *others: object) -> torch.Tensor:
         return losses["loss"]["losses"].mean()
+
+
+def test_fixed_margin() -> None:
+    features, labels = torch.randn(8, 5), torch.arange(8) // 2
+    distances = torch.cdist(features, features)
+    same = labels[:, None] == labels[None]
+    furthest = (distances * same).amax(dim=1)
+    nearest = distances.masked_fill(same, torch.inf).amin(dim=1)
+    expected = (furthest - nearest + 0.3).clamp(min=0).mean()
+    torch.testing.assert_close(batch_hard_triplet(features, labels, 0.3), expected)
+    apart = torch.eye(4).repeat_interleave(2, dim=0) * 10
+    assert batch_hard_triplet(apart, labels, 0.3) == 0
