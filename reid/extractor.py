@@ -16,7 +16,7 @@ from PIL import Image
 from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
-from reid.architectures import Distance
+from reid.architectures import COSINE_APPROXIMATES, Distance
 from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
 from reid.branches import ImageLabels
 from reid.checkpoint import load_model
@@ -283,10 +283,12 @@ def _load_checkpoint(path: Path, text: str) -> tuple[ReidModel, NetworkOptions, 
         if text:
             raise InputError(f"{path}: stores its own settings; remove the options {text!r}")
         own = load_model(path)[0]
-        return own, NetworkOptions(), frozenset(), (_LABELS_NOTE.format(path=path),) if own.takes_labels else ()
+        notes = [_LABELS_NOTE.format(path=path)] if own.takes_labels else []
+        notes += [f"{path}: {COSINE_APPROXIMATES}"] if own.distance != "cosine" else []
+        return own, NetworkOptions(), frozenset(), tuple(notes)
     options, given = read_options(path, text)
-    model, notes = import_checkpoint(path, options, given)
-    return model, options, given, notes
+    model, assumed = import_checkpoint(path, options, given)
+    return model, options, given, assumed
 
 
 def _converted(model: ReidModel, content: str, cache_dir: str | Path | None) -> object:

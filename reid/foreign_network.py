@@ -12,7 +12,7 @@ from openvino import Layout, Type
 from openvino.preprocess import PrePostProcessor
 
 from common.errors import InputError
-from reid.architectures import Distance
+from reid.architectures import COSINE_APPROXIMATES, Distance
 from reid.deploy import INPUT, OUTPUT, VISIBILITY
 from reid.network_options import NetworkOptions
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD
@@ -90,6 +90,8 @@ def adapt_network(
     adapted = processor.build()
     ours = element == "u8" and port.get_any_name() == INPUT and model.outputs[output].get_any_name() == OUTPUT
     notes = () if ours else (f"{name}: {found}, {dims} dimensions; {_assumptions(options, given, steps, element)}",)
+    if distance != "cosine":
+        notes = (*notes, f"{name}: {COSINE_APPROXIMATES}")
     return AdaptedNetwork(adapted, output, batch, size, dims, notes, distance)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -162,6 +163,14 @@ def _prepared(config: ModelConfig, path: Path, device: str) -> Path:
     return path
 
 
+class _Loaded(NamedTuple):
+    """What a process tells of its network: length of a vector, device, peak memory in MB for each of `BATCHES`."""
+
+    dims: int
+    source: str
+    memory: tuple[float, float]
+
+
 class _Runner:
     """A process that holds one network and runs it on request."""
 
@@ -177,20 +186,21 @@ class _Runner:
         self._process = context.Process(target=_serve, args=(theirs, path, device, precision, threads), daemon=True)
         self._process.start()
         theirs.close()
-        loaded = self._receive()
+        loaded: _Loaded | str = self._receive()
         if isinstance(loaded, str):
             raise InputError(loaded)
-        self._dims, self._source, self._memory = loaded  # sent once by `_serve`
+        self._loaded = loaded
         self._times: dict[int, list[float]] = {batch: [] for batch in BATCHES}
 
     def run(self, batch: int) -> None:
         """Run one batch in the process and keep its seconds."""
         self._ours.send(batch)
-        self._times[batch].append(float(self._receive()))
+        self._times[batch].append(self._receive())
 
     def cost(self, name: str, parameters: float) -> Cost:
         first, second = (1e3 * statistics.median(self._times[batch]) / batch for batch in BATCHES)
-        return Cost(name, self._source, parameters, self._dims, first, second, *self._memory)
+        loaded = self._loaded
+        return Cost(name, loaded.source, parameters, loaded.dims, first, second, *loaded.memory)
 
     def close(self) -> None:
         self._ours.close()  # ends the loop of `_serve`
@@ -198,7 +208,7 @@ class _Runner:
         if self._process.is_alive():
             self._process.terminate()
 
-    def _receive(self) -> object:
+    def _receive(self) -> Any:
         try:
             return self._ours.recv()
         except EOFError as error:
@@ -217,12 +227,13 @@ def _serve(pipe: Connection, path: Path, device: str, precision: str, threads: i
         return
     size = extractor.image_size
     images = {batch: np.random.default_rng(0).integers(0, 256, (batch, 3, *size), np.uint8) for batch in BATCHES}
-    memory = []
+    memory: list[float] = []
     for batch in BATCHES:
         for _ in range(_WARM_UP):
             extractor.embed_prepared(images[batch])
         memory.append(peak_memory(device) - before)
-    pipe.send((extractor.dims, device_name(device, threads, extractor.precision), tuple(memory)))
+    source = device_name(device, threads, extractor.precision)
+    pipe.send(_Loaded(extractor.dims, source, (memory[0], memory[1])))
     while True:
         try:
             batch = pipe.recv()

@@ -19,6 +19,10 @@ Distance = Literal["cosine", "common_visible"]
 """How two vectors are compared: by their angle, or over the parts that both images show (`reid.parts.distance`)."""
 
 
+COSINE_APPROXIMATES = "the cosine of its vectors approximates its distance (common parts), which reid.evaluate ranks by"
+"""Note for uses that compare vectors by their angle alone."""
+
+
 class Body(nn.Module):
     """Everything between the images and the batch-norm neck; subclasses set `branches` and implement the rest.
 

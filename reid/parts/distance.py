@@ -121,8 +121,8 @@ def common_visible_distances(
             total += shared * np.sqrt(np.sqrt(np.maximum(squared, 0.0)))
             weight += shared
         local = total / np.maximum(weight, 1e-12)
-        result: npt.NDArray[np.float32] = 2.0 - 2.0 * (first[rows] @ second.T) + LOCAL_WEIGHT * local**2
-        return result.astype(np.float32, copy=False)
+        whole_distance = 2.0 - 2.0 * (first[rows] @ second.T)
+        return np.asarray(whole_distance + LOCAL_WEIGHT * np.square(local), np.float32)
 
     return block
 

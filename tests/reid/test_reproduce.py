@@ -23,7 +23,7 @@ import timm
 from common.command_line import run_command
 from evaluation import roundabouthd
 from mtmc.run import main as run_scenario
-from reid import evaluate, export, train
+from reid import evaluate, export, pretrain, train
 from reid.analyse import __main__ as analyse
 from reid.backbones.resnet import RESNETS
 from reid.backbones.timm_models import ALIASES
@@ -31,6 +31,7 @@ from reid.backbones.timm_models import ALIASES
 MAINS: dict[str, Callable[[Sequence[str] | None], int]] = {
     "evaluation.roundabouthd": roundabouthd.main,
     "mtmc.run": run_scenario,
+    "reid.pretrain": pretrain.main,
     "reid.train": train.main,
     "reid.evaluate": evaluate.main,
     "reid.export": export.main,
@@ -53,6 +54,19 @@ TINY = [
     "run.device=cpu",
     "run.precision=float32",
     "run.tensorboard=false",
+]
+TINY_PARTS = {
+    "auto-encoder": ["auto_encoder.channels=[4, 8]", "auto_encoder.latent=2"],
+    "parser": ["parser.encoder=mobilenetv3_small_050", "parser.decoder=[8, 8, 8, 8, 8]"],
+}
+TINY_PRETRAINING = [
+    "image_size=[32, 32]",
+    "batch=2",
+    "epochs=1",
+    "steps_per_epoch=1",
+    "device=cpu",
+    "workers=0",
+    "threads=1",
 ]
 RECORDER = """#!/bin/sh
 { printf '%s\\0' "${0##*/}" "$@"; printf '\\001'; } >> "$RECORD"
@@ -133,9 +147,21 @@ def workspace(tmp_path: Path, repository: Path, tiny_datasets: Path, monkeypatch
     (data / "cityflow-reid").symlink_to(tiny_datasets / "cityflow")
     make_scenario(data / "cityflow", "S02", ["c006", "c007", "c008", "c009"], truth=True)
     make_scenario(data / "cityflow", "S06", ["c041", "c042", "c043", "c044", "c045", "c046"], truth=False)
+    make_parts(data / "sim-parts", tiny_datasets / "veri" / "image_train")
     make_roundabout(tmp_path / "data", tiny_datasets / "roundabouthd" / "ReID_subset")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def make_parts(root: Path, images: Path) -> None:
+    """The images of a re-id set with masks of their parts."""
+    (root / "parts_train").mkdir(parents=True)
+    (root / "image_train").symlink_to(images)
+    for path in list(images.iterdir())[:4]:
+        image = cv2.imread(str(path))
+        assert image is not None
+        mask = np.full(image.shape[:2], 4, np.uint8)
+        assert cv2.imwrite(str(root / "parts_train" / f"{path.stem}.png"), mask)
 
 
 def value_of(option: str, words: list[str]) -> str:
@@ -152,8 +178,14 @@ def tiny(words: list[str]) -> list[str]:
     """The command with settings for tiny data laid over its own."""
     module, *arguments = words
     settings = [word for text in TINY for word in ("--set", text)]
+    if module == "reid.pretrain":
+        more = [*TINY_PRETRAINING, *TINY_PARTS[arguments[0]]]
+        more += ["pretrained=none"] if arguments[0] == "parser" else []
+        return [*arguments, *(word for text in more for word in ("--set", text))]
     if module == "reid.train":
-        return [*arguments, *settings]
+        part = {"saver": "auto-encoder", "pven": "parser"}.get(value_of("--config", words)[18:-5], "")
+        more = [word for text in TINY_PARTS.get(part, []) for word in ("--set", f"model.{text}")]
+        return [*arguments, *settings, *more]
     if module == "mtmc.run":
         if "--detector" in arguments:  # a network that would have to be downloaded
             at = arguments.index("--detector")
@@ -166,6 +198,13 @@ def tiny(words: list[str]) -> list[str]:
         return [*kept, "--seeds", "0", "--device", "cpu", *settings]
     if module == "reid.analyse" and arguments[0] == "hours":
         return [*arguments, *settings]
+    if module == "reid.analyse" and arguments[0] == "table5":
+        at = arguments.index("--figures")
+        arguments = [
+            *arguments[: at + 1],
+            *(text for text in arguments[at + 1 :] if "=runs" not in text or "EVER" in text),
+        ]
+        return [*arguments, "--only", "EVER", "--seconds", "0.01", "--device", "cpu", "--threads", "1", *settings]
     if module == "reid.analyse" and arguments[0] == "efficiency":
         return [*arguments, "--seconds", "0.01", "--device", "cpu", "--threads", "1"]
     if module == "reid.evaluate":
@@ -202,15 +241,17 @@ def test_every_command_runs(workspace: Path, repository: Path, capsys: pytest.Ca
             assert output.exists(), words
             done[kind_of(words)] = output
     assert counted == {
-        "reid.analyse": 12,
-        "reid.train": 34,
-        "reid.evaluate": 72,
+        "reid.analyse": 13,
+        "reid.pretrain": 2,
+        "reid.train": 37,
+        "reid.evaluate": 75,
         "mtmc.run": 4,
         "reid.export": 2,
         "evaluation.roundabouthd": 1,
     }
     for image in (
-        "table5/efficiency",
+        "table5/figure7",
+        "efficiency/efficiency",
         "table6/sweep",
         "figure4/veri/distances",
         "figure5/curves",

@@ -129,7 +129,8 @@ def test_exports_hold_vectors_and_visibilities(tmp_path: Path) -> None:
     np.testing.assert_allclose(visibility, part_visibility(expected[:, model.branches[0].dims :]), atol=1e-4)
     extractor = Extractor.load(path)
     assert extractor.distance == "common_visible"
-    assert extractor.notes == ()
+    assert extractor.notes == Extractor.check(path)
+    assert "the cosine of its vectors approximates" in extractor.notes[0]
     np.testing.assert_allclose(extractor.embed_prepared(images), vectors, atol=0.02)
 
 
