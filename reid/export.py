@@ -96,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     model, config = load_model(weights)
     cosine = export_model(model, output, arguments.format)
     height, width = config.image_size
+    if model.takes_labels:
+        sys.stderr.write(
+            "note: the export takes images alone and contains the mean embedding of camera and viewpoint\n"
+        )
     parts = " and visibility (n, 4) float32" if model.distance == "common_visible" else ""
     sys.stdout.write(
         f"{output}: images (n, 3, {height}, {width}) uint8 RGB to embedding (n, {model.dims}) float32{parts}; "

@@ -14,6 +14,7 @@ from torch import nn
 from common.errors import InputError
 from reid.backbones.pretrained import read_weights
 from reid.branches import Branch, ImageLabels
+from reid.settings import ModelConfig
 
 Distance = Literal["cosine", "common_visible"]
 """How two vectors are compared: by their angle, or over the parts that both images show (`reid.parts.distance`)."""
@@ -34,7 +35,7 @@ class Body(nn.Module):
         distance: how vectors are ranked.
     """
 
-    takes_labels: ClassVar[bool] = False
+    takes_labels = False
     distance: ClassVar[Distance] = "cosine"
     branches: tuple[Branch, ...]
 
@@ -137,6 +138,16 @@ class Body(nn.Module):
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """A context that computes in the precision of the tensors; on the meta device, which knows no autocast, nothing."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def require_average_pooling(config: ModelConfig, architecture: str) -> None:
+    """Check that no other pooling is asked for, which an architecture with its own would ignore.
+
+    Raises:
+        InputError: it is; the message names the setting.
+    """
+    if config.pooling != "avg":
+        raise InputError(f"model.pooling: {architecture} does not pool by {config.pooling}; set it to avg")
 
 
 def require_square(size: tuple[int, int], what: str) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from common.errors import InputError
-from reid.architectures.body import Body, require_square, without_autocast
+from reid.architectures.body import Body, require_average_pooling, require_square, without_autocast
 from reid.architectures.trunk import load_resnet
 from reid.backbones.resnet import RESNETS, ResidualBlock, ResNet, initialise
 from reid.branches import Branch, ImageLabels
@@ -40,6 +40,7 @@ class Gfdia(Body):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        require_average_pooling(config, "gfdia")
         for key, name in (("backbone", config.backbone), ("gfdia.interest_backbone", config.gfdia.interest_backbone)):
             if name not in RESNETS:
                 raise InputError(f"model.{key}: gfdia needs a ResNet ({', '.join(RESNETS)}), not {name}")

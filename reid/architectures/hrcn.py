@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from reid.architectures.body import Body, without_autocast
+from reid.architectures.body import Body, require_average_pooling, without_autocast
 from reid.architectures.trunk import load_resnet, resnet_trunk
 from reid.backbones.resnet import RESNETS
 from reid.branches import Branch, ImageLabels
@@ -37,6 +37,7 @@ class Hrcn(Body):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        require_average_pooling(config, "hrcn")
         self.name = config.backbone
         self.network = resnet_trunk(config, "hrcn")
         shape = RESNETS[config.backbone]
@@ -66,7 +67,7 @@ class Hrcn(Body):
             Projection(width, quarter if node < DISCS else half) for node in range(DISCS + 2)
         )
         outputs = (*self.level_output, *self.region_output)
-        self.branches = (Branch("global", sum(output.width for output in outputs)),)  # type: ignore[union-attr,misc]
+        self.branches = (Branch("global", sum(output.width for output in outputs)),)
 
     @property
     def trunk(self) -> nn.Module:

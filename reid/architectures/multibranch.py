@@ -13,7 +13,7 @@ import copy
 import torch
 from torch import nn
 
-from reid.architectures.body import Body
+from reid.architectures.body import Body, require_average_pooling
 from reid.architectures.trunk import load_resnet, resnet_trunk
 from reid.branches import Branch, ImageLabels
 from reid.settings import ModelConfig
@@ -31,6 +31,7 @@ class MultiBranch(Body):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        require_average_pooling(config, "multibranch")
         self.name = config.backbone
         self.network = resnet_trunk(config, "multibranch")
         options = config.multibranch

@@ -7,7 +7,7 @@ shifts by one patch less than the paper's formula, and leaves the patches over t
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from common.errors import InputError
-from reid.architectures.body import Body
+from reid.architectures.body import Body, require_average_pooling
 from reid.backbones import TimmBackbone
 from reid.backbones.pretrained import load_pretrained
 from reid.branches import UNKNOWN, Branch, ImageLabels
@@ -42,10 +42,9 @@ class TransReid(Body):
         InputError: the backbone is no vision transformer with a class token, or the image is smaller than a patch.
     """
 
-    takes_labels: ClassVar[bool] = True
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        require_average_pooling(config, "transreid")
         self.name = config.backbone
         options = config.transreid
         self.options = options
@@ -64,7 +63,8 @@ class TransReid(Body):
         self.global_head = nn.Sequential(last, network.norm)
         self.jigsaw_head = copy.deepcopy(self.global_head) if options.jigsaw else None
         self.places = None
-        if options.cameras or options.viewpoints:
+        self.takes_labels = bool(options.cameras or options.viewpoints)
+        if self.takes_labels:
             rows = max(options.cameras, 1) * max(options.viewpoints, 1)
             self.places = nn.Parameter(torch.empty(rows, width))
             nn.init.trunc_normal_(self.places, std=_EMBEDDING_DEVIATION)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from common.errors import InputError
 from reid.architectures import Body
 from reid.models import ReidModel
 from reid.settings import GfdiaConfig, ModelConfig, TransReidConfig
@@ -63,6 +64,13 @@ def test_hrcn() -> None:
     assert sum(p.numel() for output in (*body.level_output, *body.region_output) for p in output.parameters()) == (
         3_680_768
     )
+
+
+@pytest.mark.parametrize(("architecture", "backbone"), [("hrcn", "resnet18"), ("transreid", "test_vit")])
+def test_other_poolings_are_refused(architecture: str, backbone: str) -> None:
+    content = {"architecture": architecture, "backbone": backbone, "pooling": "gem"}
+    with pytest.raises(InputError, match=r"model\.pooling: .* does not pool by gem; set it to avg"):
+        ReidModel(ModelConfig.model_validate(content))
 
 
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet50_ibn"])

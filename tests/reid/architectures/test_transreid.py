@@ -103,6 +103,14 @@ def test_starts_from_the_weights_of_a_plain_transformer(tmp_path) -> None:  # ty
     torch.testing.assert_close(own["positions"], torch.cat((plain.pos_embed[:, :1], resized), dim=1))
 
 
+def test_without_embeddings_no_labels_are_taken() -> None:
+    model = make_model(TransReidConfig(drop_path=0.0))
+    assert make_model().takes_labels and not model.takes_labels
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(model.embed(images), model.embed(images, labels((1, 1))))
+
+
 def test_other_networks_and_small_images_are_refused() -> None:
     with pytest.raises(InputError, match=r"model\.backbone: transreid needs a vision transformer"):
         ReidModel(ModelConfig(architecture="transreid", backbone="test_convnext", image_size=(64, 64)))
