@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ def must_links(problem: Problem, told: npt.NDArray[np.bool_]) -> KnownVehicles:
     for number in np.flatnonzero(told):
         rows = np.flatnonzero(problem.vehicle == number)
         vehicle[rows] = rows.min(initial=n)
-    return KnownVehicles(vehicle, np.zeros((0, 2), np.int64), np.zeros(n, np.bool_))
+    return replace(KnownVehicles.none(n), vehicle=vehicle)
 
 
 def pair_f1(problem: Problem, found: Association, rows: npt.NDArray[np.bool_]) -> float:

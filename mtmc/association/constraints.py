@@ -244,25 +244,33 @@ class KnownVehicles:
         vehicle: (n,) int64, equal for tracks that must be linked; the smallest row among them.
         apart: (k, 2) int64, values of `vehicle` that are different vehicles, the smaller one first.
         left_out: (n,) bool, tracks that are no vehicle.
+        settled: (n,) bool, tracks whose vehicle is known: two of them are one vehicle only if `vehicle` says so.
     """
 
     vehicle: npt.NDArray[np.int64]
     apart: npt.NDArray[np.int64]
     left_out: npt.NDArray[np.bool_]
+    settled: npt.NDArray[np.bool_]
 
     @classmethod
     def none(cls, n: int) -> KnownVehicles:
         """Nothing is known about n rows."""
-        return cls(np.arange(n), np.zeros((0, 2), np.int64), np.zeros(n, np.bool_))
+        return cls(np.arange(n), np.zeros((0, 2), np.int64), np.zeros(n, np.bool_), np.zeros(n, np.bool_))
 
     def among(self, kept: npt.NDArray[np.bool_]) -> KnownVehicles:
         """The same of the kept rows alone, none of which is in a vehicle with a row that is not."""
         rank = np.cumsum(kept) - 1
         sides = kept[self.apart].all(axis=1)
-        return KnownVehicles(rank[self.vehicle[kept]], rank[self.apart[sides]], np.zeros(int(kept.sum()), np.bool_))
+        none = np.zeros(int(kept.sum()), np.bool_)
+        return KnownVehicles(rank[self.vehicle[kept]], rank[self.apart[sides]], none, self.settled[kept])
 
     def __bool__(self) -> bool:
-        return bool(len(self.apart) or self.left_out.any() or (self.vehicle != np.arange(len(self.vehicle))).any())
+        return bool(
+            len(self.apart)
+            or self.left_out.any()
+            or self.settled.any()
+            or (self.vehicle != np.arange(len(self.vehicle))).any()
+        )
 
 
 def known_vehicles(
@@ -285,7 +293,9 @@ def known_vehicles(
     """
     problem = _Problem.of(constraints or Constraints.empty(), cameras, tracks, source)
     vehicle = problem.linked()
-    return KnownVehicles(vehicle, problem.apart(vehicle), problem.left_out)
+    return replace(
+        KnownVehicles.none(len(vehicle)), vehicle=vehicle, apart=problem.apart(vehicle), left_out=problem.left_out
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,9 @@ def subtract_means(
         weight: (n,) their weights.
         entries: the tracks' entry zones; vehicles that enter through one zone show the same side.
     """
-    camera = entries.camera[entries.zone]
     zones = len(entries.camera)
     by_zone, zone_weight = _sums(vector, weight, entries.zone, zones)
-    by_camera = np.zeros((int(camera.max(initial=-1)) + 1, vector.shape[1]))
+    by_camera = np.zeros((int(entries.camera.max(initial=-1)) + 1, vector.shape[1]))
     camera_weight = np.zeros(len(by_camera))
     np.add.at(by_camera, entries.camera, by_zone)
     np.add.at(camera_weight, entries.camera, zone_weight)

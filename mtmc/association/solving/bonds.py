@@ -23,13 +23,15 @@ class Bonds:
     Attributes:
         vehicle: (n,) int64, equal for tracks that must be linked.
         source, target: (k,) int64, each must-linked track and the next one of its vehicle, by their starts.
-        apart: (j, 2) int64, all pairs of tracks that are different vehicles.
+        apart: (j, 2) int64, pairs of tracks that are different vehicles.
+        settled: (n,) bool, tracks of which any two with a different `vehicle` are different vehicles, too.
     """
 
     vehicle: npt.NDArray[np.int64]
     source: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
     apart: npt.NDArray[np.int64]
+    settled: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, known: KnownVehicles, summaries: TrackSummaries) -> Bonds:
@@ -40,18 +42,20 @@ class Bonds:
         for first, second in known.apart.tolist():
             a, b = (np.flatnonzero(known.vehicle == each) for each in (first, second))
             pairs.append(np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2))
-        return cls(known.vehicle, order[:-1][same], order[1:][same], np.concatenate(pairs))
+        return cls(known.vehicle, order[:-1][same], order[1:][same], np.concatenate(pairs), known.settled)
 
     @classmethod
     def none(cls, n: int) -> Bonds:
         """Nothing is known about n tracks."""
         nothing = np.zeros(0, np.int64)
-        return cls(np.arange(n), nothing, nothing, np.zeros((0, 2), np.int64))
+        return cls(np.arange(n), nothing, nothing, np.zeros((0, 2), np.int64), np.zeros(n, np.bool_))
 
     def complete(self, pairs: Pairs) -> Pairs:
         """Candidate pairs without those of different vehicles, and with those that must be linked."""
         n = len(self.vehicle)
-        pairs = pairs[~np.isin(_keys(pairs.source, pairs.target, n), self._apart_keys())]
+        known = self.settled[pairs.source] & self.settled[pairs.target]
+        known &= self.vehicle[pairs.source] != self.vehicle[pairs.target]
+        pairs = pairs[~(known | np.isin(_keys(pairs.source, pairs.target, n), self._apart_keys()))]
         missing = ~np.isin(_keys(self.source, self.target, n), _keys(pairs.source, pairs.target, n))
         source, target = self.source[missing], self.target[missing]
         # The link of a resemblance only chooses its prior, which does not matter here.

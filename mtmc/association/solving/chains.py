@@ -51,7 +51,11 @@ def clashes(
     if bonds is None:
         return found
     found = found[bonds.vehicle[found[:, 0]] != bonds.vehicle[found[:, 1]]]
-    return np.concatenate([found, bonds.apart[identity[bonds.apart[:, 0]] == identity[bonds.apart[:, 1]]]])
+    apart = bonds.apart[identity[bonds.apart[:, 0]] == identity[bonds.apart[:, 1]]]
+    order = order[bonds.settled[order]]
+    order = order[np.lexsort((summaries.start[order], identity[order]))]
+    mixed = (np.diff(identity[order]) == 0) & (np.diff(bonds.vehicle[order]) != 0)
+    return np.concatenate([found, apart, np.stack([order[:-1][mixed], order[1:][mixed]], 1)])
 
 
 def cut_clashes(

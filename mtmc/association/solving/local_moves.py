@@ -79,6 +79,7 @@ class LocalSearch:
                 self._ties[j][i] = w
         known = bonds if bonds is not None else Bonds.none(len(summaries))
         self._vehicle = known.vehicle.tolist()
+        self._settled = known.settled.tolist()
         self._bond = dict(zip(known.target.tolist(), known.source.tolist(), strict=True))
         for i, j in known.apart.tolist():
             self._apart[i].add(j)
@@ -143,6 +144,8 @@ class LocalSearch:
                     # Whatever else ties the track to others says nothing any more: it follows its bond.
                     best, parent = BOND, self._bond[track]
                     continue
+                if self._settled[track] and self._settled[other]:
+                    return -np.inf
                 if other in self._apart[track] or (camera[other] == camera[track] and start[track] <= end[other]):
                     return -np.inf
                 worth = ties.get(other, UNRELATED)
@@ -211,7 +214,7 @@ class LocalSearch:
             (a, b)
             for place, b in enumerate(tracks)
             for a in tracks[:place]
-            if a in self._apart[b] or self._at_once(a, b)
+            if a in self._apart[b] or self._at_once(a, b) or self._differ(a, b)
         ]
         if not against:
             return set()
@@ -248,6 +251,10 @@ class LocalSearch:
     def _same_vehicle(self, a: int, b: int) -> bool:
         """Whether two tracks are known to be one vehicle."""
         return bool(self._vehicle[a] == self._vehicle[b])
+
+    def _differ(self, a: int, b: int) -> bool:
+        """Whether the vehicles of two tracks are known, and different."""
+        return bool(self._settled[a] and self._settled[b] and not self._same_vehicle(a, b))
 
     def _duplicate(self, a: int, b: int) -> bool:
         """Whether two simultaneous tracks of one camera lie on the same vehicle: in one place for most of that time."""

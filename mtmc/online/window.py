@@ -1,0 +1,314 @@
+"""Association over a sliding window: open tracks, and ended ones whose partner may still come.
+
+The same evidence and the same solver as for a recording (`mtmc.association.associate`) run again at every update, with
+the links of a `WindowModel`. What is older than the window is frozen: tracks with a final answer keep it, enter later
+solves as known vehicles, and leave when their neighbours in time are final, too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from mtmc.association.associate import associate
+from mtmc.association.constraints import KnownVehicles
+from mtmc.association.settings import AssociationSettings
+from mtmc.association.track_summaries import GroundMap, TrackSummaries, summarise
+from mtmc.online.events import Event, EventKind
+from mtmc.online.identity_numbers import TrackKey, renumber
+from mtmc.online.window_model import History, WindowModel
+from mtmc.online.window_settings import WindowSettings
+from mtmc.online.window_tracks import CameraNews, ClosedTrack, Picture, TimedBoxes, WindowTrack, camera_tracks
+from mtmc.tracking.repair_settings import RepairSettings
+
+HISTORY_BOXES = 32
+"""Boxes of an ended track that are kept to learn from. Raising it costs memory. Theory: enough for a path."""
+
+
+class SlidingWindow:
+    """Identities of the tracks of cameras that are running.
+
+    A window is a function of the calls of `update` and `use`: the same calls give the same events.
+
+    Args:
+        cameras: names of the cameras, in any order; their pictures are told with the first news.
+        settings: of the window.
+        association: of the solver.
+        repair: of it, the settings that say which tracks are parked.
+        ground: calibrations of cameras that have one.
+        model: links to begin with, for example `WindowModel(read_links(path))`; None: tracks of different cameras are
+            joined only after `use`.
+
+    Example:
+        >>> from mtmc.online.window import SlidingWindow
+        >>> from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
+        >>> from mtmc.tracking.tracks import Tracks
+        >>> window = SlidingWindow(["c041"])
+        >>> seconds = np.arange(20) / 10
+        >>> boxes = Tracks.of([1] * 20, range(1, 21), [[20 * i, 150, 40, 30] for i in range(20)])
+        >>> news = CameraNews("c041", 640, 360, TimedBoxes(boxes, seconds))
+        >>> [(str(event.kind), event.identity) for event in window.update(2.0, [news])]
+        [('opened', 0), ('assigned', 1)]
+        >>> news = CameraNews("c041", 640, 360, closed=[ClosedTrack(1)])
+        >>> [str(event.kind) for event in window.update(3.0, [news])]
+        ['closed']
+        >>> [str(event.kind) for event in window.finish(4.0)]
+        ['final']
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        settings: WindowSettings | None = None,
+        association: AssociationSettings | None = None,
+        repair: RepairSettings | None = None,
+        *,
+        ground: Mapping[str, GroundMap] | None = None,
+        model: WindowModel | None = None,
+    ) -> None:
+        self._settings = settings or WindowSettings()
+        self._association = association or AssociationSettings()
+        self._repair = repair or RepairSettings()
+        self._ground = dict(ground or {})
+        self._pictures = {name: Picture(1, 1, self._ground.get(name)) for name in sorted(cameras)}
+        self._tracks: dict[TrackKey, WindowTrack] = {}
+        self._past: list[WindowTrack] = []
+        self._model = model
+        self._next_identity = 1
+        self._ended = 0
+        self._restored: dict[TrackKey, tuple[int, bool]] = {}
+        self._until = -np.inf
+
+    def __len__(self) -> int:
+        """Number of tracks in the window."""
+        return len(self._tracks)
+
+    @property
+    def horizon(self) -> float:
+        """Calls of `update` with times before this are not needed for a restart: the earliest start of a track in the
+        window; infinite without tracks."""
+        return min((track.start for track in self._tracks.values()), default=float("inf"))
+
+    def use(self, model: WindowModel) -> None:
+        """Solve with other links from the next update on."""
+        self._model = model
+
+    def restore(
+        self, identities: Mapping[TrackKey, int], final: Collection[TrackKey], next_identity: int, until: float
+    ) -> None:
+        """Before the calls of `update` since `horizon` are repeated after a restart: what they led to.
+
+        Repeated calls, those up to `until`, solve nothing and say nothing: it was said before.
+
+        Args:
+            identities: of tracks, by camera and number, as of `until`.
+            final: tracks with final answers.
+            next_identity: the smallest number that was never used.
+            until: the second of the latest call before the restart.
+        """
+        self._restored = {key: (number, key in final) for key, number in identities.items() if number > 0}
+        self._next_identity = max(self._next_identity, next_identity)
+        self._until = until
+
+    def history(self) -> History:
+        """Ended tracks of the last `history_seconds`, to `learn` from; shares nothing that changes."""
+        ended = [track for track in self._tracks.values() if track.closed]
+        now = max((track.end for track in [*ended, *self._past]), default=0.0)
+        every = [*self._past, *ended][-self._settings.max_history :]
+        pictures = {name: picture for name, picture in self._pictures.items() if picture.width > 1}
+        return History(camera_tracks(every, pictures, now, association=self._association, repair=self._repair))
+
+    def update(self, now: float, news: Sequence[CameraNews]) -> list[Event]:
+        """Take what the cameras tell, solve, and say what follows.
+
+        Args:
+            now: the present second on the common time axis, not before that of the last call. All cameras that still
+                run should have told everything up to it: a later answer cannot wait for them.
+            news: of each camera at most once; cameras may be missing.
+
+        Returns:
+            The events, in the order in which they are to be applied.
+        """
+        events = [event for each in news for event in self._take(now, each)]
+        if now <= self._until:
+            self._forget(now)
+            return []
+        self._restored.clear()
+        events += self._solve(now)
+        events += self._finish(now)
+        self._forget(now)
+        return events
+
+    def finish(self, now: float) -> list[Event]:
+        """Say everything that is left when no camera runs any more: all tracks close and are final."""
+        events = []
+        for track in self._tracks.values():
+            if not track.closed:
+                track.closed = True
+                events.append(Event(EventKind.CLOSED, now, *track.key, identity=track.identity, reason="stopped"))
+        events += self._solve(now)
+        events += self._finish(float("inf"), said=now)
+        self._forget(now)
+        return events
+
+    def _take(self, now: float, news: CameraNews) -> list[Event]:
+        self._pictures[news.camera] = Picture(news.width, news.height, self._ground.get(news.camera))
+        events = []
+        table = news.boxes
+        for number in np.unique(table.tracks.track).tolist():
+            boxes = table[np.flatnonzero(table.tracks.track == number)]
+            key = (news.camera, number)
+            if key not in self._tracks:
+                identity, final = self._restored.get(key, (0, False))
+                self._tracks[key] = WindowTrack(*key, TimedBoxes.empty(), identity=identity, final=final)
+                events.append(Event(EventKind.OPENED, now, *key))
+            self._tracks[key].add(boxes, self._settings.max_boxes)
+        for row, number in enumerate(news.features.track.tolist()):
+            track = self._tracks.get((news.camera, number))
+            if track is not None and np.isfinite(news.features.vector[row]).all():
+                track.vector = news.features.vector[row].astype(np.float32)
+                track.weight = float(news.features.weight[row])
+        for closed in news.closed:
+            events += self._close(now, news.camera, closed)
+        return events
+
+    def _close(self, now: float, camera: str, closed: ClosedTrack) -> list[Event]:
+        key = (camera, closed.track)
+        track = self._tracks.get(key)
+        if track is None or track.closed:
+            return []
+        if closed.boxes is not None and not len(closed.boxes):
+            del self._tracks[key]
+            return [Event(EventKind.CLOSED, now, *key, identity=track.identity, reason="no vehicle")]
+        if closed.boxes is not None:
+            track.boxes = TimedBoxes.empty()
+            track.add(closed.boxes, self._settings.max_boxes)
+        track.closed = True
+        self._ended += 1
+        return [Event(EventKind.CLOSED, now, *key, identity=track.identity, reason=closed.reason)]
+
+    def _due(self, track: WindowTrack) -> bool:
+        """Whether a track is to have an identity."""
+        known = track.identity > 0 or track.vector is not None or track.closed
+        return known or track.end - track.start >= self._settings.min_seconds
+
+    def _solve(self, now: float) -> list[Event]:
+        """Group the tracks of the window into vehicles, and say what changes."""
+        rows = {key: track for key, track in self._tracks.items() if self._due(track)}
+        if not rows:
+            return []
+        groups, pinned = self._groups(now, rows)
+        known = {key: track.identity for key, track in rows.items() if track.identity}
+        change = renumber(groups, known, self._fresh, pinned)
+        for number, group in zip(change.number, groups, strict=True):
+            for key in group:
+                rows[key].identity = number
+        events = [
+            Event(EventKind.MERGED, now, identity=number, other=other, reason="one vehicle")
+            for other, number in change.merged
+        ]
+        events += [
+            Event(EventKind.SPLIT, now, identity=number, other=other, reason="two vehicles")
+            for number, other in change.split
+        ]
+        size = {number: len(group) for number, group in zip(change.number, groups, strict=True)}
+        events += [
+            Event(
+                EventKind.ASSIGNED, now, *key, identity=number, reason="joined" if size[number] > 1 else "a new vehicle"
+            )
+            for key, number in change.assigned
+        ]
+        events += [
+            Event(EventKind.REVISED, now, *key, identity=number, other=old, reason="better evidence")
+            for key, old, number in change.revised
+        ]
+        return events
+
+    def _groups(self, now: float, rows: Mapping[TrackKey, WindowTrack]) -> tuple[list[list[TrackKey]], dict[int, int]]:
+        """The tracks of each vehicle, by their start; vehicles in the order of their first track. And the group of each
+        identity that has final answers."""
+        if self._model is None:
+            alone = sorted(rows, key=lambda key: (rows[key].start, key))
+            return [[key] for key in alone], {rows[k].identity: i for i, k in enumerate(alone) if rows[k].final}
+        past = self._past[len(self._past) - min(self._settings.context_tracks, len(self._past)) :]
+        every = {track.key: track for track in [*past, *rows.values()]}
+        cameras = camera_tracks(
+            list(every.values()), self._pictures, now, association=self._association, repair=self._repair
+        )
+        summaries = summarise(cameras)
+        keys = _keys(summaries)
+        settings = self._association.model_copy(update={"rounds": self._settings.rounds, "chain_features": False})
+        found = associate(summaries, self._model.links, settings, _known(keys, every))
+        groups: dict[int, list[TrackKey]] = defaultdict(list)
+        for row in np.lexsort((np.arange(len(keys)), summaries.start)).tolist():
+            if keys[row] in rows:
+                groups[int(found.identity[row])].append(keys[row])
+        place = {number: index for index, number in enumerate(groups)}
+        settled = [
+            (every[key].identity, int(number))
+            for key, number in zip(keys, found.identity, strict=True)
+            if every[key].final
+        ]
+        return list(groups.values()), {identity: place[number] for identity, number in settled if number in place}
+
+    def _finish(self, now: float, said: float | None = None) -> list[Event]:
+        """Make tracks final that nothing can change any more, and, above the cap, the oldest ones."""
+        seconds = now if said is None else said
+        waiting = sorted((t for t in self._tracks.values() if t.closed and not t.final), key=lambda t: t.end)
+        surplus = len(self._tracks) - self._settings.max_tracks
+        events = []
+        for place, track in enumerate(waiting):
+            if now < track.end + self._wait(track.camera) and place >= surplus:
+                continue
+            track.final = True
+            reason = "nothing can follow any more" if place >= surplus else "too many tracks"
+            events.append(Event(EventKind.FINAL, seconds, *track.key, identity=track.identity, reason=reason))
+        return events
+
+    def _wait(self, camera: str) -> float:
+        """Seconds after the end of a track of a camera until it is final."""
+        warm = self._ended >= self._settings.warm_up_tracks
+        wait = self._model.horizon(camera) if self._model is not None and warm else None
+        if wait is None:
+            wait = self._association.longest_travel
+        return max(wait, self._association.longest_overlap) + self._settings.settle_seconds
+
+    def _forget(self, now: float) -> None:
+        """Let go of tracks that are final, like the ones before and after them of the same vehicle."""
+        vehicles: dict[int, list[WindowTrack]] = defaultdict(list)
+        for track in self._tracks.values():
+            vehicles[track.identity].append(track)
+        for identity, tracks in vehicles.items():
+            if not identity:
+                continue
+            tracks.sort(key=lambda track: track.start)
+            for before, track, after in zip([None, *tracks], tracks, [*tracks[1:], None], strict=False):
+                if track.closed and track.final and all(other is None or other.final for other in (before, after)):
+                    del self._tracks[track.key]
+                    boxes = track.boxes
+                    track.boxes = TimedBoxes.empty()
+                    track.add(boxes, HISTORY_BOXES)
+                    self._past.append(track)
+        oldest = now - self._settings.history_seconds
+        self._past = [track for track in self._past if track.end >= oldest][-self._settings.max_history :]
+
+    def _fresh(self) -> int:
+        self._next_identity += 1
+        return self._next_identity - 1
+
+
+def _keys(summaries: TrackSummaries) -> list[TrackKey]:
+    return [(summaries.cameras[c], int(t)) for c, t in zip(summaries.camera, summaries.track, strict=True)]
+
+
+def _known(keys: Sequence[TrackKey], tracks: Mapping[TrackKey, WindowTrack]) -> KnownVehicles:
+    """What final answers say: they do not change."""
+    known = KnownVehicles.none(len(keys))
+    first: dict[int, int] = {}
+    for row, key in enumerate(keys):
+        if tracks[key].final:
+            known.settled[row] = True
+            known.vehicle[row] = first.setdefault(tracks[key].identity, row)
+    return known

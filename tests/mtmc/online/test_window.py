@@ -1,0 +1,221 @@
+"""The sliding window, on vehicles that drive past three cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.settings import AssociationSettings
+from mtmc.online.events import Answers, Event, EventKind
+from mtmc.online.window import SlidingWindow
+from mtmc.online.window_model import WindowModel, learn
+from mtmc.online.window_settings import WindowSettings
+from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
+from mtmc.tracking.tracks import Tracks
+
+WIDTH, HEIGHT, RATE = 960, 540, 5.0
+CROSSING = 6.0
+"""Seconds for which a camera sees a vehicle."""
+CAMERAS = ("c001", "c002", "c003")
+EAGER = WindowSettings(warm_up_tracks=0, settle_seconds=2.0)
+"""Final answers as early as they can be."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A track to come: seconds and boxes, its feature, and its vehicle."""
+
+    camera: str
+    number: int
+    vehicle: int
+    seconds: np.ndarray
+    box: np.ndarray
+    vector: np.ndarray
+
+
+def traffic(vehicles: int = 14, seed: int = 0, noise: float = 0.5, headway: float = 8.0) -> list[Passage]:
+    """Vehicles that pass the cameras one after the other, 20 seconds apart."""
+    random = np.random.default_rng(seed)
+    counts = dict.fromkeys(CAMERAS, 0)
+    found = []
+    for vehicle, enter in enumerate(np.cumsum(random.exponential(headway, vehicles))):
+        look, time = random.normal(size=32), enter
+        for camera in CAMERAS:
+            counts[camera] += 1
+            seconds = np.ceil(time * RATE) / RATE + np.arange(int(CROSSING * RATE)) / RATE
+            x = WIDTH * (seconds - time) / CROSSING
+            box = np.column_stack([x - 30, np.full(len(x), 300.0), np.full(len(x), 60.0), np.full(len(x), 40.0)])
+            vector = look + noise * random.normal(size=32)
+            found.append(Passage(camera, counts[camera], vehicle, seconds, box, vector / np.linalg.norm(vector)))
+            time += CROSSING + 14.0 + random.normal()
+    return found
+
+
+def news_of(passages: Sequence[Passage], since: float, now: float) -> list[CameraNews]:
+    """What the cameras tell at `now`: features come a second after a track begins, ends are told at once."""
+    told = []
+    for camera in CAMERAS:
+        boxes, features, closed = [], [], []
+        for p in passages:
+            if p.camera != camera or p.seconds[0] > now or p.seconds[-1] < since - 2.0:
+                continue
+            rows = (p.seconds > since) & (p.seconds <= now)
+            count = int(rows.sum())
+            if count:
+                table = Tracks.of([p.number] * count, np.arange(1, count + 1), p.box[rows])
+                boxes.append(TimedBoxes(table, p.seconds[rows]))
+            if since < p.seconds[0] + 1.0 <= now:
+                features.append(
+                    TrackFeatures(
+                        np.array([p.number], np.int32), p.vector[None].astype(np.float32), np.ones(1, np.float32)
+                    )
+                )
+            if since < p.seconds[-1] + 1e-6 <= now:
+                closed.append(ClosedTrack(p.number))
+        told.append(
+            CameraNews(
+                camera, WIDTH, HEIGHT, TimedBoxes.concatenate(boxes), TrackFeatures.concatenate(features), closed
+            )
+        )
+    return told
+
+
+def replay(
+    window: SlidingWindow, passages: Sequence[Passage], *, tick: float = 4.0, first: float = 0.0, finish: bool = True
+) -> list[Event]:
+    events, now = [], first
+    last = max(p.seconds[-1] for p in passages)
+    while now < last + tick:
+        events += window.update(now + tick, news_of(passages, now, now + tick))
+        now += tick
+    return events + (window.finish(now) if finish else [])
+
+
+def right_share(events: Sequence[Event], passages: Sequence[Passage]) -> float:
+    """Share of the tracks whose identity holds exactly the tracks of their vehicle."""
+    answers = Answers.after(events)
+    identity = np.array([answers.of(p.camera, p.number) for p in passages])
+    vehicle = np.array([p.vehicle for p in passages])
+    return float(((identity[:, None] == identity) == (vehicle[:, None] == vehicle)).all(axis=1).mean())
+
+
+@pytest.fixture(scope="module")
+def model() -> WindowModel:
+    """Links learned from another hour's traffic."""
+    window = SlidingWindow(CAMERAS)
+    replay(window, traffic(vehicles=25, seed=9), tick=30.0)
+    return learn(window.history())
+
+
+def test_vehicles_are_found_while_they_drive(model: WindowModel) -> None:
+    passages = traffic(seed=1)
+    events = replay(SlidingWindow(CAMERAS, model=model), passages)
+    assert right_share(events, passages) > 0.95
+    answers = Answers.after(events)
+    assert answers.final == answers.closed == {(p.camera, p.number) for p in passages}
+
+
+def test_what_the_window_says_follows_the_rules_of_the_log(model: WindowModel) -> None:
+    events = replay(SlidingWindow(CAMERAS, EAGER, model=model), traffic(seed=2, noise=2.0, headway=3.0))
+    answers, numbers = Answers(), set()
+    for event in events:
+        key = (event.camera, event.track)
+        if event.kind in (EventKind.ASSIGNED, EventKind.SPLIT) and event.identity not in numbers:
+            assert event.identity > max(numbers, default=0)  # never used twice
+            numbers.add(event.identity)
+        if event.kind == EventKind.OPENED:
+            assert key not in answers.identity
+        if event.kind == EventKind.REVISED:
+            assert answers.of(*key) == event.other != event.identity
+        if event.kind == EventKind.MERGED:
+            assert answers.current(event.identity) == event.identity and event.other not in answers.alias
+        before = {key: answers.of(*key) for key in answers.final}
+        answers.apply(event)
+        assert all(answers.of(*key) == number for key, number in before.items())
+        if event.kind == EventKind.FINAL:
+            assert key in answers.closed and answers.of(*key) == event.identity > 0
+    assert {event.kind for event in events} >= {EventKind.REVISED, EventKind.MERGED}
+
+
+def test_the_provisional_answer_comes_with_the_feature_and_the_final_one_after_the_travel_time(
+    model: WindowModel,
+) -> None:
+    passages = traffic(vehicles=5, seed=3)
+    events = replay(SlidingWindow(CAMERAS, EAGER, model=model), passages, tick=1.0)
+    said = {(e.kind, e.camera, e.track): e.seconds for e in events}
+    for p in passages:
+        assert said[EventKind.ASSIGNED, p.camera, p.number] <= p.seconds[0] + 2.0
+    wait = [said[EventKind.FINAL, p.camera, p.number] - p.seconds[-1] for p in passages if p.camera == "c001"]
+    assert 14.0 < np.median(wait) < 25.0
+
+
+def test_without_links_every_track_is_a_vehicle_until_some_are_learned(model: WindowModel) -> None:
+    passages = traffic(vehicles=10, seed=4)
+    window = SlidingWindow(CAMERAS)
+    events = replay(window, passages, finish=False)
+    assert len({e.identity for e in events if e.kind == EventKind.ASSIGNED}) == len(passages)
+    window.use(model)
+    events += window.finish(999.0)
+    assert right_share(events, passages) > 0.95
+
+
+def test_the_window_is_bounded_by_the_travel_time_and_by_the_cap(model: WindowModel) -> None:
+    passages = traffic(vehicles=30, seed=5, headway=8.0)
+    window, sizes, now = SlidingWindow(CAMERAS, EAGER, model=model), [], 0.0
+    while now < max(p.seconds[-1] for p in passages):
+        window.update(now + 10.0, news_of(passages, now, now + 10.0))
+        now += 10.0
+        sizes.append(len(window))
+    assert max(sizes) < 45  # of 90: each vehicle takes 46 s, and its last track waits as long as the first
+    assert window.horizon > now - 120.0
+    small = SlidingWindow(CAMERAS, WindowSettings(max_tracks=15), model=model)
+    events = replay(small, passages, tick=10.0, finish=False)
+    assert any(e.reason == "too many tracks" for e in events if e.kind == EventKind.FINAL)
+    assert len(small) < 30
+
+
+def test_a_track_that_turns_out_to_be_no_vehicle_is_forgotten() -> None:
+    window = SlidingWindow(["c001"])
+    table = Tracks.of([1] * 10, np.arange(1, 11), [[10, 10, 40, 30]] * 10)
+    window.update(2.0, [CameraNews("c001", WIDTH, HEIGHT, TimedBoxes(table, np.arange(10) / 5))])
+    news = CameraNews("c001", WIDTH, HEIGHT, closed=[ClosedTrack(1, TimedBoxes.empty())])
+    events = window.update(3.0, [news])
+    assert [(e.kind, e.reason) for e in events] == [(EventKind.CLOSED, "no vehicle")]
+    assert len(window) == 0 and not window.finish(4.0)
+
+
+def test_a_restart_that_repeats_the_calls_since_the_horizon_goes_on_with_the_same_numbers(model: WindowModel) -> None:
+    passages = traffic(seed=6)
+    first, events, now = SlidingWindow(CAMERAS, EAGER, model=model), [], 0.0
+    while now < 80.0:
+        events += first.update(now + 4.0, news_of(passages, now, now + 4.0))
+        now += 4.0
+    before = Answers.after(events)
+    known = {key: before.of(*key) for key in before.identity}
+    again = SlidingWindow(CAMERAS, EAGER, model=model)
+    top = max(e.identity for e in events) + 1
+    again.restore(known, before.final, top, now)
+    since = 4.0 * (first.horizon // 4.0)
+    repeated = []
+    while since < now:
+        repeated += again.update(since + 4.0, news_of(passages, since, since + 4.0))
+        since += 4.0
+    assert repeated == []
+    rest, others = (replay(window, passages, first=now) for window in (again, first))
+    assert {e.kind for e in rest} == {e.kind for e in others}
+    assert min(e.identity for e in rest if e.kind == EventKind.ASSIGNED and e.identity not in known.values()) >= top
+    without = right_share([*events, *others], passages)
+    assert right_share([*events, *rest], passages) >= without - 0.1
+
+
+def test_no_settings_of_the_association_are_needed_but_they_count(model: WindowModel) -> None:
+    passages = traffic(vehicles=10, seed=7)
+    strict = SlidingWindow(CAMERAS, association=AssociationSettings(threshold=0.999999), model=model)
+    joined = replay(SlidingWindow(CAMERAS, model=model), passages)
+    assert len(set(Answers.after(replay(strict, passages)).identity.values())) >= len(
+        set(Answers.after(joined).identity.values())
+    )
