@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
@@ -21,6 +22,7 @@ from mtmc.appearance.extraction import Extraction
 from mtmc.appearance.features import TrackFeatures
 from mtmc.appearance.splitting import Cuts, split_tracks
 from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
+from mtmc.association.confidence import Joins
 from mtmc.association.constraints import Constraints, check_cameras, known_vehicles, locate, of_parts
 from mtmc.association.constraints_file import read_constraints
 from mtmc.association.interface import AssociationMethod, rows_of, takes_constraints
@@ -51,6 +53,9 @@ class Outcome:
         own: by the rule of the data set, where it has one of its own: of every box that has an identity.
         own_submitted: the same of `boxes`.
         vectors: keys of the crops' vectors in the cache, one per camera; "" without appearance.
+        joins: the joins that make up the identities, as rows of `identities`, with their probabilities.
+        sure: (n,) float64, probability that the identity of each row is one vehicle; NaN where the method does not
+            tell.
     """
 
     extraction: Extraction
@@ -62,6 +67,8 @@ class Outcome:
     own: Score | None = None
     own_submitted: Score | None = None
     vectors: tuple[str, ...] = ()
+    joins: Joins = field(default_factory=Joins.empty)
+    sure: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ def run(
     outcomes = []
     for extraction, vectors in zip(extractions, embedded, strict=True):
         cuts = cut_tracks(extraction, observations, vectors.crops, settings=settings, log=log)
-        identities, used = _associate(
+        found = _associate(
             extraction.name,
             method,
             scenario,
@@ -157,14 +164,27 @@ def run(
             log=log,
         )
         with log.timed("evaluate", extraction.name):
-            everything = boxes_of(scenario, [o.tracks for o in observations], identities)
+            everything = boxes_of(scenario, [o.tracks for o in observations], found.identities)
             boxes, dropped = filter_predictions(everything, rois)
             score = score_filtered(truth, boxes, dropped) if truth is not None else None
             own, own_submitted = (
                 score_by_own_rule(scenario, truth, rows) if truth is not None else None for rows in (everything, boxes)
             )
-        checksum = extraction.checksum(settings.options.extractor)
-        outcomes.append(Outcome(extraction, checksum, identities, used, boxes, score, own, own_submitted, vectors.keys))
+        outcomes.append(
+            Outcome(
+                extraction,
+                extraction.checksum(settings.options.extractor),
+                found.identities,
+                found.links,
+                boxes,
+                score,
+                own,
+                own_submitted,
+                vectors.keys,
+                joins=found.joins,
+                sure=found.sure,
+            )
+        )
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
     return RunResult(scenario, observations, outcomes, truth, given is not None, log, association)
@@ -203,6 +223,16 @@ def _method(name: str, settings: PipelineSettings) -> _Method:
         "options": settings.options.association,
     }
     return _Method(name, make_association(name, **chosen), association_key(name, **chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Associated:
+    """What association gave; see `Outcome`."""
+
+    identities: Identities
+    links: Links
+    joins: Joins
+    sure: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +299,8 @@ def _associate(
     settings: PipelineSettings,
     cache: Cache,
     log: StageLog,
-) -> tuple[Identities, Links]:
-    """The identity of every track or part of a track, and the links, given or learned."""
+) -> _Associated:
+    """The identity of every track or part of a track, how sure it is, and the links, given or learned."""
     tracks = [cut.apply(o.tracks) for cut, o in zip(cuts, observations, strict=True)]
     constraints = known.of_parts(observations, cuts, tracks)
     key = key_of(
@@ -305,11 +335,20 @@ def _associate(
         with cache.write("associate", key) as folder:
             columns = {"camera": camera, "track": track, "since": since, "identity": identity}
             save_file({k: np.asarray(v, np.int32) for k, v in columns.items()}, folder / "identities.safetensors")
+            joins = association.joins
+            rows = {"source": joins.source, "target": joins.target, "probability": joins.probability}
+            save_file({**rows, "sure": association.sure}, folder / "confidence.safetensors")
             write_links(folder / "links.yaml", association.links)
     else:
         log.add("associate", name, 0.0, reused=True)
     folder = cache.folder("associate", key)
-    return Identities(**load_file(folder / "identities.safetensors")), read_links(folder / "links.yaml")
+    confidence = load_file(folder / "confidence.safetensors")
+    return _Associated(
+        Identities(**load_file(folder / "identities.safetensors")),
+        read_links(folder / "links.yaml"),
+        Joins(confidence["source"], confidence["target"], confidence["probability"]),
+        confidence["sure"],
+    )
 
 
 def _among(links: Links, cameras: Sequence[str]) -> Links:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.confidence import Joins, identity_probability, join_evidence, join_probability
 from mtmc.association.constraints import KnownVehicles
 from mtmc.association.evidence.appearance import chain_features, similarities, subtract_means
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
@@ -59,6 +60,9 @@ class Association:
         source, target: (m,) int64, candidate pairs as rows of the summaries; a pair may occur with several links.
         probability: (m,) float64, probability of each pair.
         terms: log-likelihood ratios of the pairs in nats by kind of evidence, each (m,).
+        joins: the joins that make up the identities, with the probability that each is right; none where the method
+            does not know them.
+        sure: (n,) float64, probability that the identity of each row is one vehicle; NaN where it is not known.
     """
 
     identity: npt.NDArray[np.int64]
@@ -68,12 +72,15 @@ class Association:
     target: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
     terms: dict[str, npt.NDArray[np.float64]]
+    joins: Joins
+    sure: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, identity: npt.NDArray[np.int64], links: Links) -> Association:
         """The result of a method that has nothing but identities to tell: no candidate pairs, nothing dropped."""
         nothing = np.zeros(0, np.int64)
-        return cls(identity, np.zeros(len(identity), np.bool_), links, nothing, nothing, np.zeros(0), {})
+        dropped, unknown = np.zeros(len(identity), np.bool_), np.full(len(identity), np.nan)
+        return cls(identity, dropped, links, nothing, nothing, np.zeros(0), {}, Joins.empty(), unknown)
 
 
 def associate(
@@ -174,8 +181,19 @@ def associate(
         )
     links = links.model_copy(update={"overlapping_views": to_views(summaries, views)})
     found = learned.pairs
+    joins = join_probability(
+        join_evidence(identity, summaries.start, found.source, found.target, learned.log_ratio, learned.probability)
+    )
     return Association(
-        identity, summaries.parked & alone, links, found.source, found.target, learned.probability, learned.terms
+        identity,
+        summaries.parked & alone,
+        links,
+        found.source,
+        found.target,
+        learned.probability,
+        learned.terms,
+        joins,
+        identity_probability(identity, joins),
     )
 
 

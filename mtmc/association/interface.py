@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import Association
+from mtmc.association.confidence import Joins
 from mtmc.association.constraints import Constraints, KnownVehicles, known_vehicles
 from mtmc.association.links_file import Links
 from mtmc.scenarios.clock import Clock
@@ -129,5 +130,15 @@ class Vehicles:
         identity = int(association.identity.max(initial=0)) + np.arange(1, n + 1)
         dropped = np.ones(n, np.bool_)
         identity[rows], dropped[rows] = association.identity, association.dropped
-        source, target = rows[association.source], rows[association.target]
-        return replace(association, identity=identity, dropped=dropped, source=source, target=target)
+        sure = np.full(n, np.nan)
+        sure[rows] = association.sure
+        joins = association.joins
+        return replace(
+            association,
+            identity=identity,
+            dropped=dropped,
+            source=rows[association.source],
+            target=rows[association.target],
+            joins=Joins(rows[joins.source], rows[joins.target], joins.probability),
+            sure=sure,
+        )

@@ -18,6 +18,7 @@ from mtmc.interface.consoles import progress_console
 from mtmc.observation.stage import Source
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.collect import report_data
+from mtmc.report.join_table import joins_table
 from mtmc.report.page import write_report
 from mtmc.report.run_folder import own_tables_of, table_of, write_run
 from mtmc.report.videos import write_videos
@@ -66,6 +67,11 @@ class ScenarioResult:
     def tracks(self) -> pl.DataFrame:
         """`tracks_of` the first extractor."""
         return self.tracks_of()
+
+    @property
+    def joins(self) -> pl.DataFrame:
+        """`joins_of` the first extractor."""
+        return self.joins_of()
 
     @property
     def identities(self) -> pl.DataFrame:
@@ -117,13 +123,17 @@ class ScenarioResult:
             extractor: one of `extractors`; None: the first.
 
         Returns:
-            Columns identity, cameras (names, in the order of arrival), first_seconds, last_seconds, boxes, class (the
+            Columns identity, probability (that it is one vehicle; null where the method of association does not tell),
+            cameras (names, in the order of arrival), first_seconds, last_seconds, boxes, class (the
             most frequent; null where unknown) and tracks (a list of camera, track, first_seconds, last_seconds, in the
             order of arrival), by identity.
 
         Raises:
             InputError: no such extractor took part.
         """
+        outcome = self._outcome(extractor)
+        known = np.flatnonzero(np.isfinite(outcome.sure))
+        sure = dict(zip(outcome.identities.identity[known].tolist(), outcome.sure[known].tolist(), strict=True))
         boxes = self.tracks_of(extractor).filter(pl.col("identity").is_not_null())
         by_time = ("first_seconds", "camera", "track")
         return (
@@ -144,7 +154,25 @@ class ScenarioResult:
                 **{"class": pl.col("classes").explode().mode().sort().first()},
                 tracks=pl.struct("camera", "track", "first_seconds", "last_seconds"),
             )
+            .with_columns(probability=pl.col("identity").replace_strict(sure, default=None, return_dtype=pl.Float64))
+            .select("identity", "probability", pl.exclude("identity", "probability"))
         )
+
+    def joins_of(self, extractor: str | None = None) -> pl.DataFrame:
+        """One row per join of two tracks: each track of an identity but its first, with the one that it follows.
+
+        Args:
+            extractor: one of `extractors`; None: the first.
+
+        Returns:
+            Columns identity, probability (that both tracks are one vehicle), camera, track, since, next_camera,
+            next_track and next_since, by ascending probability; since is the first frame of the part, where a track was
+            split, else 0. Empty where the method of association does not tell.
+
+        Raises:
+            InputError: no such extractor took part.
+        """
+        return joins_table(self.run, self._outcome(extractor))
 
     def write(
         self,
@@ -155,7 +183,7 @@ class ScenarioResult:
         command: str = "",
         progress: bool | Console = False,
     ) -> Path:
-        """Write the run's folder: report.html, track1.txt, tracks/, identities.parquet, links.yaml, three JSON files.
+        """Write the folder: report.html, track1.txt, tracks/, identities.parquet, joins.csv, links.yaml, three JSON files.
 
         Args:
             folder: created if missing; files of an earlier run are replaced.

@@ -199,12 +199,12 @@ class SlidingWindow:
         rows = {key: track for key, track in self._tracks.items() if self._due(track)}
         if not rows:
             return []
-        groups, pinned = self._groups(now, rows)
+        groups, pinned, sure = self._groups(now, rows)
         known = {key: track.identity for key, track in rows.items() if track.identity}
         change = renumber(groups, known, self._fresh, pinned)
         for number, group in zip(change.number, groups, strict=True):
             for key in group:
-                rows[key].identity = number
+                rows[key].identity, rows[key].sure = number, sure.get(key, 1.0)
         events = [
             Event(EventKind.MERGED, now, identity=number, other=other, reason="one vehicle")
             for other, number in change.merged
@@ -214,24 +214,35 @@ class SlidingWindow:
             for number, other in change.split
         ]
         size = {number: len(group) for number, group in zip(change.number, groups, strict=True)}
-        events += [
-            Event(
-                EventKind.ASSIGNED, now, *key, identity=number, reason="joined" if size[number] > 1 else "a new vehicle"
+        for key, number in change.assigned:
+            reason = "joined" if size[number] > 1 else "a new vehicle"
+            events.append(
+                Event(EventKind.ASSIGNED, now, *key, identity=number, probability=rows[key].sure, reason=reason)
             )
-            for key, number in change.assigned
-        ]
-        events += [
-            Event(EventKind.REVISED, now, *key, identity=number, other=old, reason="better evidence")
-            for key, old, number in change.revised
-        ]
+        for key, old, number in change.revised:
+            reason = "better evidence"
+            events.append(
+                Event(
+                    EventKind.REVISED,
+                    now,
+                    *key,
+                    identity=number,
+                    other=old,
+                    probability=rows[key].sure,
+                    reason=reason,
+                )
+            )
         return events
 
-    def _groups(self, now: float, rows: Mapping[TrackKey, WindowTrack]) -> tuple[list[list[TrackKey]], dict[int, int]]:
-        """The tracks of each vehicle, by their start; vehicles in the order of their first track. And the group of each
-        identity that has final answers."""
+    def _groups(
+        self, now: float, rows: Mapping[TrackKey, WindowTrack]
+    ) -> tuple[list[list[TrackKey]], dict[int, int], dict[TrackKey, float]]:
+        """The tracks of each vehicle, by their start; vehicles in the order of their first track. Then the group of
+        each identity that has final answers, and for each track the probability that its group is one vehicle."""
         if self._model is None:
             alone = sorted(rows, key=lambda key: (rows[key].start, key))
-            return [[key] for key in alone], {rows[k].identity: i for i, k in enumerate(alone) if rows[k].final}
+            pinned = {rows[key].identity: index for index, key in enumerate(alone) if rows[key].final}
+            return [[key] for key in alone], pinned, {}
         past = self._past[len(self._past) - min(self._settings.context_tracks, len(self._past)) :]
         every = {track.key: track for track in [*past, *rows.values()]}
         cameras = camera_tracks(
@@ -251,7 +262,8 @@ class SlidingWindow:
             for key, number in zip(keys, found.identity, strict=True)
             if every[key].final
         ]
-        return list(groups.values()), {identity: place[number] for identity, number in settled if number in place}
+        pinned = {identity: place[number] for identity, number in settled if number in place}
+        return list(groups.values()), pinned, dict(zip(keys, found.sure.tolist(), strict=True))
 
     def _finish(self, now: float, said: float | None = None) -> list[Event]:
         """Make tracks final that nothing can change any more, and, above the cap, the oldest ones."""
@@ -264,7 +276,11 @@ class SlidingWindow:
                 continue
             track.final = True
             reason = "nothing can follow any more" if place >= surplus else "too many tracks"
-            events.append(Event(EventKind.FINAL, seconds, *track.key, identity=track.identity, reason=reason))
+            events.append(
+                Event(
+                    EventKind.FINAL, seconds, *track.key, identity=track.identity, probability=track.sure, reason=reason
+                )
+            )
         return events
 
     def _wait(self, camera: str) -> float:

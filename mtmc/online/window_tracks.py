@@ -95,7 +95,7 @@ class WindowTrack:
         weight: of the feature.
         identity: 0 before it is assigned.
         closed, final: whether it has ended, and whether its identity no longer changes.
-        horizon: the second after which no other track can be its successor; infinite while it is open.
+        sure: probability that its identity is one vehicle.
     """
 
     camera: str
@@ -106,6 +106,7 @@ class WindowTrack:
     identity: int = 0
     closed: bool = False
     final: bool = False
+    sure: float = 1.0
 
     @property
     def key(self) -> tuple[str, int]:

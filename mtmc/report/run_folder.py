@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common.files import write_json
+from common.files import write_json, write_text
 from common.versions import versions
 from detection.mot_text import MotTable, write_mot
 from evaluation.submission import write_submission
 from evaluation.tables import Result, ResultTable
 from mtmc.association.links_file import write_links
 from mtmc.pipeline import Outcome, RunResult
+from mtmc.report.join_table import joins_table
 from mtmc.report.stored_run import STAGES, describe_stages, write_identities
 
 PACKAGES = (
@@ -54,9 +55,9 @@ def own_tables_of(result: RunResult) -> list[ResultTable]:
 
 
 def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:
-    """Write what came out: track1.txt, tracks/, identities.parquet, links.yaml, metrics.json, run.json, stages.json.
+    """Write track1.txt, tracks/, identities.parquet, joins.csv, links.yaml, metrics.json, run.json, stages.json.
 
-    Each is written whole or not at all. Where there are several extractors, the first four lie in a folder for each of
+    Each is written whole or not at all. Where there are several extractors, the first five lie in a folder for each of
     them.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,7 @@ def _write_outcome(result: RunResult, outcome: Outcome, folder: Path) -> None:
     write_submission(folder / "track1.txt", outcome.boxes, result.scenario.first_frame)
     write_links(folder / "links.yaml", outcome.links)
     write_identities(folder / "identities.parquet", outcome.identities, [c.name for c in result.scenario.cameras])
+    write_text(folder / "joins.csv", joins_table(result, outcome).write_csv(float_precision=4))
     for index, observation in enumerate(result.observations):
         tracks = observation.tracks
         identity = outcome.identities.of_tracks(index, tracks)

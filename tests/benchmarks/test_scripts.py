@@ -21,7 +21,7 @@ pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
     "ablation", "association_quality", "association_scale", "constraints", "decoding", "detectors", "extraction",
-    "ranking", "reid_pairs", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
+    "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -103,6 +103,15 @@ def test_association_scale(tmp_path: Path) -> None:
 def test_constraints(tmp_path: Path) -> None:
     told = run("constraints", tmp_path, "--layouts", "site", "--vehicles", "10", "--seeds", "11")
     assert "with must-links" in told
+
+
+def test_online(tmp_path: Path) -> None:
+    assert "final answers" in run("online", tmp_path, "--layouts", "site", "--vehicles", "10", "--seeds", "601")
+
+
+def test_reliability(tmp_path: Path) -> None:
+    arguments = ["--layouts", "site", "--seeds", "801", "--vehicles", "12", "--workers", "1"]
+    assert "calibration error" in run("reliability", tmp_path, *arguments)
 
 
 def test_decoding(tmp_path: Path, video: Path) -> None:
