@@ -42,15 +42,16 @@ from mtmc.association.learned import LearnedAssociation
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks, summarise
 from mtmc.config import make_settings
+from mtmc.execution.clips import work_on_clips
+from mtmc.execution.in_turn import InTurn
 from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.interface.running import choose_extractors, default_detector
 from mtmc.interface.scenarios import load_scenario
-from mtmc.observation.stage import Source, observe_cameras
+from mtmc.observation.stage import Source
 from mtmc.online.events import Answers, Event, EventKind
 from mtmc.online.window import SlidingWindow
 from mtmc.online.window_model import learn
 from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
-from mtmc.pipeline import embed_observations
 from mtmc.stage_log import StageLog
 
 LEARN_SECONDS = 30.0
@@ -217,8 +218,9 @@ def recorded(arguments: argparse.Namespace) -> None:
     scenario = load_scenario(arguments.scenario, arguments.data_root, cache=arguments.cache)
     cache, log = Cache(arguments.cache), StageLog(console)
     source = Source(arguments.detector or default_detector(scenario), None, None, "cpu", "arrays")
-    scenario, observations = observe_cameras(
-        scenario, source, settings=settings, cache=cache, workers=1, log=log, console=console
+    extractions = choose_extractors(arguments.reid)
+    scenario, observations, embedded = work_on_clips(
+        scenario, source, extractions, settings=settings, cache=cache, executor=InTurn(), log=log, console=console
     )
     truth, rois = ground_truth_of(scenario), rois_of(scenario.cameras)
     if truth is None:
@@ -231,9 +233,8 @@ def recorded(arguments: argparse.Namespace) -> None:
         boxes, dropped = filter_predictions(boxes_of(scenario, tracks, table), rois)
         return 100.0 * float(score_filtered(truth, boxes, dropped).identity.idf1)
 
-    for extraction in choose_extractors(arguments.reid):
-        crops, _ = embed_observations(extraction, observations, settings=settings, cache=cache, device="cpu", log=log)
-        vectors = [read() if read is not None else None for read in crops]
+    for extraction, stored in zip(extractions, embedded, strict=True):
+        vectors = [read() if read is not None else None for read in stored.crops]
         features = [v.by_track() if v is not None else None for v in vectors]
         found = LearnedAssociation(settings.association, settings.repair).associate(tracks, features, scenario)
         parts = zip(scenario.cameras, tracks, vectors, strict=True)

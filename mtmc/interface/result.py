@@ -183,7 +183,7 @@ class ScenarioResult:
         command: str = "",
         progress: bool | Console = False,
     ) -> Path:
-        """Write the folder: report.html, track1.txt, tracks/, identities.parquet, joins.csv, links.yaml, three JSON files.
+        """Write the folder: report.html, track1.txt, tracks/, identities.parquet, joins.csv, links.yaml, JSON files.
 
         Args:
             folder: created if missing; files of an earlier run are replaced.
