@@ -11,6 +11,7 @@ from common.nearest import nearest
 
 VERBS = {
     "run": "videos of several cameras in, one identity per vehicle out",
+    "live": "cameras that are running in, identities while they run out",
     "simulate": "render simulated scenarios, re-id sets and detection sets",
 }
 """Each verb is the module `mtmc.<verb>`, which has a `main`; `python -m mtmc.<verb>` is the same command."""

@@ -71,6 +71,12 @@ class Window(Protocol):
     def restore(self, seconds: float, identities: Mapping[tuple[str, int], int], next_identity: int) -> None:
         """Before the first of the repeated calls: what was said before it, so that it goes on with the same numbers."""
 
+    def lesson(self) -> Callable[[], str] | None:
+        """What could be learned now, as a function that takes seconds and may run in another thread; None: nothing."""
+
+    def use(self, lesson: str) -> None:
+        """Solve with what such a function returned from the next tick on."""
+
 
 @dataclass(slots=True)
 class _Camera:
@@ -81,7 +87,7 @@ class _Camera:
         risen: when that last rose, by the wall clock.
         size: of its picture.
         open: rows of the tracks in sight, and their latest features.
-        next_track, next_frame, session: where a new process goes on counting, as far as it was written down.
+        next_track, next_frame, session, written: where a new process goes on, see `Engine.progress_of`.
     """
 
     risen: float
@@ -94,6 +100,7 @@ class _Camera:
     next_track: int = 1
     next_frame: int = 1
     session: int = 0
+    written: float = -math.inf
 
 
 class Engine:
@@ -128,12 +135,22 @@ class Engine:
         """The time of the latest tick; None before the first."""
         self.tick_seconds = 0.0
         """How long the latest tick took."""
+        self._lesson: str | None = None
         self._restore()
 
-    def progress_of(self, camera: str) -> tuple[int, int, int]:
-        """Numbers of a camera's next track and frame, and of its latest session, for the process that watches it."""
+    def lesson(self) -> Callable[[], str] | None:
+        """What the association could learn now; see `Window`."""
+        return self._window.lesson()
+
+    def use(self, lesson: str) -> None:
+        """Let the association use what it learned from the next tick on, also after a restart."""
+        self._lesson = lesson
+
+    def progress_of(self, camera: str) -> tuple[int, int, int, float]:
+        """Where the process that watches a camera goes on: numbers of the next track and frame, number of the latest
+        session, and the second up to which everything was written; minus infinity where nothing was."""
         known = self._cameras[camera]
-        return known.next_track, known.next_frame, known.session
+        return known.next_track, known.next_frame, known.session, known.written
 
     def states(self) -> dict[str, tuple[str, float]]:
         """State of each camera, and up to which second it was heard."""
@@ -206,30 +223,43 @@ class Engine:
                     self._archive.keep_crops(hour, report.camera, track.number, track.crops)
         content = pack_reports(reports)
         stored = unpack_reports(content)
+        lesson = self._lesson
+        if lesson is not None:
+            self._window.use(lesson)
         said = self._window.tick(seconds, stored)
         at = seconds if math.isfinite(seconds) else max((c.seconds for c in self._cameras.values()), default=0.0)
         at = max(at, self.seconds or at) if math.isfinite(at) else 0.0
         with self._store.transaction():
             self._store.add_input(self._tick + 1, seconds, content)
+            if lesson is not None:
+                self._store.add_lesson(self._tick + 1, lesson)
             for report in stored:
                 for track in report.closed:
                     if len(track.rows):
                         size = (report.width, report.height)
                         row = TrackRow(report.camera, track.number, track.rows, size, track.vector, track.weight)
                         self._store.add_track(row, hour_of(float(track.rows.seconds.max())))
-            records = [self._write(at, event) for event in said]
+            records = [self._write(at, event) for event in said if not self._repeats(event)]
             self._store.set_meta("progress", json.dumps(self._progress(at, reports)))
             self._store.forget_inputs(min(self._window.horizon, at) - KEEP_SECONDS)
         self._waiting, self.seconds, self._tick = waiting, at, self._tick + 1
+        self._lesson = None if self._lesson is lesson else self._lesson
         self.tick_seconds = time.perf_counter() - start
         return records
+
+    def _repeats(self, event: Said) -> bool:
+        """Whether an answer was final already: a window that was restored from a part of its past may say so twice."""
+        known = event.kind == "final" and event.camera is not None and event.track is not None
+        return known and self._store.is_final(str(event.camera), int(event.track or 0))
 
     def _write(self, seconds: float, event: Said) -> Record:
         if event.identity is not None:
             known = int(self._store.meta("next_identity") or 1)
             if event.identity >= known:
                 self._store.set_meta("next_identity", str(event.identity + 1))
-            if event.camera is not None and event.track is not None and event.kind in _ASSIGNING:
+            if event.kind == "merged":
+                self._store.merge_identities(int(event.content["other"]), event.identity)
+            elif event.camera is not None and event.track is not None and event.kind in _ASSIGNING:
                 final = event.kind == "final"
                 self._store.set_identity(event.camera, event.track, event.identity, final=final, seconds=seconds)
         return self._store.add_event(
@@ -282,7 +312,8 @@ class Engine:
             camera.next_track = max(camera.next_track, max(numbers) + 1)
             camera.next_frame = max(camera.next_frame, report.frame + 1)
             camera.session = max(camera.session, report.session)
-        names = ("next_track", "next_frame", "session", "size")
+            camera.written = max(camera.written, report.seconds)
+        names = ("next_track", "next_frame", "session", "size", "written")
         cameras = {name: {key: getattr(c, key) for key in names} for name, c in self._cameras.items()}
         return {"seconds": seconds, "tick": self._tick + 1, "cameras": cameras}
 
@@ -298,10 +329,14 @@ class Engine:
                 camera = self._cameras[name]
                 camera.next_track, camera.next_frame = int(known["next_track"]), int(known["next_frame"])
                 camera.session, camera.size = int(known["session"]), (int(known["size"][0]), int(known["size"][1]))
+                camera.written = float(known["written"])
         inputs = self._store.inputs()
         first = inputs[0][1] if inputs else self.seconds
         self._window.restore(first, self._store.identities(), int(self._store.meta("next_identity") or 1))
-        for _, seconds, content in inputs:
+        lessons = self._store.lessons()
+        for tick, seconds, content in inputs:
+            while lessons and lessons[0][0] <= tick:
+                self._window.use(lessons.pop(0)[1])
             reports = [report for report in unpack_reports(content) if report.camera in self._cameras]
             for report in reports:
                 self._note(self._cameras[report.camera], report)
@@ -309,7 +344,7 @@ class Engine:
         for name, camera in self._cameras.items():
             if camera.open:
                 # Its process ended with the parent.
-                self._waiting.append(replace(self._lost(name, "restart"), seconds=self.seconds))
+                self._waiting.append(replace(self._lost(name, "restart"), seconds=camera.written))
 
 
 _ASSIGNING = ("assigned", "revised", "final")

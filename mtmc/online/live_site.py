@@ -6,15 +6,19 @@ import logging
 import math
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.errors import InputError
 from common.processes import available_processors
+from detection.video import open_video
+from mtmc.association.links_file import write_links
 from mtmc.config import PipelineSettings
 from mtmc.online.archive import Archive
 from mtmc.online.engine import Engine, Window
+from mtmc.online.lessons import links_of
 from mtmc.online.messages import CameraReport
 from mtmc.online.metrics import Metrics
 from mtmc.online.networks import choose_detector
@@ -25,8 +29,10 @@ from mtmc.online.streams import Playback
 from mtmc.online.supervisor import Died, Supervisor
 from mtmc.online.transport import Outbox, Transport
 from mtmc.online.worker import CameraJob
+from mtmc.scenarios.cityflow import with_ground
 from mtmc.scenarios.clock import Clock
-from mtmc.scenarios.scenario import Scenario
+from mtmc.scenarios.ground_map import GroundMap, read_calibration
+from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracker import compile_ahead
 
 LEAD_SECONDS = 5.0
@@ -53,6 +59,8 @@ class LivePlan:
         silent_seconds: see `mtmc.online.site.Site`; infinite where everybody waits for everybody.
         retention: how long results are kept.
         replay: what is replayed, "" for a site; a store belongs to one of them.
+        links: zones and links that are given; None: learned.
+        ground: calibrations of cameras that have one.
     """
 
     name: str
@@ -62,6 +70,8 @@ class LivePlan:
     silent_seconds: float
     retention: Retention = field(default_factory=Retention)
     replay: str = ""
+    links: Path | None = None
+    ground: Mapping[str, GroundMap] = field(default_factory=dict)
 
 
 def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePlan:
@@ -87,7 +97,16 @@ def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePla
                 threads=threads,
             )
         )
-    return LivePlan(site.name, file.store, tuple(jobs), settings, site.silent_seconds, site.retention)
+    return LivePlan(
+        site.name,
+        file.store,
+        tuple(jobs),
+        settings,
+        site.silent_seconds,
+        site.retention,
+        links=file.path(site.links) if site.links is not None else None,
+        ground=_ground_of(file),
+    )
 
 
 def plan_replay(
@@ -139,7 +158,10 @@ def plan_replay(
             )
         )
     silent = math.inf if lossless else 5.0
-    return LivePlan(scenario.name, store, tuple(jobs), settings, silent, replay=f"{scenario.name}")
+    ground = {camera.name: camera.ground for camera in scenario.cameras if camera.ground is not None}
+    return LivePlan(
+        scenario.name, store, tuple(jobs), settings, silent, replay=scenario.name, links=scenario.links, ground=ground
+    )
 
 
 class LiveSite:
@@ -182,6 +204,8 @@ class LiveSite:
         self._supervisor = Supervisor(_going_on(job, self.engine) for job in plan.jobs)
         self._outbox = Outbox(self.store, transports)
         self._metrics = metrics or Metrics()
+        self._teacher = ThreadPoolExecutor(1, thread_name_prefix="learning")
+        self._lesson: Future[str] | None = None
         self._stopping = False
         self._cared = time.monotonic()
         self._said: dict[str, str] = {}
@@ -200,6 +224,7 @@ class LiveSite:
     def close(self) -> None:
         """End the cameras' processes and close the store. What was not written by then is lost."""
         self._supervisor.stop(0.0)
+        self._teacher.shutdown(wait=False, cancel_futures=True)
         self.store.close()
 
     def process_of(self, camera: str) -> int | None:
@@ -239,12 +264,24 @@ class LiveSite:
             self.archive.roll(math.inf)
 
     def _tick(self, seconds: float) -> list[Record]:
+        if self._lesson is not None and self._lesson.done():
+            self._learned(self._lesson.result())
+            self._lesson = None
         records = self.engine.tick(seconds)
+        lesson = self.engine.lesson() if self._lesson is None and math.isfinite(seconds) else None
+        if lesson is not None and math.isinf(self.plan.silent_seconds):
+            self._learned(lesson())  # at once, so that a replay is the same every time
+        elif lesson is not None:
+            self._lesson = self._teacher.submit(lesson)
         self._outbox.flush()
         for transport, problem in self._outbox.problems.items():
             self._say(transport, f"{transport}: {problem}; what was not sent is kept and sent later")
         self._measure(records)
         return records
+
+    def _learned(self, lesson: str) -> None:
+        self.engine.use(lesson)
+        write_links(self.plan.store / "links.yaml", links_of(lesson))
 
     def _hear(self, message: CameraReport | Died) -> None:
         self.engine.hear(message)
@@ -306,18 +343,28 @@ class LiveSite:
 
 def _going_on(job: CameraJob, engine: Engine) -> CameraJob:
     """The job of a camera that goes on after what is in the store."""
-    from dataclasses import replace
-
-    track, frame, session = engine.progress_of(job.camera)
-    if job.playback is not None and engine.seconds is not None and engine.seconds > job.playback.begin:
-        play = job.playback
-        job = replace(job, playback=Playback(play.clock, engine.seconds + 1e-4, 0.0, play.speed))
+    track, frame, session, written = engine.progress_of(job.camera)
+    if job.playback is not None and written >= job.playback.begin:
+        job = replace(job, playback=replace(job.playback.after(written), wall=0.0))
     return replace(job, first_track=track, first_frame=frame, session=session)
 
 
-def _clock_of(path: Path, now: float) -> Clock:
-    from detection.video import open_video
+def _ground_of(file: SiteFile) -> dict[str, GroundMap]:
+    """The calibrations of a site, about one origin.
 
+    Raises:
+        InputError: one is malformed.
+    """
+    cameras, calibrations = [], []
+    for name, entry in file.site.cameras.items():
+        if entry.calibration is not None and entry.size is not None:
+            calibrations.append(read_calibration(file.path(entry.calibration), entry.size))
+            cameras.append(Camera(name, 0, 10.0, *entry.size, 0, Clock.uniform(10.0)))
+    placed = with_ground(cameras, calibrations) if cameras else ()
+    return {camera.name: camera.ground for camera in placed if camera.ground is not None}
+
+
+def _clock_of(path: Path, now: float) -> Clock:
     video = open_video(path, threads=1)
     times = video.times()
     if len(times) > 1 and times[-1] > times[0]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from common.errors import InputError, path_not_found
 from common.settings import Settings, validate
@@ -31,10 +31,17 @@ class CameraEntry(Settings):
     )
     detector: str | None = Field(None, description="A name or file, as `mtmc.run --detector`; default: the site's.")
     roi: Path | None = Field(None, description="A picture of the region of interest, white is inside.")
-    calibration: Path | None = Field(None, description="calibration.txt, in CityFlow's form.")
+    calibration: Path | None = Field(None, description="calibration.txt, in CityFlow's form; needs size.")
+    size: tuple[int, int] | None = Field(None, description="Width and height of the picture, for the calibration.")
     clock_offset: float = Field(
         0.0, allow_inf_nan=False, description="Seconds to add to the camera's time, where its clock is known to be off."
     )
+
+    @model_validator(mode="after")
+    def _sized(self) -> Self:
+        if self.calibration is not None and self.size is None:
+            raise ValueError("a calibration needs `size: [width, height]` of the picture")
+        return self
 
 
 class Retention(Settings):

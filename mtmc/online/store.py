@@ -24,6 +24,7 @@ VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inputs (tick INTEGER PRIMARY KEY, seconds REAL NOT NULL, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS lessons (tick INTEGER PRIMARY KEY, content TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, seconds REAL NOT NULL, kind TEXT NOT NULL, identity INTEGER, camera TEXT, track INTEGER,
     content TEXT NOT NULL);
@@ -171,8 +172,21 @@ class Store:
         return [(int(t), float(s), bytes(c)) for t, s, c in self._read("SELECT * FROM inputs ORDER BY tick")]
 
     def forget_inputs(self, before: float) -> None:
-        """Drop what was reported before a time; part of a transaction."""
+        """Drop what was reported before a time, and what was learned before the latest thing that still counted then;
+        part of a transaction."""
         self._base.execute("DELETE FROM inputs WHERE seconds < ?", (before,))
+        self._base.execute(
+            "DELETE FROM lessons WHERE tick < (SELECT max(tick) FROM lessons WHERE tick <= "
+            "(SELECT coalesce(min(tick), 9e18) FROM inputs))"
+        )
+
+    def add_lesson(self, tick: int, content: str) -> None:
+        """Keep what the association learned, and in which tick it first used it; part of a transaction."""
+        self._base.execute("INSERT OR REPLACE INTO lessons VALUES (?, ?)", (tick, content))
+
+    def lessons(self) -> list[tuple[int, str]]:
+        """What was kept by `add_lesson`, in its order; the last is in use."""
+        return [(int(t), str(c)) for t, c in self._read("SELECT * FROM lessons ORDER BY tick")]
 
     def add_event(
         self,
@@ -221,6 +235,12 @@ class Store:
             "identity = excluded.identity, final = max(final, excluded.final), seconds = excluded.seconds",
             (camera, track, identity, int(final), seconds),
         )
+
+    def is_final(self, camera: str, track: int) -> bool:
+        """Whether a track's identity is final."""
+        query = "SELECT final FROM assignments WHERE camera = ? AND track = ?"
+        found = self._read(query, (camera, track))
+        return bool(found) and bool(found[0][0])
 
     def merge_identities(self, identity: int, into: int) -> None:
         """Give the tracks of one identity to another; part of a transaction."""

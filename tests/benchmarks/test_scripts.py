@@ -21,7 +21,7 @@ pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
     "ablation", "association_quality", "association_scale", "constraints", "decoding", "detectors", "extraction",
-    "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
+    "live", "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -191,6 +191,14 @@ def test_whole_run(tmp_path: Path, video: Path, checkpoint: Path) -> None:
     pytest.importorskip("lap", reason="the extra benchmarks is not installed")
     told = run("whole_run", tmp_path, "--video", video, "--detector", checkpoint, "--rounds", "1")
     assert "mtmc.run" in told and "usual" in told
+
+
+def test_live(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "name: tiny\nsimulation: {layout: crossing, seed: 3, seconds: 8, cameras: 2, width: 480, height: 270}\n"
+    )
+    told = run("live", tmp_path, "--scenario", "tiny.yaml")
+    assert "tiny (simulated)" in told and "final" in told and "frames a second" in told
 
 
 def write_veri(root: Path, random: np.random.Generator) -> None:

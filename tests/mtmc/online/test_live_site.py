@@ -71,9 +71,15 @@ def check_log(events: list[Record]) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with LiveSite(plan(scene, folder), ColourWindow) as site:
-        return folder, list(site.events())
+    """The store and the events of a replay that runs through; what consumers got is checked at once."""
+    folder, queue, metrics = tmp_path_factory.mktemp("undisturbed"), QueueTransport(), Metrics()
+    with LiveSite(plan(scene, folder), ColourWindow, [queue], metrics) as site:
+        events = list(site.events())
+    assert list(queue.events.queue) == events
+    text = metrics.text()
+    assert f'mtmc_events_total{{kind="final"}} {VEHICLES * CAMERAS}' in text
+    assert 'mtmc_frames_dropped_total{camera="c1"} 0' in text
+    return folder, events
 
 
 def test_a_replay_finds_every_vehicle_in_every_camera(undisturbed: tuple[Path, list[Record]]) -> None:
@@ -158,23 +164,21 @@ def check_after_kills(store: Store, whole: Store) -> None:
     assert len(final(store)) == len(final(whole))
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["parent", "all"])
-def test_kills_lose_and_double_nothing(
-    undisturbed: tuple[Path, list[Record]], scene: Path, tmp_path: Path, repository: Path, group: bool
+def test_kills_of_the_parent_and_of_everything_lose_and_double_nothing(
+    undisturbed: tuple[Path, list[Record]], scene: Path, tmp_path: Path, repository: Path
 ) -> None:
-    rng = np.random.default_rng(int(group))
-    for stop in (6, 22, None):
+    rng = np.random.default_rng()
+    for kill in (os.kill, os.killpg):
         process = start(repository, scene, tmp_path)
         assert process.stdout is not None
-        if stop is None:
-            process.communicate(timeout=120)
-            assert process.returncode == 0
-            continue
-        for _ in range(stop if stop < 10 else stop - 10):
+        for _ in range(int(rng.integers(1, 10))):
             assert process.stdout.readline()
         time.sleep(float(rng.uniform(0, 0.2)))
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        kill(process.pid, signal.SIGKILL)
         process.communicate()
+    process = start(repository, scene, tmp_path)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
 
     check_after_kills(Store(tmp_path, read_only=True), Store(undisturbed[0], read_only=True))
 
@@ -191,14 +195,12 @@ def test_the_process_of_a_camera_is_killed(undisturbed: tuple[Path, list[Record]
     check_after_kills(Store(tmp_path, read_only=True), Store(undisturbed[0], read_only=True))
 
 
-def test_sigterm_stores_everything_and_a_later_start_goes_on(
-    undisturbed: tuple[Path, list[Record]], scene: Path, tmp_path: Path, repository: Path
-) -> None:
+def test_sigterm_stores_everything(scene: Path, tmp_path: Path, repository: Path) -> None:
     process = start(repository, scene, tmp_path)
     assert process.stdout is not None
     heard = [json.loads(process.stdout.readline()) for _ in range(5)]
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0
     heard += [json.loads(line) for line in rest.splitlines()]
@@ -206,24 +208,10 @@ def test_sigterm_stores_everything_and_a_later_start_goes_on(
     assert [event.as_dict() for event in store.events()] == heard
     opened, closed = ({(e["camera"], e["track"]) for e in heard if e["kind"] == k} for k in ("opened", "closed"))
     assert opened == closed
-    store.close()
-    with LiveSite(plan(scene, tmp_path), ColourWindow) as site:
-        list(site.events())
-    check_after_kills(Store(tmp_path, read_only=True), Store(undisturbed[0], read_only=True))
-
-
-def test_consumers_and_metrics(scene: Path, tmp_path: Path) -> None:
-    queue, metrics = QueueTransport(), Metrics()
-    with LiveSite(plan(scene, tmp_path), ColourWindow, [queue], metrics) as site:
-        events = list(site.events())
-    assert list(queue.events.queue) == events
-    text = metrics.text()
-    assert f'mtmc_events_total{{kind="final"}} {VEHICLES * CAMERAS}' in text
-    assert 'mtmc_frames_dropped_total{camera="c1"} 0' in text
 
 
 def test_a_site_of_files_runs_in_real_time(tmp_path: Path) -> None:
-    write_scene(tmp_path, cameras=1, vehicles=1, gap=2.0)
+    write_scene(tmp_path, cameras=1, vehicles=1, gap=2.0, tail=4.0)
     (tmp_path / "SITE.yaml").write_text(
         f"name: yard\ncameras: {{gate: c1.mp4}}\ndetector: {SCENES}:BrightBoxes\nextractor: {SCENES}:MeanColour\n"
     )
@@ -231,8 +219,8 @@ def test_a_site_of_files_runs_in_real_time(tmp_path: Path) -> None:
     with LiveSite(plan_site(read_site(tmp_path / "SITE.yaml"), make_settings({}), now), ColourWindow) as site:
         events = list(site.events())
     assert [e.kind for e in events] == ["opened", "assigned", "closed", "final"]
-    assert now < events[0].seconds < now + 20
-    assert time.time() - now > 10
+    assert now < events[0].seconds < now + 10
+    assert time.time() - now > 5
 
 
 def rows(track: int, seconds: list[float]) -> LiveRows:
@@ -319,7 +307,7 @@ def test_a_restart_closes_what_was_open_and_uses_no_number_again(tmp_path: Path)
     again = engine(tmp_path, clock)
 
     assert again.seconds == 50.0
-    assert again.progress_of("a") == (4, 2, 1)
+    assert again.progress_of("a") == (4, 2, 1, 50.0)
     closed = again.tick(51.0)
     assert [(r.kind, r.camera, r.track, r.content["reason"]) for r in closed] == [
         ("closed", "a", 3, "restart"),

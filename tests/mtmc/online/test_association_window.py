@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mtmc.appearance.features import TrackFeatures
+from mtmc.config import make_settings
+from mtmc.crops.table import Crops
+from mtmc.online.association_window import AssociationWindow
+from mtmc.online.engine import Said
+from mtmc.online.lessons import links_of
+from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
+
+CAMERAS = ("a", "b")
+TRAVEL = 12.0
+VEHICLES = 18
+END = 95
+
+
+def rows(track: int, first: float, last: float) -> LiveRows:
+    """A vehicle that crosses the picture from left to right in two seconds."""
+    seconds = first + np.arange(21) / 10
+    box = np.column_stack([20 + 12.0 * np.arange(21), np.full(21, 90.0), np.full(21, 40.0), np.full(21, 30.0)])
+    kept = (seconds > last - 1) & (seconds <= last)
+    table = LiveRows._of(track, np.round(seconds * 10), seconds, box, 0.9, 2)
+    return table[kept]
+
+
+def vector(vehicle: int) -> np.ndarray:
+    found = np.random.default_rng(vehicle).normal(size=32)
+    return np.asarray(found / np.linalg.norm(found), np.float32)
+
+
+def reports(seconds: float) -> list[CameraReport]:
+    """What happened in the second before: vehicle k enters camera a at 1 + 4 k, camera b `TRAVEL` later."""
+    told = []
+    for index, camera in enumerate(CAMERAS):
+        seen, features, closed = [], [], []
+        for vehicle in range(VEHICLES):
+            entered = 1.0 + 4.0 * vehicle + index * (TRAVEL + 0.3 * (vehicle % 3))
+            seen.append(rows(vehicle + 1, entered, seconds))
+            if seconds - 1 < entered + 1 <= seconds:
+                features.append(TrackFeatures._of([vehicle + 1], vector(vehicle)[None], [1.0]))
+            if seconds - 1 < entered + 3 <= seconds:
+                every = LiveRows.concatenate([rows(vehicle + 1, entered, entered + d) for d in (0, 1, 2)])
+                closed.append(ClosedTrack(vehicle + 1, every, Crops.empty(), vector(vehicle), 1.0))
+        told.append(
+            CameraReport(
+                camera,
+                1,
+                "running",
+                "",
+                "file",
+                seconds,
+                round(seconds * 10),
+                320,
+                180,
+                LiveRows.concatenate(seen),
+                TrackFeatures.concatenate(features),
+                tuple(closed),
+            )
+        )
+    return told
+
+
+@dataclass
+class Watched:
+    """What was said in each second, and what was learned."""
+
+    said: dict[int, list[Said]]
+    lessons: list[str]
+
+    def until(self, second: float = math.inf) -> list[Said]:
+        return [event for at, events in self.said.items() if at < second for event in events]
+
+
+def watch(window: AssociationWindow, first: int, last: int) -> Watched:
+    watched = Watched({}, [])
+    for second in range(first, last):
+        lesson = window.lesson()
+        if lesson is not None:
+            watched.lessons.append(lesson())
+            window.use(watched.lessons[-1])
+        watched.said[second] = window.tick(float(second), reports(float(second)))
+    return watched
+
+
+@pytest.fixture(scope="module")
+def watched() -> Watched:
+    window = AssociationWindow(CAMERAS, make_settings({}))
+    found = watch(window, 1, END)
+    found.said[END] = window.tick(math.inf, [])
+    return found
+
+
+def test_links_are_learned_on_the_way_and_join_the_cameras(watched: Watched) -> None:
+    final = {(e.camera, e.track): e.identity for e in watched.until() if e.kind == "final"}
+    assert len(final) == 2 * VEHICLES
+    # Vehicles that came before the first lesson have two identities.
+    late = range(13, VEHICLES + 1)
+    assert sum(final["a", n] == final["b", n] for n in late) >= len(late) - 1
+    assert len({final["a", n] for n in range(1, VEHICLES + 1)}) == VEHICLES
+
+
+def test_every_track_is_opened_assigned_closed_and_final_in_this_order(watched: Watched) -> None:
+    for camera in CAMERAS:
+        for track in range(1, VEHICLES + 1):
+            kinds = [e.kind for e in watched.until() if (e.camera, e.track) == (camera, track)]
+            assert [kind for kind in kinds if kind != "revised"] == ["opened", "assigned", "closed", "final"]
+
+
+def test_a_restart_goes_on_with_the_same_identities(watched: Watched) -> None:
+    kill = 70
+    before = watched.until(kill)
+    identities = {(e.camera, e.track): e.identity for e in before if e.kind in ("assigned", "revised")}
+    for merged in (e for e in before if e.kind == "merged"):
+        identities = {k: merged.identity if v == merged.content["other"] else v for k, v in identities.items()}
+    following = max(identities.values()) + 1
+
+    again = AssociationWindow(CAMERAS, make_settings({}))
+    again.restore(1.0, identities, following)
+    watch(again, 1, kill)
+    after = watch(again, kill, kill + 12).until()
+
+    assert after
+    # Only vehicles that are new get numbers, and only new ones.
+    assert all(e.identity >= following for e in after if e.kind == "assigned" and e.camera == "a")
+    for event in after:
+        if event.kind in ("closed", "final") and (event.camera, event.track) in identities:
+            assert event.identity == identities[event.camera, event.track]
+
+
+def test_given_links_are_used_at_once_and_not_learned_again(watched: Watched) -> None:
+    window = AssociationWindow(CAMERAS, make_settings({}), links=links_of(watched.lessons[-1]))
+    found = watch(window, 1, 42)
+    assert found.lessons == []
+    identity = {(e.camera, e.track): e.identity for e in found.until() if e.kind in ("assigned", "revised")}
+    assert sum(identity["a", n] == identity.get(("b", n)) for n in range(1, 7)) >= 5
