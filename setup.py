@@ -14,7 +14,7 @@ setup(
     package_dir=SHIPPED,
     package_data={
         "": ["py.typed"],
-        "mtmc": ["report/page/*"],
+        "mtmc": ["report/page/*", "web/static/*", "web/templates/*"],
         "common.shipped.weights": ["*.safetensors", "*.onnx", "*.json", "*.csv", "*.md"],
         "common.shipped.configs": ["**/*.yaml"],
     },

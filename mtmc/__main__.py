@@ -12,6 +12,7 @@ from common.nearest import nearest
 VERBS = {
     "run": "videos of several cameras in, one identity per vehicle out",
     "live": "cameras that are running in, identities while they run out",
+    "serve": "a finished run in the browser: find vehicles, see traffic, correct identities",
     "simulate": "render simulated scenarios, re-id sets and detection sets",
 }
 """Each verb is the module `mtmc.<verb>`, which has a `main`; `python -m mtmc.<verb>` is the same command."""

@@ -1,0 +1,168 @@
+"""Answers: solved again in the background, kept, taken back, and never lost."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from mtmc.web.correction_log import CorrectionLog, Overtaken
+from mtmc.web.session import Session
+
+
+def solved(session: Session, seconds: float = 60.0) -> None:
+    """Wait until the association has been solved with the last answer."""
+    end = time.monotonic() + seconds
+    while session.solving or session.snapshot.solved < session.log.last:
+        assert time.monotonic() < end, session.status()
+        time.sleep(0.02)
+
+
+def together(session: Session, *keys: str) -> bool:
+    """Whether all of these passages have one identity."""
+    return len({int(session.snapshot.index.identity[session.row_of[key]]) for key in keys}) == 1
+
+
+def test_without_answers_the_run_is_shown_as_it_was(open_session: Callable[..., Session]) -> None:
+    session = open_session(solve=True)
+    solved(session)
+    assert np.array_equal(session.snapshot.index.identity, session.run.identities.identity)
+    assert session.status()["problem"] == ""
+
+
+def test_one_answer_mends_more_than_it_names(open_session: Callable[..., Session]) -> None:
+    session = open_session(solve=True)
+    solved(session)
+    # The run takes vehicle 1 in camera 3 for vehicle 2: they look alike there.
+    assert together(session, "c1/2", "c2/2", "c3/1")
+    number = int(session.snapshot.index.identity[session.row_of["c1/2"]])
+    session.answer("different", ["c2/2"], ["c3/1"], author="Ada")
+    solved(session)
+    assert not together(session, "c1/2", "c3/1") and not together(session, "c2/2", "c3/1")
+    assert together(session, "c1/2", "c2/2")
+    # The larger part keeps its number, so that links and notes about it stay valid.
+    assert int(session.snapshot.index.identity[session.row_of["c1/2"]]) == number
+    session.answer("same", ["c3/1"], ["c1/1", "c2/1"])
+    solved(session)
+    assert together(session, "c1/1", "c2/1", "c3/1")
+    # Told only where vehicle 1 goes, the association takes it out of vehicle 2 by itself.
+    assert not together(session, "c1/2", "c3/1") and together(session, "c1/2", "c2/2")
+
+
+def test_a_later_session_goes_on_where_the_last_one_ended(open_session: Callable[..., Session]) -> None:
+    first = open_session(solve=True)
+    first.answer("same", ["c3/1"], ["c1/1"])
+    first.answer("not-a-vehicle", ["c3/6"])
+    solved(first)
+    shown = first.snapshot.index.identity.copy()
+    first.close()
+    for solve in (False, True):
+        second = open_session(solve=solve)
+        assert np.array_equal(second.snapshot.index.identity, shown)
+        if solve:
+            solved(second)
+        assert np.array_equal(second.snapshot.index.identity, shown)
+        assert second.snapshot.index.identity[second.row_of["c3/6"]] == -1
+
+
+def test_undo_brings_the_run_back(open_session: Callable[..., Session]) -> None:
+    session = open_session(solve=True)
+    entry = session.answer("different", ["c1/4"], ["c2/4", "c3/4"])
+    solved(session)
+    assert not together(session, "c1/4", "c2/4")
+    session.undo(entry.seq)
+    solved(session)
+    assert np.array_equal(session.snapshot.index.identity, session.run.identities.identity)
+
+
+def test_contradictions_are_refused_before_they_are_logged(open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    session.answer("same", ["c1/4"], ["c2/4"])
+    session.answer("same", ["c2/4"], ["c3/4"])
+    with pytest.raises(InputError, match="must-linked by line"):
+        session.answer("different", ["c1/4"], ["c3/4"])
+    with pytest.raises(InputError, match="named as not-a-vehicle"):
+        session.answer("not-a-vehicle", ["c2/4"])
+    with pytest.raises(InputError, match="there is no such passage"):
+        session.answer("same", ["c1/4"], ["c1/99"])
+    assert len(session.log.entries()) == 2
+
+
+def test_two_people_at_once_lose_nothing(open_session: Callable[..., Session]) -> None:
+    session = open_session(solve=True)
+    outcomes: list[str] = []
+
+    def annotate(name: str) -> None:
+        for track in range(1, 7):
+            pair = [f"c1/{track}"], [f"c2/{track}"]
+            try:
+                session.answer("unsure", *pair, author=name, after=0)
+                outcomes.append("taken")
+            except Overtaken:
+                outcomes.append("overtaken")
+
+    people = [threading.Thread(target=annotate, args=(name,)) for name in ("Ada", "Bob", "Cleo")]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    entries = session.log.entries()
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert (outcomes.count("taken"), outcomes.count("overtaken")) == (6, 12)
+    assert {entry.first for entry in entries} == {(f"c1/{track}",) for track in range(1, 7)}
+
+
+def test_answers_of_another_server_on_the_same_run_are_taken_in(open_session: Callable[..., Session]) -> None:
+    ours, theirs = open_session(solve=True), open_session(solve=False)
+    theirs.answer("different", ["c1/4"], ["c2/4"])
+    ours.answer("unsure", ["c1/2"], ["c2/2"])
+    assert not together(ours, "c1/4", "c2/4")
+    with pytest.raises(InputError, match="must-linked"):
+        ours.answer("same", ["c1/4"], ["c2/4"])
+
+
+def test_doubts_are_not_asked_twice(open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    from mtmc.web.doubts import Joins, find_doubts
+
+    row = session.row_of
+    # Certain and joined; unsure and joined; unsure and apart; unsure, but seen by one camera at once.
+    pairs = [("c1/3", "c2/3"), ("c1/4", "c2/4"), ("c1/1", "c2/2"), ("c1/1", "c1/1")]
+    source, target = (np.array([row[pair[k]] for pair in pairs]) for k in (0, 1))
+    joins = Joins.of(source, target, np.array([0.999, 0.6, 0.3, 0.5]), len(session.passages))
+    asked = find_doubts(joins, session.snapshot.index)
+    assert [(d.source, d.target, d.joined) for d in asked] == [
+        (row["c1/1"], row["c2/2"], False),  # the answer moves two tracks of 20 boxes with probability 0.3
+        (row["c1/4"], row["c2/4"], True),  # or one of them with 0.4
+        (row["c1/3"], row["c2/3"], True),
+    ]
+    rest = find_doubts(joins, session.snapshot.index, answered={(row["c1/1"], row["c2/2"])})
+    assert (rest[0].source, rest[0].target) == (row["c1/4"], row["c2/4"])
+    assert all(a.expected >= b.expected for a, b in pairwise(asked))
+
+
+def test_the_log_is_append_only(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    log = CorrectionLog(path)
+    log.append("same", ["a/1"], ["b/2"], author="  Ada  ", note="x" * 1000)
+    (entry,) = log.entries()
+    assert entry.author == "Ada" and len(entry.note) == 400
+    with sqlite3.connect(path) as connection:
+        for change in ("UPDATE entry SET author = 'Eve'", "DELETE FROM entry"):
+            with pytest.raises(sqlite3.DatabaseError, match="append-only"):
+                connection.execute(change)
+    assert CorrectionLog(path).entries() == [entry]
+
+
+def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    path.write_bytes(b"something else, long enough to be read as a header" * 50)
+    with pytest.raises(InputError, match="cannot be used as the log of corrections"):
+        CorrectionLog(path)
