@@ -21,7 +21,8 @@ pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
     "ablation", "association_quality", "association_scale", "constraints", "decoding", "detectors", "extraction",
-    "live", "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking", "whole_run",
+    "live", "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking",
+    "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
