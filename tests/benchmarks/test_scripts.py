@@ -20,9 +20,9 @@ from detection.ultralytics_package import ultralytics_module
 pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
-    "ablation", "association_quality", "association_scale", "constraints", "decoding", "detectors", "extraction",
-    "live", "online", "ranking", "reid_pairs", "reliability", "scoring", "ssbver_step", "table4", "tracking",
-    "whole_run",
+    "ablation", "association_quality", "association_scale", "constraints", "corrections", "decoding",
+    "detectors", "extraction", "live", "online", "ranking", "reid_pairs", "reliability", "scoring", "search",
+    "ssbver_step", "table4", "table5", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
