@@ -54,8 +54,8 @@ class Outcome:
         own_submitted: the same of `boxes`.
         vectors: keys of the crops' vectors in the cache, one per camera; "" without appearance.
         joins: the joins that make up the identities, as rows of `identities`, with their probabilities.
-        sure: (n,) float64, probability that the identity of each row is one vehicle; NaN where the method does not
-            tell.
+        sure: (n,) float64, probability that the identity of each row is one vehicle; empty where the method does not
+            tell, NaN for tracks that are no vehicle.
     """
 
     extraction: Extraction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +62,8 @@ class Association:
         terms: log-likelihood ratios of the pairs in nats by kind of evidence, each (m,).
         joins: the joins that make up the identities, with the probability that each is right; none where the method
             does not know them.
-        sure: (n,) float64, probability that the identity of each row is one vehicle; NaN where it is not known.
+        sure: (n,) float64, probability that the identity of each row is one vehicle; empty where the method does not
+            tell, NaN for tracks that are no vehicle.
     """
 
     identity: npt.NDArray[np.int64]
@@ -72,15 +73,14 @@ class Association:
     target: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
     terms: dict[str, npt.NDArray[np.float64]]
-    joins: Joins
-    sure: npt.NDArray[np.float64]
+    joins: Joins = field(default_factory=Joins.empty)
+    sure: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def of(cls, identity: npt.NDArray[np.int64], links: Links) -> Association:
         """The result of a method that has nothing but identities to tell: no candidate pairs, nothing dropped."""
         nothing = np.zeros(0, np.int64)
-        dropped, unknown = np.zeros(len(identity), np.bool_), np.full(len(identity), np.nan)
-        return cls(identity, dropped, links, nothing, nothing, np.zeros(0), {}, Joins.empty(), unknown)
+        return cls(identity, np.zeros(len(identity), np.bool_), links, nothing, nothing, np.zeros(0), {})
 
 
 def associate(

@@ -130,8 +130,9 @@ class Vehicles:
         identity = int(association.identity.max(initial=0)) + np.arange(1, n + 1)
         dropped = np.ones(n, np.bool_)
         identity[rows], dropped[rows] = association.identity, association.dropped
-        sure = np.full(n, np.nan)
-        sure[rows] = association.sure
+        sure = np.full(n if len(association.sure) else 0, np.nan)
+        if len(sure):
+            sure[rows] = association.sure
         joins = association.joins
         return replace(
             association,

@@ -13,7 +13,8 @@ from mtmc.association.links_file import Links
 from mtmc.identities import truth_of_camera
 from mtmc.observation.stage import doubtful_boxes
 from mtmc.pipeline import Outcome, RunResult
-from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, LinkInfo, ReportData, TrackTable
+from mtmc.report.data import CameraInfo, CropImage, ExtractorResult, JoinInfo, LinkInfo, ReportData, TrackTable
+from mtmc.report.join_table import joins_table
 from mtmc.report.run_folder import own_tables_of, run_versions
 from mtmc.report.tabulate import passage_lengths, tabulate_tracks
 from mtmc.scenarios.scenario import Camera
@@ -125,12 +126,32 @@ def _extractor(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Seq
         rows = table.camera == index
         track, _ = cuts[index].whole(table.track[rows])
         identity[rows] = outcome.identities.of_boxes(index, track, table.first_frame[rows])
+    joins = _joins(result, outcome, table, cuts)
     if outcome.score is None:
-        return ExtractorResult(outcome.extraction.name, identity)
+        return ExtractorResult(outcome.extraction.name, identity, joins=joins)
     figures = outcome.score.figures()
     names = {camera.number: camera.name for camera in result.scenario.cameras}
     cameras = {names[number]: score.idf1 for number, score in outcome.score.cameras.items() if number in names}
-    return ExtractorResult(outcome.extraction.name, identity, figures, cameras)
+    return ExtractorResult(outcome.extraction.name, identity, figures, cameras, joins)
+
+
+def _joins(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Sequence[Cuts]) -> list[JoinInfo]:
+    rows = zip(table.camera.tolist(), table.track.tolist(), table.truth.tolist(), strict=True)
+    vehicle = {(camera, track): truth for camera, track, truth in rows}
+    names = {camera.name: index for index, camera in enumerate(result.scenario.cameras)}
+
+    def truth_of(camera: str, track: int, since: int) -> int:
+        part = cuts[names[camera]].part(np.array([track], np.int32), np.array([since], np.int32))
+        return vehicle.get((names[camera], int(part[0])), -1)
+
+    found = []
+    for join in joins_table(result, outcome).iter_rows(named=True):
+        first = (join["camera"], join["track"])
+        second = (join["next_camera"], join["next_track"])
+        a, b = truth_of(*first, join["since"]), truth_of(*second, join["next_since"])
+        right = None if min(a, b) < 0 else a == b
+        found.append(JoinInfo(join["identity"], join["probability"], first, second, right))
+    return found
 
 
 def _links(links: Links) -> list[LinkInfo]:

@@ -77,6 +77,25 @@ class TrackTable(Table):
         return cls._of(camera, track, start, end, first_frame, last_frame, boxes, -1 if truth is None else truth)
 
 
+@dataclass(frozen=True, slots=True)
+class JoinInfo:
+    """Two tracks that were joined.
+
+    Attributes:
+        identity: of both.
+        probability: that they are one vehicle.
+        first, second: camera name and track number of each.
+        right: whether both follow the same ground-truth vehicle; None where either follows none, or without ground
+            truth.
+    """
+
+    identity: int
+    probability: float
+    first: tuple[str, int]
+    second: tuple[str, int]
+    right: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtractorResult:
     """The result of one extractor.
@@ -87,12 +106,14 @@ class ExtractorResult:
         scores: fractions by name: `idf1`, `idp`, `idr`, `hota`, `mota`; a missing key or None is shown as a dash.
             None: there is no ground truth.
         camera_idf1: IDF1 of each camera alone, by camera name; empty without ground truth.
+        joins: of the identities, the least sure ones first; empty where the method of association does not tell.
     """
 
     name: str
     identity: npt.NDArray[np.int32]
     scores: Mapping[str, float | None] | None = None
     camera_idf1: Mapping[str, float | None] = field(default_factory=dict)
+    joins: Sequence[JoinInfo] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mtmc.report.data import (
     CameraInfo,
     CropImage,
     ExtractorResult,
+    JoinInfo,
     LinkInfo,
     ReportData,
     TrackTable,
@@ -45,7 +46,9 @@ def fake_report(
         idf1 = 0.91 - share
         scores = {"idf1": idf1, "idp": idf1 + 0.03, "idr": idf1 - 0.03, "hota": idf1 - 0.2, "mota": None}
         per_camera = {f"c{41 + c:03d}": float(rng.uniform(0.7, 0.99)) for c in range(cameras)}
-        results.append(ExtractorResult(name, identity, scores if truth else None, per_camera if truth else {}))
+        joins = [JoinInfo(101, 0.42, ("c041", 1), ("c042", 1), False), JoinInfo(102, 0.97, ("c041", 2), ("c043", 7))]
+        scored = (scores, per_camera, joins) if truth else (None, {}, [])
+        results.append(ExtractorResult(name, identity, *scored))
     rows = zip(table.truth.tolist(), table.camera.tolist(), table.boxes.tolist(), strict=True)
     lengths = {(v, c): b for v, c, b in rows if v >= 0}
     lengths[vehicles + 5, 0] = 31
