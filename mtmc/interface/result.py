@@ -136,7 +136,7 @@ class ScenarioResult:
         sure = dict(zip(outcome.identities.identity[known].tolist(), outcome.sure[known].tolist(), strict=True))
         boxes = self.tracks_of(extractor).filter(pl.col("identity").is_not_null())
         by_time = ("first_seconds", "camera", "track")
-        return (
+        vehicles = (
             boxes.group_by("identity", "camera", "track")
             .agg(
                 first_seconds=pl.col("seconds").min(),
@@ -154,9 +154,9 @@ class ScenarioResult:
                 **{"class": pl.col("classes").explode().mode().sort().first()},
                 tracks=pl.struct("camera", "track", "first_seconds", "last_seconds"),
             )
-            .with_columns(probability=pl.col("identity").replace_strict(sure, default=None, return_dtype=pl.Float64))
-            .select("identity", "probability", pl.exclude("identity", "probability"))
         )
+        probability = [sure.get(number) for number in vehicles["identity"].to_list()]
+        return vehicles.insert_column(1, pl.Series("probability", probability, dtype=pl.Float64))
 
     def joins_of(self, extractor: str | None = None) -> pl.DataFrame:
         """One row per join of two tracks: each track of an identity but its first, with the one that it follows.
