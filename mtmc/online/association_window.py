@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -77,9 +77,15 @@ class AssociationWindow:
         self._seconds = now
         return [_said(event) for event in events]
 
-    def restore(self, seconds: float, identities: Mapping[tuple[str, int], int], next_identity: int) -> None:
+    def restore(
+        self,
+        identities: Mapping[tuple[str, int], int],
+        final: Collection[tuple[str, int]],
+        next_identity: int,
+        until: float,
+    ) -> None:
         """See `Window`."""
-        self._window.restore(identities, next_identity)
+        self._window.restore(identities, final, next_identity, until)
 
     def lesson(self) -> Callable[[], str] | None:
         """See `Window`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -68,8 +68,15 @@ class Window(Protocol):
             reports: since the previous call.
         """
 
-    def restore(self, seconds: float, identities: Mapping[tuple[str, int], int], next_identity: int) -> None:
-        """Before the first of the repeated calls: what was said before it, so that it goes on with the same numbers."""
+    def restore(
+        self,
+        identities: Mapping[tuple[str, int], int],
+        final: Collection[tuple[str, int]],
+        next_identity: int,
+        until: float,
+    ) -> None:
+        """Before the calls of `tick` up to the second `until` are repeated: what they led to. What a repeated call
+        says is not heard."""
 
     def lesson(self) -> Callable[[], str] | None:
         """What could be learned now, as a function that takes seconds and may run in another thread; None: nothing."""
@@ -230,7 +237,7 @@ class Engine:
         at = seconds if math.isfinite(seconds) else max((c.seconds for c in self._cameras.values()), default=0.0)
         at = max(at, self.seconds or at) if math.isfinite(at) else 0.0
         with self._store.transaction():
-            self._store.add_input(self._tick + 1, seconds, content)
+            self._store.add_input(self._tick + 1, at, content)
             if lesson is not None:
                 self._store.add_lesson(self._tick + 1, lesson)
             for report in stored:
@@ -239,18 +246,13 @@ class Engine:
                         size = (report.width, report.height)
                         row = TrackRow(report.camera, track.number, track.rows, size, track.vector, track.weight)
                         self._store.add_track(row, hour_of(float(track.rows.seconds.max())))
-            records = [self._write(at, event) for event in said if not self._repeats(event)]
+            records = [self._write(at, event) for event in said]
             self._store.set_meta("progress", json.dumps(self._progress(at, reports)))
             self._store.forget_inputs(min(self._window.horizon, at) - KEEP_SECONDS)
         self._waiting, self.seconds, self._tick = waiting, at, self._tick + 1
         self._lesson = None if self._lesson is lesson else self._lesson
         self.tick_seconds = time.perf_counter() - start
         return records
-
-    def _repeats(self, event: Said) -> bool:
-        """Whether an answer was final already: a window that was restored from a part of its past may say so twice."""
-        known = event.kind == "final" and event.camera is not None and event.track is not None
-        return known and self._store.is_final(str(event.camera), int(event.track or 0))
 
     def _write(self, seconds: float, event: Said) -> Record:
         if event.identity is not None:
@@ -324,15 +326,20 @@ class Engine:
             return
         progress = json.loads(found)
         self.seconds, self._tick = float(progress["seconds"]), int(progress["tick"])
-        for name, known in progress["cameras"].items():
+        for name, row in progress["cameras"].items():
             if name in self._cameras:
                 camera = self._cameras[name]
-                camera.next_track, camera.next_frame = int(known["next_track"]), int(known["next_frame"])
-                camera.session, camera.size = int(known["session"]), (int(known["size"][0]), int(known["size"][1]))
-                camera.written = float(known["written"])
+                camera.next_track, camera.next_frame = int(row["next_track"]), int(row["next_frame"])
+                camera.session, camera.size = int(row["session"]), (int(row["size"][0]), int(row["size"][1]))
+                camera.written = float(row["written"])
         inputs = self._store.inputs()
-        first = inputs[0][1] if inputs else self.seconds
-        self._window.restore(first, self._store.identities(), int(self._store.meta("next_identity") or 1))
+        known = self._store.identities()
+        self._window.restore(
+            {key: identity for key, (identity, _) in known.items()},
+            {key for key, (_, final) in known.items() if final},
+            int(self._store.meta("next_identity") or 1),
+            self.seconds,
+        )
         lessons = self._store.lessons()
         for tick, seconds, content in inputs:
             while lessons and lessons[0][0] <= tick:

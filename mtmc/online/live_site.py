@@ -253,7 +253,8 @@ class LiveSite:
                 self._hear(message)
             last = max((s for _, s in self.engine.states().values() if s > -math.inf), default=None)
             if last is not None and (self.engine.waiting or last > (self.engine.seconds or -math.inf)):
-                yield from self._tick(max(last, self.engine.seconds or last))
+                # Later than the latest tick: the association takes an earlier one for a repetition.
+                yield from self._tick(max(last, (self.engine.seconds or last) + 1e-3))
         else:
             while (due := self.engine.due()) is not None and math.isfinite(due):
                 last = max(s for _, s in self.engine.states().values())

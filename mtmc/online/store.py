@@ -236,20 +236,14 @@ class Store:
             (camera, track, identity, int(final), seconds),
         )
 
-    def is_final(self, camera: str, track: int) -> bool:
-        """Whether a track's identity is final."""
-        query = "SELECT final FROM assignments WHERE camera = ? AND track = ?"
-        found = self._read(query, (camera, track))
-        return bool(found) and bool(found[0][0])
-
     def merge_identities(self, identity: int, into: int) -> None:
         """Give the tracks of one identity to another; part of a transaction."""
         self._base.execute("UPDATE assignments SET identity = ? WHERE identity = ?", (into, identity))
 
-    def identities(self) -> dict[tuple[str, int], int]:
-        """The identity of every track that has one."""
-        rows = self._read("SELECT camera, track, identity FROM assignments")
-        return {(str(c), int(t)): int(i) for c, t, i in rows}
+    def identities(self) -> dict[tuple[str, int], tuple[int, bool]]:
+        """The identity of every track that has one, and whether it is final."""
+        rows = self._read("SELECT camera, track, identity, final FROM assignments")
+        return {(str(c), int(t)): (int(i), bool(f)) for c, t, i, f in rows}
 
     def tracks(self, first: float = float("-inf"), last: float = float("inf")) -> list[tuple[Any, ...]]:
         """Closed tracks that end in [first, last): camera, track, first, last, boxes, label, width, height, identity

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from common.processes import worker_context
 from mtmc.online.messages import CameraReport
@@ -18,6 +20,11 @@ from mtmc.online.worker import STOP, CameraJob, Failure, work
 HANG_SECONDS = 40.0
 """Seconds without progress after which a process hangs and is killed. Raising it loses more when one hangs. A stream
 takes up to twice `OPEN_SECONDS` and `READ_SECONDS` to give up by itself."""
+WORKED_SECONDS = 0.02
+"""Seconds of computing since the last report from which a silent process is starved, not hanging. Raising it kills
+processes of an overloaded machine. One that waits for ever computes nothing."""
+PATIENCE = 10.0
+"""How many times longer such a process may be silent. Raising it waits longer for one that turns in a circle."""
 LOAD_SECONDS = 300.0
 """Seconds in which a process has to load its networks and give its first report. Raising it waits longer where they
 are exported for the first time."""
@@ -47,7 +54,7 @@ class _Child:
         self.process: BaseProcess | None = None
         self.pipe: Connection | None = None
         self.start_at = 0.0
-        self.heard = 0.0
+        self.heard = self.computed = self.still = 0.0
         self.reported = False
         self.ready = False
         self.ended = False
@@ -59,8 +66,23 @@ class _Child:
         self.process = context.Process(target=work, args=(self.job, theirs), name=self.job.camera, daemon=True)
         self.process.start()
         theirs.close()
-        self.heard, self.reported, self.ready = time.monotonic(), False, False
+        self.note()
+        self.reported = self.ready = False
+        self.still = 0.0
         self.restarts += 1
+
+    def note(self) -> None:
+        """Remember that the process gave a sign of life, and how much it had computed by then."""
+        self.heard, self.computed, self.reported = time.monotonic(), self.computing(), True
+
+    def computing(self) -> float:
+        """Seconds of computing of the process so far; 0 where the system does not tell."""
+        try:
+            text = Path(f"/proc/{self.process.pid if self.process is not None else 0}/stat").read_text()
+        except OSError:
+            return 0.0
+        words = text.rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         """Kill the process and forget it."""
@@ -155,7 +177,8 @@ class Supervisor:
         for child in children:
             begun = self._begun if child.job.playback is not None else time.time()
             if begun is not None and child.ready and child.pipe is not None:
-                child.ready, child.heard = False, time.monotonic()
+                child.ready = False
+                child.note()
                 with contextlib.suppress(OSError):  # the next poll hears of it
                     child.pipe.send(begun)
 
@@ -169,7 +192,9 @@ class Supervisor:
             return [self._died(child, message.text, message.trace)]
         if not isinstance(message, CameraReport):
             return []
-        child.heard, child.reported = time.monotonic() - message.still, True
+        child.note()
+        # A file's reader may wait for its frame to be looked at.
+        child.still = message.still if child.job.playback is None else 0.0
         if message.state == "ready":
             child.ready = True
             return [message]
@@ -191,8 +216,11 @@ class Supervisor:
         return [message]
 
     def _hangs(self, child: _Child) -> bool:
-        loading = child.ready or not child.reported
-        return time.monotonic() - child.heard > (LOAD_SECONDS if loading else HANG_SECONDS)
+        limit = LOAD_SECONDS if child.ready or not child.reported else HANG_SECONDS
+        silent = time.monotonic() - child.heard
+        if child.still > HANG_SECONDS or silent > PATIENCE * limit:
+            return True
+        return silent > limit and child.computing() - child.computed < WORKED_SECONDS
 
     def _died(self, child: _Child, text: str, trace: str = "") -> Died:
         child.end()

@@ -56,3 +56,9 @@ def test_one_video_becomes_tracks(repository: Path, folder: Path) -> None:
     video = load_scenario(folder / "tiny.yaml", cache=folder / "cache").cameras[0].video
     told = run(repository, folder, "track_one_camera.py", str(video), str(repository / "weights" / "detector.onnx"))
     assert "track 1: frames" in told
+
+
+def test_a_scenario_is_replayed_as_if_its_cameras_were_running(repository: Path, folder: Path) -> None:
+    told = run(repository, folder, "live_replay.py", "tiny.yaml")
+    assert told.count("opened") == told.count("closed") > 0
+    assert (folder / "live" / "tiny" / "live.sqlite").is_file()

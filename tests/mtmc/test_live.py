@@ -124,7 +124,8 @@ def test_a_full_disk_is_one_line_with_the_path(
     begin = Store.transaction
 
     def full(self: Store) -> object:
-        self._base.execute("PRAGMA max_page_count = 1")
+        pages = self._base.execute("PRAGMA page_count").fetchone()[0]
+        self._base.execute(f"PRAGMA max_page_count = {pages}")
         return begin(self)
 
     monkeypatch.setattr(Store, "transaction", full)

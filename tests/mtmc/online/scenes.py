@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -79,6 +79,7 @@ class ColourWindow:
 
     def __init__(self) -> None:
         self.horizon = float("-inf")
+        self.final: set[tuple[str, int]] = set()
         self.known: dict[tuple[str, int], int] = {}
         self.identity_of: dict[str, int] = {}
         self.next = 1
@@ -86,8 +87,14 @@ class ColourWindow:
         self.closed: dict[tuple[str, int], float] = {}
         self.identity: dict[tuple[str, int], int] = {}
 
-    def restore(self, seconds: float, identities: Mapping[tuple[str, int], int], next_identity: int) -> None:
-        self.known, self.next = dict(identities), next_identity
+    def restore(
+        self,
+        identities: Mapping[tuple[str, int], int],
+        final: Collection[tuple[str, int]],
+        next_identity: int,
+        until: float,
+    ) -> None:
+        self.known, self.final, self.next = dict(identities), set(final), next_identity
 
     def tick(self, seconds: float, reports: Sequence[CameraReport]) -> list[Said]:
         said = []
@@ -106,7 +113,7 @@ class ColourWindow:
                 self.closed[key] = float(ended.rows.seconds.max()) if len(ended.rows) else seconds
         for key in [k for k, end in self.closed.items() if end + 10 <= seconds]:
             del self.closed[key]
-            if key in self.identity:
+            if key in self.identity and key not in self.final:
                 said.append(Said("final", self.identity[key], *key, {"reason": "nothing can come any more"}))
         return said
 

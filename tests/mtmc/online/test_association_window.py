@@ -121,8 +121,10 @@ def test_a_restart_goes_on_with_the_same_identities(watched: Watched) -> None:
     following = max(identities.values()) + 1
 
     again = AssociationWindow(CAMERAS, make_settings({}))
-    again.restore(1.0, identities, following)
-    watch(again, 1, kill)
+    final = {(e.camera, e.track) for e in before if e.kind == "final"}
+    again.restore(identities, final, following, until=kill - 1.0)
+    repeated = watch(again, 1, kill)
+    assert repeated.until() == []
     after = watch(again, kill, kill + 12).until()
 
     assert after
