@@ -140,5 +140,5 @@ def _said(event: Event) -> Said:
         content["other"] = event.other
     if event.probability != 1.0:
         content["probability"] = round(event.probability, 4)
-    track = (event.camera, event.track) if event.camera else (None, None)
-    return Said(str(event.kind), event.identity or None, *track, content)
+    camera, track = (event.camera, event.track) if event.camera else (None, None)
+    return Said(str(event.kind), event.identity or None, camera, track, content)

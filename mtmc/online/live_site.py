@@ -31,7 +31,7 @@ from mtmc.online.transport import Outbox, Transport
 from mtmc.online.worker import CameraJob
 from mtmc.scenarios.cityflow import with_ground
 from mtmc.scenarios.clock import Clock
-from mtmc.scenarios.ground_map import GroundMap, read_calibration
+from mtmc.scenarios.ground_map import Calibration, GroundMap, read_calibration
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracker import compile_ahead
 
@@ -356,7 +356,8 @@ def _ground_of(file: SiteFile) -> dict[str, GroundMap]:
     Raises:
         InputError: one is malformed.
     """
-    cameras, calibrations = [], []
+    cameras: list[Camera] = []
+    calibrations: list[Calibration | None] = []
     for name, entry in file.site.cameras.items():
         if entry.calibration is not None and entry.size is not None:
             calibrations.append(read_calibration(file.path(entry.calibration), entry.size))

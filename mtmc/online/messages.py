@@ -48,8 +48,8 @@ class LiveRows(Table):
         """The clock through the times of these frames; of any rate where there is only one."""
         frames, first = np.unique(self.frame, return_index=True)
         seconds = self.seconds[first]
-        rising = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds)) > 0]) if len(frames) else []
-        frames, seconds = frames[np.asarray(rising, np.bool_)], seconds[np.asarray(rising, np.bool_)]
+        rising = np.diff(np.maximum.accumulate(seconds), prepend=-np.inf) > 0
+        frames, seconds = frames[rising], seconds[rising]
         if len(frames) < 2:
             frame, second = (int(frames[0]), float(seconds[0])) if len(frames) else (1, 0.0)
             return Clock.of_knots([frame, frame + 1], [second, second + 0.1])

@@ -45,5 +45,7 @@ def load_extractor(name: str, settings: PipelineSettings, cache: Path, threads: 
     from reid.extractor import Extractor
 
     [extraction] = choose_extractors(name)
+    if extraction.weights is None:
+        return None
     weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
     return Extractor.load(weights, threads=threads, cache_dir=cache / "extractors")

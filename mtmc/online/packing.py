@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,14 +77,14 @@ def unpack_reports(content: bytes) -> list[CameraReport]:
 def _arrays(name: str, table: Table) -> Arrays:
     if not len(table):
         return {}
-    columns = {f"{name}.{column}": np.ascontiguousarray(getattr(table, column)) for column in type(table).__slots__}
+    columns = {f"{name}.{f.name}": np.ascontiguousarray(getattr(table, f.name)) for f in fields(table)}
     if isinstance(table, TrackFeatures):
         columns[f"{name}.vector"] = table.vector.astype(np.float16)
     return columns
 
 
 def _table(arrays: Arrays, name: str, kind: type[AnyTable]) -> AnyTable:
-    columns = kind.__slots__
-    if f"{name}.{columns[0]}" not in arrays:
+    columns = [f"{name}.{f.name}" for f in fields(kind)]
+    if columns[0] not in arrays:
         return kind.empty()
-    return kind._of(*(arrays[f"{name}.{column}"] for column in columns))
+    return kind._of(*(arrays[column] for column in columns))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,4 +37,4 @@ def settle(
         return LiveRows.empty()
     mine = fixed.tracks[fixed.tracks.track == target]
     found = LiveRows.of_tracks(mine, clock.at(mine.frame))
-    return LiveRows(np.full(len(found), number, np.int32), *(getattr(found, n) for n in LiveRows.__slots__[1:]))
+    return replace(found, track=np.full(len(found), number, np.int32))

@@ -210,7 +210,7 @@ class Store:
     def events(self, after: int = 0, limit: int = -1) -> list[Record]:
         """Events with a number above `after`, in their order."""
         rows = self._read("SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
-        return [Record(*row[:6], json.loads(row[6])) for row in rows]
+        return [Record(seq, at, kind, who, camera, n, json.loads(text)) for seq, at, kind, who, camera, n, text in rows]
 
     def add_track(self, track: TrackRow, hour: int) -> None:
         """Keep a closed track; its boxes wait for the file of their hour. Part of a transaction."""

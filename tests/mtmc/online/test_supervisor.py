@@ -21,7 +21,7 @@ from .scenes import write_scene
 
 SCENES = Path(__file__).with_name("scenes.py")
 SETTINGS = make_settings({})
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 def job(camera: str, address: object, folder: Path, playback: Playback | None = None, **more: object) -> CameraJob:
