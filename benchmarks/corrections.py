@@ -74,7 +74,7 @@ def layout_case(job: Job, quality: float) -> Case:
         start, end = camera.clock.at(first), camera.clock.at(last)
         tables.append(Passages._of(index, track, 0, track, first, last, start, end, count, -1, 0))
     passages = Passages.concatenate(tables)
-    names = [camera.name for camera in cameras]
+    names = [camera.camera for camera in cameras]
     tracks = [camera.tracks for camera in cameras]
     summaries = summarise(cameras)
 
@@ -88,7 +88,7 @@ def layout_case(job: Job, quality: float) -> Case:
         known = known_vehicles(Constraints.concatenate(given), names, tracks)
         found = associate(summaries, None, AssociationSettings(), known)
         identity = np.where(found.dropped, -1, found.identity).astype(np.int32)
-        return identity, Joins.of(found.source, found.target, found.probability, len(identity))
+        return identity, Joins.of(found)
 
     name = f"{job.layout} {job.seed} (synthetic)"
     return Case(name, passages, problem.vehicle, solve, lambda identity: idf1(problem, identity.astype(np.int64)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.associate import Association
 from mtmc.web.identity_index import IdentityIndex
 from mtmc.web.passages import Passages
 
@@ -20,28 +21,41 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Joins:
-    """Candidate pairs of the last solution, each pair once.
+    """The pairs that the last solution joined or considered, each pair once.
 
     Attributes:
         source, target: (m,) int64, rows of the passages; the source is the earlier one.
-        probability: (m,) float64, that the target is the vehicle's next passage.
+        probability: (m,) float64, that both are one vehicle; of pairs that were not joined, that the target is the
+            vehicle's next passage.
+        made: (m,) bool, whether the pair is one of the joins that make up the identities.
     """
 
     source: Ints
     target: Ints
     probability: npt.NDArray[np.float64]
+    made: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, source: Ints, target: Ints, probability: npt.NDArray[np.float64], n: int) -> Joins:
-        """Pairs of n passages that may occur several times, over several links: the probabilities add up."""
-        key, place = np.unique(source * max(n, 1) + target, return_inverse=True)
-        total = np.bincount(place, probability, len(key)) if len(key) else np.zeros(0)
-        return cls(key // max(n, 1), key % max(n, 1), np.minimum(total, 1.0))
+    def of(cls, found: Association) -> Joins:
+        """The pairs of an association. A pair may be a candidate over several links: their probabilities add up."""
+        n = max(len(found.identity), 1)
+        key, place = np.unique(found.source * n + found.target, return_inverse=True)
+        total = np.minimum(np.bincount(place, found.probability, len(key)), 1.0) if len(key) else np.zeros(0)
+        done = found.joins
+        first = np.where(done.source <= done.target, done.source * n + done.target, done.target * n + done.source)
+        kept = ~np.isin(np.minimum(key // n, key % n) * n + np.maximum(key // n, key % n), first)
+        made = np.concatenate([np.zeros(int(kept.sum()), np.bool_), np.ones(len(done.source), np.bool_)])
+        return cls(
+            np.concatenate([key[kept] // n, done.source]),
+            np.concatenate([key[kept] % n, done.target]),
+            np.concatenate([total[kept], done.probability]),
+            made,
+        )
 
     @classmethod
     def none(cls) -> Joins:
         """No pairs."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +94,8 @@ def find_doubts(
     p, identity = index.passages, index.identity
     source, target = joins.source, joins.target
     joined = (identity[source] == identity[target]) & (identity[source] >= 0)
-    # Pairs of one identity that do not follow each other are no joins: other passages lie between them.
-    following = set(zip(index.source.tolist(), index.target.tolist(), strict=True))
-    chained = np.fromiter(
-        (pair in following for pair in zip(source.tolist(), target.tolist(), strict=True)), np.bool_, len(source)
-    )
-    open_pairs = np.where(joined, chained, ~_together(p, source, target))
+    # Other pairs of one identity are no joins: what holds them together are the joins between them.
+    open_pairs = np.where(joined, joins.made, ~_together(p, source, target))
     wrong = np.where(joined, 1.0 - joins.probability, joins.probability)
     expected = np.where(open_pairs, wrong * _moved(index, source, target, joined), 0.0)
     known = set(answered)
@@ -110,7 +120,8 @@ def _moved(index: IdentityIndex, source: Ints, target: Ints, joined: npt.NDArray
     owner = np.minimum(owner, max(len(index) - 1, 0))
     first, last = index.begin[owner], index.begin[np.minimum(owner + 1, len(index.begin) - 1)]
     whole = np.where(place >= 0, until[last] - until[first], boxes)
-    before = until[place[source] + 1] - until[first[source]]
+    # As if a join that is undone parted the identity in time.
+    before = until[np.minimum(place[source], place[target]) + 1] - until[first[source]]
     split = np.minimum(before, whole[source] - before)
     return np.where(joined, split, np.minimum(whole[source], whole[target]))
 

@@ -84,8 +84,7 @@ class Resolver:
         links = self._run.links if self._run.links_given else None
         found = self._method.associate(self.tracks, features, self._run.scenario, links, **more)
         identity = np.where(found.dropped, -1, found.identity).astype(np.int32)
-        joins = Joins.of(found.source, found.target, found.probability, len(identity))
-        return Solution(identity, joins)
+        return Solution(identity, Joins.of(found))
 
     def located(self, constraints: Constraints) -> list[tuple[TrackName, ...]]:
         """The tracks that each row of constraints names, by their numbers.

@@ -115,6 +115,15 @@ def test_reliability(tmp_path: Path) -> None:
     assert "calibration error" in run("reliability", tmp_path, *arguments)
 
 
+def test_corrections(tmp_path: Path) -> None:
+    told = run("corrections", tmp_path, "--quick", "--shares", "0", "5")
+    assert "doubt" in told and "random" in told
+
+
+def test_search(tmp_path: Path) -> None:
+    assert "six filters" in run("search", tmp_path, "--identities", "200", "--dims", "8", "--repeats", "1")
+
+
 def test_decoding(tmp_path: Path, video: Path) -> None:
     assert "OpenCV VideoCapture" in run("decoding", tmp_path, "--video", video, "--rounds", "1")
 

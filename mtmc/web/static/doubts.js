@@ -67,7 +67,7 @@ function show() {
   const next = element("button", { "data-kind": "next" }, "Next ", element("kbd", {}, "n"));
   next.addEventListener("click", () => step(1));
   const facts = [
-    `joined with probability ${(100 * doubt.probability).toFixed(1)} %`,
+    `one vehicle with probability ${(100 * doubt.probability).toFixed(1)} %`,
     doubt.likeness === null ? null : `likeness ${doubt.likeness.toFixed(2)}`,
     `the answer moves about ${doubt.expected.toFixed(1)} boxes`,
   ];

@@ -136,7 +136,8 @@ def test_doubts_are_not_asked_twice(open_session: Callable[..., Session]) -> Non
     # Certain and joined; unsure and joined; unsure and apart; unsure, but seen by one camera at once.
     pairs = [("c1/3", "c2/3"), ("c1/4", "c2/4"), ("c1/1", "c2/2"), ("c1/1", "c1/1")]
     source, target = (np.array([row[pair[k]] for pair in pairs]) for k in (0, 1))
-    joins = Joins.of(source, target, np.array([0.999, 0.6, 0.3, 0.5]), len(session.passages))
+    made = np.array([True, True, False, False])
+    joins = Joins(source, target, np.array([0.999, 0.6, 0.3, 0.5]), made)
     asked = find_doubts(joins, session.snapshot.index)
     assert [(d.source, d.target, d.joined) for d in asked] == [
         (row["c1/1"], row["c2/2"], False),  # the answer moves two tracks of 20 boxes with probability 0.3
