@@ -65,8 +65,10 @@ class IdentityIndex:
         self.end = self._any_max(passages.end)
         same = identity[self.order[1:]] == identity[self.order[:-1]]
         self.source, self.target = self.order[:-1][same], self.order[1:][same]
-        pairs = np.unique(np.stack([identity[self.order], passages.camera[self.order]], 1), axis=0)
-        self.cameras = np.bincount(np.searchsorted(self.number, pairs[:, 0]), minlength=len(self.number))
+        owner = np.repeat(np.arange(len(self.number)), np.diff(self.begin))
+        count = int(passages.camera.max(initial=0)) + 1
+        stays = np.unique(owner * count + passages.camera[self.order])
+        self.cameras = np.bincount(stays // count, minlength=len(self.number))
 
     def __len__(self) -> int:
         return len(self.number)

@@ -16,7 +16,7 @@ def pack(index: IdentityIndex) -> bytes:
     """The block of bytes."""
     p = index.passages
     owner = np.repeat(np.arange(len(index)), np.diff(index.begin))
-    order = index.order[np.lexsort((p.start[index.order], owner, index.start[owner]))]
+    order = index.order[np.argsort(index.start[owner], kind="stable")]  # within an identity they are in order
     columns = [
         p.start[order].astype("<f4"),
         p.end[order].astype("<f4"),
