@@ -146,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output,
         videos=arguments.videos,
         mosaic=arguments.mosaic,
+        crops=arguments.crops,
         command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
         progress=console,
     )
@@ -243,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="DIR", help="the run's folder (default: runs/<scenario>)")
     add("--videos", action="store_true", help="also write annotated videos, one per camera")
     add("--mosaic", action="store_true", help="also write a video of all cameras side by side")
+    add("--crops", action="store_true", help="also write the crops of all tracks, to adapt an extractor (reid.adapt)")
     add("--dry-run", action="store_true", help="check the input, print what a run would do, and stop")
     add("--allow-missing-cameras", action="store_true", help="exit 0 even if a camera had to be left out")
     add = parser.add_argument_group("performance").add_argument

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
+from common.errors import InputError
 from reid.architectures import Body, Distance, build_body
 from reid.backbones import build_backbone
-from reid.backbones.pretrained import load_pretrained
+from reid.backbones.pretrained import load_pretrained, read_weights
 from reid.branches import Branch, ImageLabels
 from reid.pooling import AveragePooling, GeneralisedMeanPooling
 from reid.settings import ModelConfig
@@ -87,8 +90,13 @@ class ReidModel(nn.Module):
         return self.backbone.finish(result) if isinstance(self.backbone, Body) else result
 
 
-def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
+def build_model(config: ModelConfig, pretrained: str = "none", *, neck: bool = False) -> ReidModel:
     """Build the network of `config`, initialised from `pretrained` (`none`, `imagenet` or a file).
+
+    Args:
+        config: architecture and input.
+        pretrained: initial weights of the backbone.
+        neck: also take pooling and batch-norm neck, from a checkpoint of this project.
 
     Raises:
         InputError: unknown backbone, or weights that cannot be obtained or do not fit.
@@ -98,7 +106,22 @@ def build_model(config: ModelConfig, pretrained: str = "none") -> ReidModel:
         model.backbone.load_pretrained(pretrained)
     else:
         load_pretrained(model.backbone, config.backbone, pretrained)
+    if neck:
+        _load_neck(model, pretrained)
     return model
+
+
+def _load_neck(model: ReidModel, pretrained: str) -> None:
+    if pretrained in ("none", "imagenet"):
+        raise InputError(f"pretrained_neck: {pretrained} has no neck; give a checkpoint, or set it to false")
+    weights = read_weights(Path(pretrained).expanduser())
+    for part in ("pooling", "bottleneck"):
+        module: nn.Module = getattr(model, part)
+        own = module.state_dict()
+        found = {name: weights[f"{part}.{name}"] for name in own if f"{part}.{name}" in weights}
+        if len(found) < len(own) or any(value.shape != own[name].shape for name, value in found.items()):
+            raise InputError(f"pretrained_neck: {pretrained} has no {part} of this network; set it to false")
+        module.load_state_dict(found)
 
 
 def normalise(images: torch.Tensor, config: ModelConfig) -> torch.Tensor:

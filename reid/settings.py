@@ -114,6 +114,19 @@ class ModelConfig(Settings):
     multibranch: MultiBranchConfig = MultiBranchConfig()
 
 
+class SourceSettings(Settings):
+    """Another data set to train on, with a fixed share of every batch."""
+
+    name: str = Field(description="as `data.name`")
+    root: str = Field(description="the data set's folder")
+    options: dict[str, bool | int | float | str] = Field(
+        {}, description="options of the data set's reader, e.g. where: kind=motorcycle"
+    )
+    identities: int = Field(
+        ge=1, description="vehicles of this set among the `sampler.identities` of a batch; the rest are of `data.root`"
+    )
+
+
 class DataSettings(Settings):
     """The training data."""
 
@@ -121,6 +134,9 @@ class DataSettings(Settings):
     root: str = Field("data", description="the data set's folder")
     options: dict[str, bool | int | float | str] = Field(
         {}, description="options of the data set's reader, e.g. size: large"
+    )
+    also: tuple[SourceSettings, ...] = Field(
+        (), description="further data sets, of which every batch holds a fixed number of vehicles"
     )
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0,
@@ -172,6 +188,12 @@ class ViewSettings(Settings):
     flip: Fraction = Field(0.5, description="probability of a horizontal flip")
     jitter: tuple[float, float, float, float] = Field(
         (0.2, 0.2, 0.1, 0.02), description="maximum change of brightness, contrast, saturation and hue (in turns)"
+    )
+    tint: Fraction = Field(
+        0.0, description="maximum change of each colour channel's gain, as by another camera's white balance"
+    )
+    degrade: Fraction = Field(
+        0.0, description="probability that a view is reduced to a third to all of its size and compressed, or sharpened"
     )
     erase: Fraction = Field(0.5, description="probability of erasing a rectangle of a global view")
     erase_area: Range = Field((0.02, 0.4), description="range of the rectangle's fraction of the view area")
@@ -244,6 +266,13 @@ class SelfSupervisionSettings(Settings):
         description="reduction over the 2 (1 + L) pairs of views: equation 4 sums; the script, with lambda_s = 0.005, "
         "averages (with four local views the same as a sum with 0.0005)",
     )
+    pairing: Literal["image", "vehicle", "devices"] = Field(
+        "image",
+        description="whose view the teacher sees: of the student's image (equation 4); of another image of the "
+        "vehicle, from another camera if the batch has one; or what the script pairs on several GPUs (`devices`), "
+        "where outputs are gathered device by device and cut into as many parts as there are views",
+    )
+    devices: int = Field(4, ge=2, description="GPUs of the script that `pairing: devices` imitates")
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (2048, 2048, 2048, 256),
         min_length=1,
@@ -339,6 +368,9 @@ class TrainSettings(Settings):
     """All settings of a training run: the content of a file in `configs/reid/`."""
 
     pretrained: str = Field("imagenet", description="imagenet, none, or a file with the backbone's weights")
+    pretrained_neck: bool = Field(
+        False, description="also take pooling and batch-norm neck of `pretrained`, a checkpoint of this project"
+    )
     pretrained_part: str = Field(
         "none",
         description="file of `reid.pretrain`: auto-encoder for saver and `excitation`, parser for pven; or none",

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from common.command_line import run_command
@@ -22,6 +23,7 @@ from common.errors import InputError
 from common.settings import apply_overrides, read_yaml, validate
 from reid.datasets import load_dataset
 from reid.datasets.holdout import hold_out
+from reid.datasets.table import join_tables
 from reid.models import ReidModel
 from reid.settings import TrainSettings
 from reid.training import batches
@@ -94,7 +96,16 @@ def train(settings: TrainSettings, processes: Processes | None = None, until: in
     table, split = dataset.train, dataset.splits[0] if dataset.splits else None
     if data.validation:
         table, split = hold_out(table, data.validation, run.seed)
-    trainer = Trainer(settings, table, device, processes)
+    tables = [table]
+    for part in data.also:
+        added = load_dataset(part.name, part.root, **cast(dict[str, Any], part.options))
+        for note in added.notes:
+            log.warning("%s", note)
+        if not len(added.train):
+            raise InputError(f"data.also: {part.root}: data set {part.name} has no training images")
+        tables.append(added.train)
+    table = join_tables(tables)
+    trainer = Trainer(settings, table, device, processes, np.repeat(np.arange(len(tables)), list(map(len, tables))))
     log.info(
         "%s on %d images of %d identities, %d steps of %d images, %.2f M parameters, %s on %s",
         "SSBVER" if settings.self_supervised else "baseline",

@@ -60,14 +60,15 @@ def make_views(
         if pads:
             result = _pad_and_crop(result, settings.pad, random)
         if crops:
-            result = _jitter(result, settings.jitter, random)
+            result = _degrade(_tint(_jitter(result, settings.jitter, random), settings.tint, random), settings, random)
         if pads:
             result = _erase(result, settings, random, mean, std)
         global_views[view] = result
     local_views = np.empty((settings.local, *settings.local_size, 3), np.uint8)
     for view in range(settings.local):
         result = _resized_crop(image, settings.local_area, settings.aspect, settings.local_size, random, interpolation)
-        local_views[view] = _jitter(_flip(result, settings.flip, random), settings.jitter, random)
+        result = _jitter(_flip(result, settings.flip, random), settings.jitter, random)
+        local_views[view] = _degrade(_tint(result, settings.tint, random), settings, random)
     return Views(global_views, local_views)
 
 
@@ -188,6 +189,39 @@ def _hue(angle: float) -> npt.NDArray[np.float64]:
     )
     result: npt.NDArray[np.float64] = _FROM_YIQ @ turn @ _TO_YIQ
     return result
+
+
+def _tint(image: RgbImage, amount: float, random: np.random.Generator) -> RgbImage:
+    """Multiply each colour channel by its own random gain."""
+    if not amount:
+        return image
+    gains = random.uniform(1.0 - amount, 1.0 + amount, 3)
+    return np.clip(image * gains.astype(np.float32), 0, 255).astype(np.uint8)
+
+
+# What cameras do to small pictures. The smallest share of a side that remains, JPEG qualities, and strengths of
+# sharpening (an unsharp mask); ranges that cover the crops of real traffic cameras.
+_SMALLEST_SHARE = 0.33
+_QUALITIES = (25, 90)
+_SHARPENING = (0.5, 2.0)
+
+
+def _degrade(image: RgbImage, settings: ViewSettings, random: np.random.Generator) -> RgbImage:
+    """Reduce the resolution and compress, or sharpen, each half of the time."""
+    if not settings.degrade or random.random() >= settings.degrade:
+        return image
+    image = np.ascontiguousarray(image)
+    if random.random() < 0.5:
+        strength = random.uniform(*_SHARPENING)
+        blurred = cv2.GaussianBlur(image, (0, 0), random.uniform(0.8, 1.6))
+        return cv2.addWeighted(image, 1.0 + strength, blurred, -strength, 0.0)  # type: ignore[return-value]
+    share = random.uniform(_SMALLEST_SHARE, 1.0)
+    height, width = image.shape[:2]
+    small = cv2.resize(
+        image, (max(8, round(share * width)), max(8, round(share * height))), interpolation=cv2.INTER_AREA
+    )
+    data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*_QUALITIES))])[1]
+    return cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator, mean: Triple, std: Triple) -> RgbImage:

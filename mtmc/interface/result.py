@@ -180,6 +180,7 @@ class ScenarioResult:
         *,
         videos: bool = False,
         mosaic: bool = False,
+        crops: bool = False,
         command: str = "",
         progress: bool | Console = False,
     ) -> Path:
@@ -189,6 +190,7 @@ class ScenarioResult:
             folder: created if missing; files of an earlier run are replaced.
             videos: also write an annotated video of each camera.
             mosaic: also write a video of all cameras side by side.
+            crops: also write the crops of all tracks, for `python -m reid.adapt`.
             command: the command line to record in the report and in run.json.
             progress: show the progress of the videos on standard error, or on this console.
 
@@ -203,6 +205,10 @@ class ScenarioResult:
             write_report(report, report_data(self.run, configuration, command, self.source.describe()))
         if videos or mosaic:
             write_videos(self.run, target, videos=videos, mosaic=mosaic, console=progress_console(progress))
+        if crops:
+            from mtmc.report.crop_files import write_crop_files  # imports torch
+
+            write_crop_files(self.run, target)
         return report
 
     def _outcome(self, extractor: str | None) -> Outcome:

@@ -59,3 +59,18 @@ class ImageTable(Table):
     def classes(self) -> npt.NDArray[np.int64]:
         """Return (n,) int64 class labels: the identities renumbered 0..k-1 in ascending order."""
         return np.unique(self.identity, return_inverse=True)[1].astype(np.int64)
+
+
+def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
+    """Concatenate tables of different data sets, whose vehicles and cameras are all distinct.
+
+    Identities and known cameras of each table are moved past those of the tables before it.
+    """
+    joined = ImageTable.empty()
+    for table in tables:
+        if len(joined) and len(table):
+            known = table.camera != UNKNOWN_CAMERA
+            camera = np.where(known, table.camera + joined.camera.max() + 1, UNKNOWN_CAMERA)
+            table = ImageTable(table.path, table.identity + joined.identity.max() + 1, camera, table.viewpoint)
+        joined = ImageTable.concatenate([joined, table])
+    return joined

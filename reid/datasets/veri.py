@@ -10,7 +10,7 @@ import numpy as np
 from common.errors import InputError
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import as_number, check_images, count_notes, list_images, read_label_xml, read_rows, require
-from reid.datasets.table import UNKNOWN_VIEWPOINT, ImageTable
+from reid.datasets.table import UNKNOWN_VIEWPOINT, ImageTable, join_tables
 
 PUBLISHED: dict[str, tuple[int, int | None]] = {"train": (37_778, 576), "query": (1_678, 200), "gallery": (11_579, 200)}
 _NAME = re.compile(r"^(\d+)_c(\d+)_")
@@ -50,7 +50,7 @@ def load_veri(root: Path, *, also: str = "") -> Dataset:
     notes += _label_notes(root / "test_label.xml", gallery)
     notes += _index_notes(root, query, gallery)
     for folder in filter(None, map(str.strip, also.split(","))):
-        train = _join(train, _read_part(Path(folder).expanduser(), "train", notes))
+        train = join_tables([train, _read_part(Path(folder).expanduser(), "train", notes)])
     return Dataset("simulated" if simulated else "veri", train, (Split(query, gallery),), tuple(notes))
 
 
@@ -91,16 +91,6 @@ def _read_viewpoints(path: Path) -> dict[str, int]:
                 raise InputError(f"{path}:{number}: must be an image and, last, its viewpoint: {line.strip()[:80]!r}")
             views[re.split(r"[/\\]", fields[0])[-1]] = view
     return views
-
-
-def _join(table: ImageTable, other: ImageTable) -> ImageTable:
-    """Concatenate two tables, offsetting the identities and cameras of the second past those of the first."""
-    if not len(table) or not len(other):
-        return table if len(table) else other
-    identity, camera = (
-        theirs + ours.max() + 1 for ours, theirs in ((table.identity, other.identity), (table.camera, other.camera))
-    )
-    return ImageTable.concatenate([table, ImageTable(other.path, identity, camera, other.viewpoint)])
 
 
 def _label_notes(path: Path, table: ImageTable) -> list[str]:

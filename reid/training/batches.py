@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from common.errors import InputError
 from reid.branches import ImageLabels
 from reid.images import RgbImage, UnreadableImage, read_image
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD, ViewSettings
-from reid.training.sampler import IdentityBatches
+from reid.training.sampler import Rows
 from reid.views import make_views
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,17 @@ class ImageStore:
         return float(np.mean([p.nbytes for p in sample])) * len(self.paths) if sample else np.inf
 
 
+class BatchRows(Protocol):
+    """Selects the rows of each batch; a function of its seed and the number of the batch."""
+
+    identities: int
+    images: int
+    seed: int
+
+    def batch(self, number: int) -> Rows:
+        """(identities * images,) rows of batch `number`, grouped by identity."""
+
+
 class BatchMaker(Dataset[Batch]):
     """Makes batches by number: a pure function of seed and number, independent of the calling process.
 
@@ -108,7 +119,7 @@ class BatchMaker(Dataset[Batch]):
         self,
         store: ImageStore,
         labels: npt.NDArray[np.int64],
-        batches: IdentityBatches,
+        batches: BatchRows,
         views: ViewSettings,
         size: tuple[int, int],
         rank: int = 0,

@@ -14,7 +14,7 @@ from reid.auto_encoder.network import load_auto_encoder
 from reid.branches import Branch, ImageLabels, split_features, with_weights
 from reid.models import ReidModel, build_model, normalise
 from reid.parts.distance import local_distances
-from reid.settings import TrainSettings
+from reid.settings import SelfSupervisionSettings, TrainSettings
 from reid.training.batches import Batch
 from reid.training.distributed import gather, gather_with_gradient, is_distributed
 from reid.training.excitation import ResidualExcitation
@@ -26,6 +26,7 @@ from reid.training.losses import (
     batch_hard_triplet_of,
     smoothed_cross_entropy,
 )
+from reid.training.pairing import gathered_by_device, other_images
 from reid.views import GLOBAL_VIEWS
 
 
@@ -213,7 +214,8 @@ class Objective(nn.Module):
             total = total + weights.auxiliary * auxiliary
         supervision = entropy = diversity = zero
         if self.distillation is not None and output.logits is not None and target is not None:
-            supervision, entropy, diversity = self.distillation(output.logits, target, teacher_temperature)
+            logits, target = pair_outputs(output.logits, target, batch, settings.ssl)
+            supervision, entropy, diversity = self.distillation(logits, target, teacher_temperature)
             total = total + weights.self_supervision * supervision
         parts = (classification, triplet, supervision, entropy, diversity, center, auxiliary)
         return Losses(total, *(part.detach() for part in parts))
@@ -250,9 +252,28 @@ class Objective(nn.Module):
         return logits.view(GLOBAL_VIEWS, -1, logits.shape[1])
 
 
+def pair_outputs(
+    student: torch.Tensor, teacher: torch.Tensor, batch: Batch, settings: SelfSupervisionSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Order the outputs so that those at the same place of two views are the ones that `settings.pairing` compares.
+
+    Args:
+        student: (2 + L, n, E) logits.
+        teacher: (2, n, E) logits.
+        batch: its labels, and its cameras for `vehicle`.
+        settings: the pairing.
+    """
+    known = batch.image_labels
+    if settings.pairing == "vehicle":
+        return student, teacher[:, other_images(batch.labels, known.camera if known is not None else None)]
+    if settings.pairing == "devices":
+        return gathered_by_device(student, settings.devices), gathered_by_device(teacher, settings.devices)
+    return student, teacher
+
+
 def build_student(settings: TrainSettings, identities: int) -> Student:
     """Build the network and its heads, initialised from `settings.pretrained`."""
-    model = build_model(settings.model, settings.pretrained)
+    model = build_model(settings.model, settings.pretrained, neck=settings.pretrained_neck)
     ssl = settings.ssl
     projection = (
         SelfDistillationHead(model.dims, ssl.hidden, ssl.outputs, ssl.batch_norm) if settings.self_supervised else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -52,10 +54,46 @@ class IdentityBatches:
         shuffled = np.random.default_rng([self.seed, 0, deal]).permutation(len(self._rows))
         chosen = shuffled[place * self.identities : (place + 1) * self.identities]
         random = np.random.default_rng([self.seed, 1, number])
-        return np.concatenate([_draw(self._rows[identity], self.images, random) for identity in chosen])
+        return np.concatenate([draw_rows(self._rows[identity], self.images, random) for identity in chosen])
 
 
-def _draw(rows: Rows, count: int, random: np.random.Generator) -> Rows:
+class MixedBatches:
+    """Batches of which each data set has a fixed number of identities; otherwise as `IdentityBatches`.
+
+    Args:
+        labels: (n,) integer, class of each image, distinct between data sets.
+        source: (n,) integer, data set of each image, from 0, in ascending order.
+        identities: identities of each data set in a batch.
+        images: K, images per identity.
+        seed: seed of all random choices.
+
+    Raises:
+        InputError: a data set has fewer identities than a batch takes of it.
+    """
+
+    def __init__(
+        self, labels: npt.ArrayLike, source: npt.ArrayLike, identities: Sequence[int], images: int, seed: int
+    ) -> None:
+        values, sources = np.asarray(labels), np.asarray(source)
+        self._first = np.searchsorted(sources, np.arange(len(identities)))
+        self._parts = [
+            IdentityBatches(values[sources == number], count, images, seed) for number, count in enumerate(identities)
+        ]
+        self.identities = sum(identities)
+        self.images = images
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Batches per epoch: the first data set's images divided by its share of a batch."""
+        return len(self._parts[0])
+
+    def batch(self, number: int) -> Rows:
+        """Return (P * K,) int64, the rows of batch `number` (from 0), grouped by data set and identity."""
+        return np.concatenate([first + p.batch(number) for first, p in zip(self._first, self._parts, strict=True)])
+
+
+def draw_rows(rows: Rows, count: int, random: np.random.Generator) -> Rows:
+    """Draw `count` of the given rows, without repetition if there are as many."""
     shuffled = random.permutation(rows)
     if len(rows) >= count:
         return shuffled[:count]

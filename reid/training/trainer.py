@@ -6,12 +6,12 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -30,7 +30,8 @@ from reid.training.distributed import Processes, mean_over_processes, require_sa
 from reid.training.groups import parameter_groups
 from reid.training.objective import Losses, Objective, build_student
 from reid.training.precision import training_precision
-from reid.training.sampler import IdentityBatches
+from reid.training.progress import Progress
+from reid.training.sampler import IdentityBatches, MixedBatches
 from reid.training.schedules import learning_rate, teacher_temperature
 from reid.training.state import load_state, save_state
 from reid.training.teacher import MovingAverage, make_teacher
@@ -38,10 +39,6 @@ from reid.training.teacher import MovingAverage, make_teacher
 log = logging.getLogger(__name__)
 
 Validate = Callable[[ReidModel], dict[str, float]]
-
-# Seconds between two lines of progress: often enough to see that a run is alive, seldom enough for a log file.
-_PROGRESS_SECONDS = 10.0
-_PROGRESS_LOSSES = ("total", "classification", "triplet", "self_supervision")
 
 # Settings that may change when a run is resumed because they do not affect the result (beyond rounding).
 _RESUMABLE_CHANGES = (
@@ -65,6 +62,7 @@ class Trainer:
         train: the training images.
         device: device to train on.
         processes: this process's place in the process group.
+        source: (n,) data set of each training image, ascending: 0 for `data.root`, 1, ... for `data.also`.
 
     Attributes:
         step: number of completed steps.
@@ -82,6 +80,7 @@ class Trainer:
         train: ImageTable,
         device: torch.device,
         processes: Processes | None = None,
+        source: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.settings, self.device, self.processes = settings, device, processes or Processes()
         run = settings.run
@@ -91,7 +90,7 @@ class Trainer:
         require_same_data(bytes.fromhex(self.data["fingerprint"]), "data.root", device)
         torch.manual_seed(run.seed)
         labels = train.classes()
-        batches = IdentityBatches(labels, settings.sampler.identities, settings.sampler.images, run.seed)
+        batches = make_batches(settings, labels, source)
         self.maker = BatchMaker(
             ImageStore(train.path.tolist(), 0.0 if settings.data.workers else settings.data.cache_gigabytes),
             labels,
@@ -236,7 +235,7 @@ class Trainer:
         )
         with _RankZeroLog(self.processes, output, self.step, run.tensorboard) as record:
             clock, since = time.perf_counter(), self.step
-            progress = _Progress(self.step, last)
+            progress = Progress(self.step, last)
             for batch in loader:
                 self.damage.add(batch.unreadable)
                 temperature = self.temperature
@@ -311,6 +310,19 @@ class Trainer:
         }
 
 
+def make_batches(
+    settings: TrainSettings, labels: npt.NDArray[np.int64], source: npt.NDArray[np.int64] | None
+) -> IdentityBatches | MixedBatches:
+    """Create the sampler: all identities alike, or a fixed number of each data set's in a batch."""
+    sampler, also = settings.sampler, settings.data.also
+    if source is None or not also:
+        return IdentityBatches(labels, sampler.identities, sampler.images, settings.run.seed)
+    rest = sampler.identities - sum(part.identities for part in also)
+    if rest < 1:
+        raise InputError(f"data.also: takes all {sampler.identities} vehicles of a batch; raise sampler.identities")
+    return MixedBatches(labels, source, [rest, *(p.identities for p in also)], sampler.images, settings.run.seed)
+
+
 def make_optimiser(
     settings: OptimiserSettings, parameters: list[nn.Parameter] | list[dict[str, Any]]
 ) -> torch.optim.Optimizer:
@@ -340,40 +352,6 @@ def describe_data(settings: TrainSettings, train: ImageTable) -> dict[str, Any]:
         "cameras": train.cameras,
         "fingerprint": digest.hexdigest(),
     }
-
-
-class _Progress:
-    """Logs how far a run is: step, losses, images per second and time left, at most every `_PROGRESS_SECONDS`.
-
-    Args:
-        first: completed steps when the run was (re)started.
-        last: the step at which it stops.
-    """
-
-    def __init__(self, first: int, last: int) -> None:
-        self._first, self._last = first, last
-        self._started = time.perf_counter()
-        self._last_line = -math.inf
-
-    def is_due(self) -> bool:
-        """Whether the last line is long enough ago."""
-        return time.perf_counter() - self._last_line >= _PROGRESS_SECONDS
-
-    def update(self, step: int, row: Mapping[str, float]) -> None:
-        """Log a line if one is due, or if this is the last step; `row` is that of log.csv."""
-        if not self.is_due() and step < self._last:
-            return
-        self._last_line = time.perf_counter()
-        left = (self._last_line - self._started) / (step - self._first) * (self._last - step)
-        losses = ", ".join(f"{name} {row[name]:.4g}" for name in _PROGRESS_LOSSES if row[name])
-        log.info(
-            "step %d of %d: %s; %.1f images/s, %s left",
-            step,
-            self._last,
-            losses,
-            row["images_per_second"],
-            timedelta(seconds=round(left)),
-        )
 
 
 class _RankZeroLog:

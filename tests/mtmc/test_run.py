@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common import devices
@@ -304,3 +305,16 @@ def test_regions_of_interest_are_read_once_per_run(
     assert command(*from_boxes(make_cityflow(video=False), "--detections", "ssd512"), "--reid", "none", "none") == 0
     assert sorted(read) == ["c101", "c102"]
     assert len(filtered) == 2
+
+
+def test_crops_are_written_on_request_for_an_adaptation(
+    make_cityflow: MakeCityflow, from_boxes: FromBoxes, command: Command, tmp_path: Path
+) -> None:
+    from reid.adaptation.tracks import read_run
+
+    assert command(*from_boxes(make_cityflow(), "--tracks", "tc_ssd512", "--crops")) == 0
+    crops = read_run(tmp_path / "out")
+    assert len(np.unique(crops.camera)) == 2
+    assert (crops.end > crops.start).all()
+    assert all(Path(path).stat().st_size > 100 for path in crops.path)
+    assert (crops.identity >= 0).any()

@@ -157,3 +157,21 @@ def test_mistakes_are_told(tiny_datasets: Path, checkpoint: Path) -> None:
         main(["--weights", str(checkpoint), *data, "--device", "meta"])
     with pytest.raises(InputError, match="not veri as published"):
         main(["--weights", str(checkpoint), *data, "--strict"])
+
+
+def test_intervals_hold_the_figure_and_are_repeatable(
+    tiny_datasets: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = load_dataset("vehicleid", tiny_datasets / "vehicleid")
+    vectors = np.random.default_rng(0).normal(size=(len(paths_of_tests(dataset)), 6)).astype(np.float32)
+    result = evaluate_vectors(dataset, vectors, bootstrap=300)
+    assert result.intervals == evaluate_vectors(dataset, vectors, bootstrap=300).intervals
+    for name, figure in result.plain.as_dict().items():
+        if not name.endswith("_std"):
+            low, high = result.intervals[name]
+            assert low <= figure <= high, name
+    data = ["--dataset", "veri", "--data-root", str(tiny_datasets / "veri")]
+    assert main(["--weights", str(checkpoint), *data, "--bootstrap", "50"]) == 0
+    assert "95 % interval" in capsys.readouterr().out
+    with pytest.raises(InputError, match="--bootstrap -1"):
+        main(["--weights", str(checkpoint), *data, "--bootstrap", "-1"])

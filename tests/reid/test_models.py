@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from common.errors import InputError
+from reid.checkpoint import save_model
 from reid.models import build_model, normalise
 from reid.pooling import GeneralisedMeanPooling
 from reid.settings import ModelConfig
@@ -58,3 +62,23 @@ def test_sizes_of_the_small_models(name: str) -> None:
     parameters = sum(p.numel() for p in build_model(ModelConfig(backbone=name)).parameters())
     limit = {"resnet18_ibn": 12e6, "resnet34_ibn": 22e6}.get(name, 8e6)  # 8 M in float16 are 16 MB
     assert parameters < limit
+
+
+def test_a_networks_neck_and_pooling_can_be_trained_on(tmp_path: Path) -> None:
+    config = QUARTER.model_copy(update={"pooling": "gem"})
+    first = build_model(config)
+    with torch.no_grad():
+        first.bottleneck.running_mean.uniform_()
+        first.pooling.power.fill_(2.5)
+    path = tmp_path / "first.safetensors"
+    save_model(path, first, {})
+    second = build_model(config, str(path), neck=True)
+    for name, value in first.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value), name
+    fresh = build_model(config, str(path))
+    assert not torch.equal(fresh.bottleneck.running_mean, first.bottleneck.running_mean)
+    torch.save(first.backbone.state_dict(), tmp_path / "backbone.pth")
+    with pytest.raises(InputError, match=r"pretrained_neck.*has no pooling"):
+        build_model(config, str(tmp_path / "backbone.pth"), neck=True)
+    with pytest.raises(InputError, match="pretrained_neck: none"):
+        build_model(config, neck=True)

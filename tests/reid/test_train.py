@@ -33,9 +33,9 @@ def test_every_recipe_is_valid(configs: Path) -> None:
             assert settings.self_supervised
 
 
-@pytest.mark.parametrize("dataset", ["veri", "vehicleid", "veriwild", "cityflow", "sim_small"])
+@pytest.mark.parametrize("dataset", ["veri", "vehicleid", "veriwild", "cityflow", "sim_small", "real_mix"])
 def test_baseline_and_ssbver_differ_in_the_self_supervised_term_alone(configs: Path, dataset: str) -> None:
-    kind = "" if dataset == "sim_small" else "_resnet50_ibn"
+    kind = "" if dataset in ("sim_small", "real_mix") else "_resnet50_ibn"
     baseline, ssbver = (read_settings(configs / f"{dataset}{kind}_{method}.yaml") for method in ("baseline", "ssbver"))
     same = {"ssl", "run", "loss"}
     assert baseline.model_dump(exclude=same) == ssbver.model_dump(exclude=same)
@@ -146,3 +146,17 @@ def test_a_later_file_changes_single_keys(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("extends: a.yaml\nrun: {seed: 4}\n")
     settings = read_settings(tmp_path / "b.yaml", ["run.log_every=2"])
     assert (settings.run.epochs, settings.run.seed, settings.run.log_every) == (7, 4, 2)
+
+
+def test_every_batch_holds_vehicles_of_each_data_set(
+    tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_settings(configs / "real_mix_ssbver.yaml")
+    assert [part.identities for part in settings.data.also] == [5, 6]
+    folder = tiny_datasets / "folder"
+    also = f'data.also=[{{"name": "folder", "root": "{folder}", "options": {{"holdout": 0.0}}, "identities": 2}}]'
+    command = ["--config", str(configs / "veri_resnet50_ibn_baseline.yaml"), *TINY, "--set", "sampler.identities=4"]
+    command += ["--set", f"data.root={tiny_datasets / 'veri'}", "--output", str(tmp_path / "run")]
+    assert main([*command, "--set", also]) == 0
+    with pytest.raises(InputError, match=r"data\.also: takes all 4 vehicles"):
+        main([*command, "--set", also.replace('"identities": 2', '"identities": 4'), "--output", str(tmp_path / "b")])

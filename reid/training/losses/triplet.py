@@ -6,7 +6,13 @@ import torch
 from torch.nn import functional as F
 
 
-def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: float | None = None) -> torch.Tensor:
+def batch_hard_triplet(
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    margin: float | None = None,
+    *,
+    different: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Equation 1, averaged over the batch: `log(1 + exp(furthest positive - nearest negative))`.
 
     A. Hermans et al., "In Defense of the Triplet Loss for Person Re-Identification" (2017). The paper sums
@@ -17,6 +23,7 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: flo
         labels: (n,) integer classes.
         margin: None is the soft margin above; a number replaces the logarithm by
             `max(0, furthest positive - nearest negative + margin)`, and a larger one pushes classes further apart.
+        different: (n, n) bool, the pairs known to be different; None: all of different classes are.
 
     Returns:
         A float32 scalar. Anchors without another positive or without a negative are ignored; 0 (with zero gradient)
@@ -31,8 +38,9 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: flo
             squared = norms[:, None] + norms[None, :] - 2.0 * features @ features.T
             others = same.clone().fill_diagonal_(False)
             furthest = squared.masked_fill(~others, -torch.inf).argmax(dim=1)
-            closest = squared.masked_fill(same, torch.inf).argmin(dim=1)
-            usable = others.any(dim=1) & (~same).any(dim=1)
+            negative_pairs = ~same if different is None else different & ~same
+            closest = squared.masked_fill(~negative_pairs, torch.inf).argmin(dim=1)
+            usable = others.any(dim=1) & negative_pairs.any(dim=1)
         # Recompute the selected distances from differences, which avoids cancellation between near duplicates.
         positive = _distance(features, features[furthest])
         negative = _distance(features, features[closest])

@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from common.errors import InputError
 from reid.datasets import DATASETS, UNKNOWN_CAMERA, ImageTable, dataset_options, load_dataset
 from reid.datasets.holdout import hold_out
+from reid.datasets.table import join_tables
 
 MakeDataset = Callable[[str], Path]
 
@@ -298,3 +300,45 @@ def test_viewpoints_are_read_where_there_are_any(make_dataset: Callable[[str], P
     known = {name: view for name, view in zip(names, dataset.train.viewpoint.tolist(), strict=True) if view != -1}
     assert known == {"0001_c001_00000001_0.jpg": 6}
     assert set(dataset.query.viewpoint.tolist()) == {-1}
+
+
+def _words(root: Path) -> Path:
+    """A CSV of two kinds with words for identities, one image from each of two cameras."""
+    rows = ["path,identity,camera,split,kind"]
+    for number in range(6):
+        kind, part = ("car", "bus", "motorcycle")[number % 3], "train" if number < 3 else ""
+        for camera in (1, 2):
+            name = f"{kind}{number}_c{camera}.jpg"
+            Image.new("RGB", (9, 8), (number * 40, 0, 0)).save(root / name)
+            rows.append(f"{name},{kind}-{number},{camera},{part or ('query', 'gallery')[camera - 1]},{kind}")
+    (root / "data.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_csv_rows_can_be_chosen_by_a_column(tmp_path: Path) -> None:
+    root = _words(tmp_path)
+    chosen = load_dataset("csv", root, where="kind=car|bus")
+    assert (len(chosen.train), len(chosen.query), len(chosen.gallery)) == (4, 2, 2)
+    assert not any("motorcycle" in path for path in [*chosen.train.path, *chosen.query.path, *chosen.gallery.path])
+    with pytest.raises(InputError, match="no column 'kinds'; did you mean kind"):
+        load_dataset("csv", root, where="kinds=car")
+    with pytest.raises(InputError, match="where=kind=lorry: no row"):
+        load_dataset("csv", root, where="kind=lorry")
+    with pytest.raises(InputError, match="must be COLUMN=VALUE"):
+        load_dataset("csv", root, where="kind")
+
+
+def test_csv_is_ranked_in_both_directions(tmp_path: Path) -> None:
+    there, back = load_dataset("csv", _words(tmp_path), both_directions=True).splits
+    assert list(there.query.path) == list(back.gallery.path)
+    assert list(there.gallery.path) == list(back.query.path)
+
+
+def test_joined_tables_keep_their_vehicles_and_cameras_apart() -> None:
+    first = ImageTable.of(["a", "b", "c"], [7, 3, 3], [2, -1, 0])
+    second = ImageTable.of(["d", "e"], [0, 3], [0, -1])
+    joined = join_tables([first, second, ImageTable.empty()])
+    assert list(joined.path) == ["a", "b", "c", "d", "e"]
+    assert joined.identities == 4
+    assert list(joined.camera == -1) == [False, True, False, False, True]
+    assert not set(joined.camera[:3]) & set(joined.camera[3:4])

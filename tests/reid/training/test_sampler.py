@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from reid.training.sampler import IdentityBatches
+from reid.training.sampler import IdentityBatches, MixedBatches
 
 
 @st.composite
@@ -66,3 +66,18 @@ def test_fewer_identities_than_p_says_what_to_set() -> None:
 def test_an_epoch_shows_about_as_many_images_as_there_are() -> None:
     assert len(IdentityBatches(np.repeat(np.arange(10), 20), 4, 5, 0)) == 10
     assert len(IdentityBatches([0, 1], 2, 4, 0)) == 1
+
+
+def test_a_mixed_batch_holds_a_fixed_number_of_vehicles_of_each_data_set() -> None:
+    source = np.repeat([0, 1, 2], [40, 12, 6])
+    labels = np.concatenate([np.arange(40) // 4, 10 + np.arange(12) // 2, 16 + np.arange(6) // 2])
+    batches = MixedBatches(labels, source, [4, 3, 2], images=2, seed=0)
+    assert (batches.identities, batches.images, len(batches)) == (9, 2, 5)
+    for number in range(20):
+        rows = batches.batch(number)
+        assert np.bincount(source[rows]).tolist() == [8, 6, 4]
+        pairs = labels[rows].reshape(9, 2)
+        assert (pairs[:, 0] == pairs[:, 1]).all()
+        assert len(np.unique(pairs[:, 0])) == 9
+    with pytest.raises(InputError, match="needs 4 identities, the training data has 3"):
+        MixedBatches(labels, source, [4, 3, 4], images=2, seed=0)

@@ -129,3 +129,33 @@ def test_bicubic_views_differ_from_bilinear_ones() -> None:
     settings = ViewSettings(recipe="script", local=0, flip=0, pad=0, erase=0, interpolation="bicubic", global_views=1)
     (view,) = make_views(image, settings, (40, 60), np.random.default_rng(0)).global_views
     np.testing.assert_array_equal(view, cv2.resize(image, (60, 40), interpolation=cv2.INTER_CUBIC))
+
+
+def test_tint_multiplies_each_channel_by_one_gain() -> None:
+    grey = np.full((12, 12, 3), 100, np.uint8)
+    settings = PLAIN.model_copy(update={"tint": 0.2, "local": 0})
+    views = [make_views(grey, settings, (8, 8), np.random.default_rng(seed)).global_views for seed in range(40)]
+    pixels = np.concatenate(views).reshape(-1, 64, 3)
+    assert (pixels == pixels[:, :1]).all()
+    assert pixels.min() >= 79 and pixels.max() <= 120
+    assert (pixels[:, 0, 0] != pixels[:, 0, 2]).mean() > 0.8
+
+
+def test_degrading_changes_details_but_not_the_mean_colour() -> None:
+    image = cv2.GaussianBlur(_image(64, 64), (0, 0), 2.0)
+    plain = PLAIN.model_copy(update={"global_area": (1.0, 1.0), "aspect": (1.0, 1.0), "local": 0})
+    before = make_views(image, plain, (64, 64), np.random.default_rng(0)).global_views[0].astype(float)
+    always = plain.model_copy(update={"degrade": 1.0})
+    changes = []
+    for seed in range(20):
+        after = make_views(image, always, (64, 64), np.random.default_rng(seed)).global_views[0].astype(float)
+        assert abs(after.mean() - before.mean()) < 4
+        changes.append(np.abs(after - before).mean())
+    assert min(changes) > 0.1
+
+
+def test_degrading_and_tint_are_off_unless_asked_for() -> None:
+    image, random, same = _image(30, 30), np.random.default_rng(1), np.random.default_rng(1)
+    make_views(image, PLAIN, (16, 16), random)
+    make_views(image, PLAIN.model_copy(update={"tint": 0.0, "degrade": 0.0}), (16, 16), same)
+    assert random.random() == same.random()
