@@ -108,8 +108,8 @@ def card(name: str, description: dict[str, object]) -> str:
         "|---|---|",
         *(f"| {check['step']} | {100 * check['agreement']:.2f} |" for check in checks),
         "",
-        "Agreement is the fraction of the crops known to be of other vehicles that are less similar than the least "
-        "similar crop of the same vehicle. It is no accuracy: no labels were used.",
+        "Agreement is a mean reciprocal rank: of a crop's augmented view and the other crops of its vehicle, the least "
+        "similar one is ranked among crops known to be of other vehicles. It is no accuracy: no labels were used.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -21,6 +21,7 @@ from reid.adaptation.tracks import TrackCrops
 from reid.average import mix_states
 from reid.embedding import embed_files
 from reid.extractor import Extractor
+from reid.images import RgbImage, UnreadableImage, read_image
 from reid.models import ReidModel, normalise
 from reid.training.batches import Batch, BatchMaker, ImageStore, iterate_batches
 from reid.training.heads import SelfDistillationHead
@@ -30,7 +31,7 @@ from reid.training.precision import training_precision
 from reid.training.progress import Progress
 from reid.training.schedules import teacher_temperature
 from reid.training.teacher import MovingAverage, make_teacher
-from reid.views import GLOBAL_VIEWS
+from reid.views import GLOBAL_VIEWS, make_views
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,9 @@ def adapt(
     the mean of the start and of the teacher in the share `keep` (M. Wortsman et al., "Robust fine-tuning of zero-shot
     models", CVPR 2022), which keeps what the start knew.
 
-    It stops when a check does not improve for `patience` checks, and takes the best one. The check asks, for crops of
-    vehicles that are not trained on, which fraction of the crops known to be of other vehicles is less similar than the
-    least similar crop of the same vehicle.
+    It stops when a check does not improve for `patience` checks, and takes the best one. The check is a mean reciprocal
+    rank, over the crops of vehicles that are not trained on: the rank of the least similar of the crop's own augmented
+    view and the vehicle's other crops, among the crops known to be of other vehicles.
 
     Args:
         model: the network to start from; left as it is.
@@ -90,7 +91,7 @@ def adapt(
         len(relations.different),
     )
     trained, held_out = _divide(labels, relations, settings)
-    check = _Check(crops, labels, relations, held_out, device)
+    check = _Check(crops, labels, relations, held_out, settings, model.config.image_size, device)
     batches = RelatedBatches(
         labels,
         relations,
@@ -231,22 +232,28 @@ class _Check:
         labels: npt.NDArray[np.int64],
         relations: Relations,
         vehicles: npt.NDArray[np.int64],
+        settings: AdaptSettings,
+        size: tuple[int, int],
         device: str,
     ) -> None:
         rows = np.flatnonzero(np.isin(labels, vehicles))
-        self._crops, self._device = crops[rows], device
+        images = [_image(str(path), size) for path in crops.path[rows]]
+        views = settings.views.model_copy(update={"local": 0})
+        random = np.random.default_rng([settings.seed, 6])
+        self._images = images + [make_views(image, views, size, random).global_views[0] for image in images]
+        self._device = device
         self._different = relations.differ(labels[rows])
-        self._same = (labels[rows][:, None] == labels[rows]) & ~np.eye(len(rows), dtype=np.bool_)
+        self._same = labels[rows][:, None] == labels[rows]
 
     def __call__(self, model: ReidModel) -> float:
-        vectors = _embed(model, self._crops, self._device)
+        vectors, own_views = np.split(_extractor(model, self._device).embed(self._images, "rgb"), 2)
         similarity = vectors @ vectors.T
-        worst = np.where(self._same, similarity, np.inf).min(axis=1)
-        usable = self._same.any(axis=1) & self._different.any(axis=1)
-        if not usable.any():
-            return 0.0
-        nearer = ((similarity < worst[:, None]) & self._different).sum(axis=1)
-        return float((nearer[usable] / self._different.sum(axis=1)[usable]).mean())
+        positives = similarity.copy()
+        np.fill_diagonal(positives, (vectors * own_views).sum(axis=1))
+        worst = np.where(self._same, positives, np.inf).min(axis=1)
+        ahead = ((similarity >= worst[:, None]) & self._different).sum(axis=1)
+        usable = self._different.any(axis=1)
+        return float((1.0 / (1.0 + ahead[usable])).mean()) if usable.any() else 0.0
 
 
 def _divide(
@@ -274,8 +281,19 @@ def _divide(
 
 
 def _embed(model: ReidModel, crops: TrackCrops, device: str) -> npt.NDArray[np.float32]:
-    extractor = Extractor.of_model(model.eval(), device, backend="torch", precision="float32")
-    return embed_files(extractor, crops.path.tolist()).vectors
+    return embed_files(_extractor(model, device), crops.path.tolist()).vectors
+
+
+def _extractor(model: ReidModel, device: str) -> Extractor:
+    return Extractor.of_model(model.eval(), device, backend="torch", precision="float32")
+
+
+def _image(path: str, size: tuple[int, int]) -> RgbImage:
+    """An image, grey if it cannot be read."""
+    try:
+        return read_image(path)
+    except UnreadableImage:
+        return np.full((*size, 3), 128, np.uint8)
 
 
 def _with_state(model: ReidModel, state: dict[str, torch.Tensor]) -> ReidModel:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from common.command_line import run_command
-from reid import evaluate, export, train
+from reid import adapt, evaluate, export, train
 from reid.analyse import __main__ as analyse
 from reid.datasets import DATASETS, dataset_options
 
 MAINS = {
     "reid.train": train.main,
+    "reid.adapt": adapt.main,
     "reid.evaluate": evaluate.main,
     "reid.export": export.main,
     "reid.analyse": analyse.main,
