@@ -221,7 +221,8 @@ def _degrade(image: RgbImage, settings: ViewSettings, random: np.random.Generato
         image, (max(8, round(share * width)), max(8, round(share * height))), interpolation=cv2.INTER_AREA
     )
     data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*_QUALITIES))])[1]
-    return cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return cv2.resize(decoded, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _erase(image: RgbImage, settings: ViewSettings, random: np.random.Generator, mean: Triple, std: Triple) -> RgbImage:

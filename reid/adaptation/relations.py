@@ -133,4 +133,5 @@ def _by_identity(vehicle: npt.NDArray[np.int64], identity: npt.NDArray[np.int64]
     names = np.array([name[int(v)] for v in several])
     one, other = np.triu_indices(len(several), 1)
     keep = (names[one] != names[other]) & (names[one] != UNKNOWN) & (names[other] != UNKNOWN)
-    return np.column_stack([several[one], several[other]])[keep]
+    pairs: Pairs = np.column_stack([several[one], several[other]])[keep]
+    return pairs

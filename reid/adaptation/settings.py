@@ -24,7 +24,7 @@ class AdaptSettings(Settings):
     self_supervision: float = Field(0.05, ge=0, description="lambda_s, weight of SSBVER's self-distillation; 0: none")
     momentum: float = Field(0.95, ge=0, lt=1, description="lambda of the teacher; averages over 1/(1-lambda) steps")
     keep: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        0.3,
+        0.5,
         description="share of the weights that come from the start: 0 forgets most, 1 learns nothing",
     )
     margin: float = Field(

@@ -59,4 +59,5 @@ def gathered_by_device(outputs: torch.Tensor, devices: int) -> torch.Tensor:
     n = outputs.shape[1]
     if n % devices:
         raise InputError(f"ssl.devices: {n} images of a batch cannot be divided among {devices} devices")
-    return outputs.unflatten(1, (devices, n // devices)).transpose(0, 1).reshape(outputs.shape)
+    by_device = outputs.reshape(len(outputs), devices, n // devices, *outputs.shape[2:])
+    return by_device.transpose(0, 1).reshape(outputs.shape)
