@@ -56,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # Imported here, so that --help and a wrong option do not wait for the numerical packages.
     from reid.adaptation import AdaptSettings, adapt, read_run
-    from reid.checkpoint import is_own_checkpoint, load_model, save_model
+    from reid.checkpoint import load_model, save_model
     from reid.extractor import find_weights
+    from reid.tensor_files import is_own_checkpoint
 
     overrides = [*arguments.set, *([f"steps={arguments.steps}"] if arguments.steps is not None else [])]
     settings = validate(AdaptSettings, apply_overrides({}, overrides), "--set")

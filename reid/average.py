@@ -16,8 +16,9 @@ import torch
 from common.command_line import run_command
 from common.errors import InputError
 from common.files import file_digest
-from reid.checkpoint import load_model, read_tensors, require_same_tensors, save_model
+from reid.checkpoint import load_model, save_model
 from reid.extractor import find_weights
+from reid.tensor_files import read_tensors, require_same_tensors
 
 
 def mix_states(

@@ -13,6 +13,7 @@ from rich.console import Console
 from common.errors import InputError
 from common.nearest import nearest
 from evaluation.cityflow import filter_predictions, score_filtered
+from mtmc.appearance.extraction import Extraction
 from mtmc.association.links_file import Links
 from mtmc.config import PipelineSettings
 from mtmc.crops.table import Crops, write_crops
@@ -22,7 +23,7 @@ from mtmc.observation.stage import Observation, Source
 from mtmc.online.archive import Archive, hour_name
 from mtmc.online.lessons import links_of
 from mtmc.online.store import Store
-from mtmc.pipeline import Extraction, Outcome, RunResult
+from mtmc.pipeline import Outcome, RunResult
 from mtmc.scenarios.clock import Clock
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog

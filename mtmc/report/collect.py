@@ -142,7 +142,7 @@ def _joins(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Sequenc
 
     def truth_of(camera: str, track: int, since: int) -> int:
         part = cuts[names[camera]].part(np.array([track], np.int32), np.array([since], np.int32))
-        return vehicle.get((names[camera], int(part[0])), -1)
+        return int(vehicle.get((names[camera], int(part[0])), -1))
 
     found = []
     for join in joins_table(result, outcome).iter_rows(named=True):

@@ -161,7 +161,8 @@ def _add_pages(app: FastAPI, session: Session, queries: Queries) -> None:
     def find(
         request: Request, filters: FilterParameters, like: str = "", query: str = "", page: int = 0
     ) -> HTMLResponse:
-        problem, hits, total, shown = "", [], 0, None
+        problem, total, shown = "", 0, None
+        hits: list[Any] = []
         try:
             hits, total = _search(session, queries, filters, like=like, query=query, page=page)
             if like:

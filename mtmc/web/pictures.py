@@ -69,7 +69,7 @@ class PictureExtractor:
         with self._lock:
             if self._extractor is None:
                 self._extractor = self._load()
-            vector = self._extractor.embed([picture])[0]
+            vector: npt.NDArray[np.float32] = self._extractor.embed([picture])[0]
         if not np.isfinite(vector).all():
             raise InputError("picture: the extractor finds nothing in it")
         return vector

@@ -24,4 +24,4 @@ def pack(index: IdentityIndex) -> bytes:
         order.astype("<i4"),
         p.camera[order].astype("<u2"),
     ]
-    return np.uint32(len(order)).astype("<u4").tobytes() + b"".join(column.tobytes() for column in columns)
+    return len(order).to_bytes(4, "little") + b"".join(column.tobytes() for column in columns)

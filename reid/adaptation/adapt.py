@@ -204,7 +204,7 @@ class _Training:
                 logits = self.student.project(everything)
                 with torch.no_grad():
                     target = self.teacher.project(self.teacher.model(views))
-        triplet = batch_hard_triplet(features, same, different)
+        triplet = batch_hard_triplet(features, same, different=different)
         total = settings.triplet * triplet
         values = {"triplet": float(triplet.detach())}
         if self.distillation is not None and logits is not None and target is not None:
