@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -188,6 +189,24 @@ def test_ssbver_step(tmp_path: Path) -> None:
 def test_table4(tmp_path: Path) -> None:
     told = run("table4", tmp_path, "--layout", "crossing", "--seeds", "101", "--seconds", "2", "--workers", "1")
     assert "difference of IDF1" in told
+
+
+def test_table5(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = ["path,identity,camera,split"]
+    for number in range(24):
+        part = ("train", "query", "gallery")[number // 8]
+        image = np.full((20, 20, 3), 20 * (number % 4), np.uint8) + random.integers(0, 20, (20, 20, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+        rows.append(f"{number}.png,{number % 4},{number // 4 % 2 if part == 'train' else int(part == 'query')},{part}")
+    (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
+    told = run(
+        "table5", tmp_path, "--small", "--start", "none", "--methods", "baseline", "--data", f"tiny=csv:{tmp_path}",
+        "--seeds", "1", "--steps", "10", "--identities", "2", "--size", "32", "--seconds", "0.01",
+        "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert "| baseline |" in told
+    assert "tiny mAP" in told
 
 
 def test_tracking(tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ TINY_PARTS = {
     "auto-encoder": ["auto_encoder.channels=[4, 8]", "auto_encoder.latent=2"],
     "parser": ["parser.encoder=mobilenetv3_small_050", "parser.decoder=[8, 8, 8, 8, 8]"],
 }
+TINY_METHODS = {
+    "transreid": ["backbone=test_vit", "image_size=[64, 64]"],
+    "gfdia": ["gfdia.interest_backbone=resnet18_ibn_quarter", "image_size=[64, 64]"],
+    "saver": TINY_PARTS["auto-encoder"],
+    "pven": TINY_PARTS["parser"],
+}
+"""Settings of `model`, by recipe."""
 TINY_PRETRAINING = [
     "image_size=[32, 32]",
     "batch=2",
@@ -192,8 +199,8 @@ def tiny(words: list[str]) -> list[str]:
     layers = ["optimiser.layer_decay=1"] if any("with_" in word for word in words) else []  # of timm's networks alone
     settings = [word for text in (*TINY, *own, *layers) for word in ("--set", text)]
     if module == "reid.train":
-        part = {"saver": "auto-encoder", "pven": "parser"}.get(value_of("--config", words)[18:-5], "")
-        more = [word for text in TINY_PARTS.get(part, []) for word in ("--set", f"model.{text}")]
+        method = value_of("--config", words).removeprefix("configs/reid/veri_").removesuffix(".yaml")
+        more = [word for text in TINY_METHODS.get(method, []) for word in ("--set", f"model.{text}")]
         return [*arguments, *settings, *more]
     if module == "mtmc.run":
         if "--detector" in arguments:  # a network that would have to be downloaded

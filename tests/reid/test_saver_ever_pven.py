@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from common.errors import InputError
+from mtmc.run import main as run_scenario
 from reid import evaluate, export, pretrain, train
 from reid.architectures import ARCHITECTURES
 from reid.checkpoint import load_model
@@ -91,6 +92,18 @@ def test_a_recipe_trains_resumes_and_is_used(
     assert results[0] == results[1]
     vectors = Extractor.load(weights).embed([np.full((20, 30, 3), 90, np.uint8)])
     assert np.linalg.norm(vectors) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_pven_tracks_by_an_approximation_which_the_run_says(
+    repository: Path, tiny_datasets: Path, tiny_scenario: Path, parts: Path, tmp_path: Path
+) -> None:
+    train.main([*command("pven", repository, tiny_datasets, parts, tmp_path / "net"), "--until", "1"])
+    words = ["--data-root", str(tiny_scenario), "--scenario", "S01", "--tracks", "tc_ssd512", "--device", "cpu"]
+    weights = str(tmp_path / "net" / "model.safetensors")
+    words += ["--allow-missing-cameras", "--reid", weights, "--output", str(tmp_path / "tracked")]
+    assert run_scenario(words) == 0
+    assert len(list((tmp_path / "tracked").rglob("track1.txt"))) == 1
+    assert "the cosine of its vectors approximates" in (tmp_path / "tracked" / "run.json").read_text()
 
 
 def test_pven_without_a_parser_is_refused(repository: Path, tiny_datasets: Path, parts: Path, tmp_path: Path) -> None:

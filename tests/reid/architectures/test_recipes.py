@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 import pytest
 
@@ -75,7 +73,7 @@ def test_trains_and_resumes_to_the_same_weights(
 
 
 def test_every_command_takes_the_networks(
-    tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, configs: Path, tiny_datasets: Path, tiny_scenario: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tiny_datasets / "veri"
     weights = {}
@@ -92,33 +90,9 @@ def test_every_command_takes_the_networks(
     exported = Extractor.load(tmp_path / "n.onnx", "cpu", precision="float32").embed(crops)
     own = Extractor.load(weights["hrcn"], "cpu", precision="float32", backend="torch").embed(crops)
     np.testing.assert_allclose(exported, own, atol=1e-4)
-    make_scenario(tmp_path / "cityflow")
-    command = ["--data-root", str(tmp_path / "cityflow"), "--scenario", "S01", "--tracks", "tc_ssd512"]
+    command = ["--data-root", str(tiny_scenario), "--scenario", "S01", "--tracks", "tc_ssd512"]
     command += ["--device", "cpu", "--output", str(tmp_path / "tracked"), "--allow-missing-cameras"]
     # One stands for all: the network with embeddings of cameras, which a scenario's cameras are not.
     assert run_scenario([*command, "--reid", str(weights["transreid"])]) == 0
     assert len(list((tmp_path / "tracked").rglob("track1.txt"))) == 1
     assert "mean embedding" in (tmp_path / "tracked" / "run.json").read_text()
-
-
-def make_scenario(root: Path) -> None:
-    """Two cameras in CityFlow's layout with one box that drives from one to the other."""
-    folder = root / "test" / "S01"
-    for index, camera in enumerate(("c001", "c002")):
-        (folder / camera / "mtsc").mkdir(parents=True)
-        rows = []
-        with av.open(str(folder / camera / "vdo.avi"), "w") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-            for number in range(1, 31):
-                image = np.full((96, 160, 3), 90, np.uint8)
-                left = 5 + 5 * (number - 1 - 2 * index)
-                if 0 <= left < 120:
-                    cv2.rectangle(image, (left, 40), (left + 40, 64), (30, 30, 200), -1)
-                    rows.append(f"{number},1,{left},40,40,24,1,-1,-1,-1")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-            container.mux(stream.encode(None))
-        (folder / camera / "mtsc" / "mtsc_tc_ssd512.txt").write_text("\n".join(rows) + "\n")
-    for kind, value in (("cam_timestamp", "0"), ("cam_framenum", "30")):
-        (root / kind).mkdir(exist_ok=True)
-        (root / kind / "S01.txt").write_text(f"c001 {value}\nc002 {value}\n")
