@@ -14,7 +14,9 @@ retrieval across cameras takes the set value.
 
 Printed are IDF1 in per cent, as means over seeds with their standard errors: of the association, of average linkage
 with the threshold that is best for each single problem (it knows the ground truth), and the ceiling, which is what the
-true vehicles of the same tracks score. As in the AI City Challenge, only vehicles that at least two cameras see, and
+true vehicles of the same tracks score. Without features, joining by time alone takes the place of average linkage: each
+track continues as the one of another camera that starts soonest after it ends, and within the longest gap that is best
+for each single problem. As in the AI City Challenge, only vehicles that at least two cameras see, and
 identities in at least two cameras, count.
 """
 
@@ -45,7 +47,8 @@ from mtmc.appearance.features import TrackFeatures
 from mtmc.association.associate import associate
 from mtmc.association.linkage import best_threshold
 from mtmc.association.settings import AssociationSettings
-from mtmc.association.track_summaries import CameraTracks, summarise
+from mtmc.association.solving.chains import identities_of
+from mtmc.association.track_summaries import CameraTracks, TrackSummaries, summarise
 
 QUALITIES = (100.0, 99.0, 95.0, 85.0, 75.0, 60.0, None)
 """mAP in per cent of the features; None: there are none."""
@@ -59,6 +62,10 @@ OWN = 0.5
 CAMERA_SHIFT, SIDE, NOISE = 0.6, 0.5, 0.8
 """Length of the shift of a camera and direction, of a vehicle's own part for each side, and of the noise of a track,
 relative to each other."""
+GAPS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"""Longest gaps in seconds between two tracks that are tried when joining by time alone."""
+OVERLAPS = (0.0, 2.0, 8.0)
+"""Seconds for which the two tracks may overlap, likewise."""
 QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
 """Vehicles in the quick mode."""
 
@@ -137,6 +144,20 @@ def idf1(problem: Problem, identity: IntArray) -> float:
     return 200.0 * float(table[rows, columns].sum()) / max(float(total), 1.0)
 
 
+def join_by_time(summaries: TrackSummaries, gap: float, overlap: float) -> IntArray:
+    """Identities (n,): pairs of tracks of two cameras, nearest in time first; each track has one successor at most."""
+    n = len(summaries)
+    seconds = summaries.start - summaries.end[:, None]
+    later = (summaries.start > summaries.start[:, None]) & (summaries.camera != summaries.camera[:, None])
+    source, target = np.nonzero(later & (seconds <= gap) & (seconds >= -overlap))
+    following, taken = np.full(n, -1), np.zeros(n, np.bool_)
+    for row in np.argsort(np.abs(seconds[source, target]), kind="stable"):
+        i, j = source[row], target[row]
+        if following[i] < 0 and not taken[j]:
+            following[i], taken[j] = j, True
+    return identities_of(following)
+
+
 @dataclass(frozen=True)
 class Job:
     """A problem; `vehicles` is None for the usual number."""
@@ -150,7 +171,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """A problem at one quality: IDF1 in per cent of the association, of average linkage, and the ceiling."""
+    """A problem at one quality: IDF1 in per cent of the association, of average linkage (without features, of joining
+    by time), and the ceiling."""
 
     job: Job
     quality: float | None
@@ -171,8 +193,11 @@ def measure(job: Job, qualities: Sequence[float | None]) -> list[Run]:
     vehicles = int(((problem.visible > 0).sum(1) > 1).sum())
     result = []
     for quality in qualities:
-        cameras, linkage = problem.cameras, float("nan")
-        if quality is not None:
+        cameras = problem.cameras
+        if quality is None:
+            rows = summarise(cameras)
+            linkage = max(idf1(problem, join_by_time(rows, gap, own)) for gap in GAPS for own in OVERLAPS)
+        else:
             cameras = with_features(problem, looks.of_quality(quality))
             tracks, features = [c.tracks for c in cameras], [c.features for c in cameras]
             _, linkage = best_threshold(tracks, features, lambda identity: idf1(problem, identity))
@@ -233,7 +258,9 @@ def _quality(text: str) -> float | None:
 
 def _print(runs: Sequence[Run], qualities: Sequence[float | None]) -> None:
     """One row for each kind of problem, one column for each quality."""
-    table = Table(title="IDF1 in per cent: association ± standard error / average linkage", title_justify="left")
+    table = Table(
+        title="IDF1 in per cent: association ± standard error / average linkage, or by time", title_justify="left"
+    )
     table.add_column("")
     table.add_column("ceiling", justify="right")
     for quality in qualities:
@@ -249,7 +276,7 @@ def _print(runs: Sequence[Run], qualities: Sequence[float | None]) -> None:
             ours = np.array([run.ours for run in some])
             error = float(np.std(ours, ddof=1) / np.sqrt(len(ours))) if len(ours) > 1 else float("nan")
             linkage = float(np.mean([run.linkage for run in some]))
-            cells.append(f"{ours.mean():.1f}±{error:.1f}" + ("" if quality is None else f" / {linkage:.1f}"))
+            cells.append(f"{ours.mean():.1f}±{error:.1f}" + f" / {linkage:.1f}")
         table.add_row(name, *cells)
     Console(width=max(Console().width, 150)).print(table)
 

@@ -14,6 +14,7 @@ from mtmc.association.evidence.appearance import chain_features, similarities, s
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
+from mtmc.association.evidence.looks import fit_looks
 from mtmc.association.evidence.overlapping_views import find_view_pairs
 from mtmc.association.evidence.resemblance import find_resemblances
 from mtmc.association.evidence.screening import CandidatePruning
@@ -35,12 +36,21 @@ scenarios."""
 CHAIN_ROUNDS = 4
 """Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
 of the previous pass."""
+IDENTITY_PASSES = 2
+"""How often links and evidence are learned again from whole identities. Raising it costs time and changes little.
+Development scenarios."""
+IDENTITY_ROUNDS = 4
+"""Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
+of the previous pass."""
 STRANGER_STEPS = 8
 """Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
 STRANGERS = 20_000
 """Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
 _NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+MAX_TRACKS = 30_000
+"""Tracks up to which whole identities are compared. Raising it costs time in large scenarios: there enough vehicles
+take each link for the links to decide. Safety bound on time."""
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -157,12 +167,14 @@ def associate(
         short = settings.model_copy(update={"rounds": min(settings.rounds, CHAIN_ROUNDS)})
         for _ in range(CHAIN_PASSES):
             behind, ahead = chain_features(vector, summaries.weight, successor)
-            similarity = _similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target)
-            different = _similarity(summaries, behind, ahead, *strangers)
             learned = learn(
                 summaries,
                 learned.pairs,
-                replace(learned.evidence, similarity=similarity, different=different),
+                replace(
+                    learned.evidence,
+                    similarity=_similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target),
+                    different=_similarity(summaries, behind, ahead, *strangers),
+                ),
                 table=table,
                 prior=prior,
                 entries=entries,
@@ -173,7 +185,32 @@ def associate(
             )
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
-    identity = identify(summaries, ties, successor, settings.local_search, bonds) + 1
+    identity = identify(summaries, ties, successor, settings.local_search, bonds)
+    if settings.joint_appearance and settings.local_search and vector.shape[1] and len(summaries) <= MAX_TRACKS:
+        short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
+        for left in reversed(range(IDENTITY_PASSES + 1)):
+            looks = fit_looks(summaries, vector, identity, different)
+            if looks is None:
+                break
+            identity = identify(summaries, ties, successor, settings.local_search, bonds, looks)
+            if not left:
+                break
+            learned = learn(
+                summaries,
+                learned.pairs,
+                learned.evidence,
+                table=table,
+                prior=prior,
+                entries=entries,
+                exits=exits,
+                settings=short,
+                start=learned,
+                identity=identity,
+                bonds=bonds,
+            )
+            ties = _tie(summaries, learned, settings, bonds)
+            successor = chain(summaries, ties, bonds)
+    identity += 1
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:
         links = to_links(
@@ -284,5 +321,6 @@ def _tie(
 ) -> Ties:
     """Candidate pairs, each pair of tracks once, with the evidence for joining them."""
     ground = learned.terms.get("ground", np.zeros(len(learned.pairs)))
-    ties = tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold)
+    appearance = learned.terms.get("appearance")
+    ties = tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold, appearance)
     return ties if bonds is None else hold(ties, bonds)

@@ -56,6 +56,11 @@ class AssociationSettings(Settings):
         True,
         description="Compare the features of whole chains of joined tracks, not only of the two tracks at the seam.",
     )
+    joint_appearance: bool = Field(
+        True,
+        description="Compare the features of whole identities, not only of two tracks, and learn again from these "
+        "identities. Needs `local_search`.",
+    )
     travel_time: bool = Field(True, description="Weigh a pair by the travel-time distribution of its link.")
     transitions: bool = Field(True, description="Weigh a pair by the share of vehicles that take its link.")
     u_turn_prior: bool = Field(

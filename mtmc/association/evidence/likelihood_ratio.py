@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
+from scipy.stats import norm
 
 CELLS = 64
 """Points of the likelihood ratio, evenly spaced. Raising it costs time and resolves finer shapes. Theory: several
@@ -73,6 +74,7 @@ def fit_scale(
     prior_deviation: float,
     strength: float,
     different: npt.NDArray[np.float64] | None = None,
+    robust: bool = False,
 ) -> Scale:
     """Fit a non-decreasing log-likelihood ratio.
 
@@ -90,6 +92,9 @@ def fit_scale(
         prior_deviation: expected standard deviation of true pairs, in standard deviations of false pairs.
         strength: number of true pairs that the prior is worth.
         different: (k,) values of pairs that are certainly false.
+        robust: whether some of the true pairs may be wrong. Then their median and their median absolute deviation from
+            it (Hampel, "The influence curve and its role in robust estimation", 1974) take the place of mean and
+            deviation, and how far they are from the expected mean does not widen the spread.
     """
     measured = np.flatnonzero(np.isfinite(value))
     measured = measured[:: max(1, len(measured) // EXAMPLES)]
@@ -100,12 +105,18 @@ def fit_scale(
     deviation = max(float(np.sqrt(np.average((value - mean) ** 2, weights=rest))), 1e-6)
     z = (value - mean) / deviation
     count = float(probability.sum())
-    own = float(probability @ z) / max(count, 1e-9)
+    if robust and count > 0:
+        own = _median(z, probability)
+        squares = count * (_median(np.abs(z - own), probability) / norm.ppf(0.75)) ** 2
+        off = 0.0
+    else:
+        own = float(probability @ z) / max(count, 1e-9)
+        squares = float(probability @ (z - own) ** 2)
+        # How far the features are from the expected mean says little about their spread.
+        off = min(abs(prior_mean - own), MAX_SURPRISE * prior_deviation) ** 2
     centre = (count * own + strength * prior_mean) / (count + strength)
-    # How far the features are from the expected mean says little about their spread.
-    off = min(abs(prior_mean - own), MAX_SURPRISE * prior_deviation) ** 2
     apart = strength * prior_deviation**2 + strength * count / (strength + count) * off
-    spread = max((float(probability @ (z - own) ** 2) + apart) / (count + strength), MIN_VARIANCE)
+    spread = max((squares + apart) / (count + strength), MIN_VARIANCE)
     grid = np.linspace(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
     )
@@ -113,11 +124,18 @@ def fit_scale(
     false = _density(z, rest, grid)
     if different is not None and len(different) >= MIN_CERTAIN:
         certain = _with_tail((different - mean) / deviation, grid)
-        false = _without_true(false, np.exp(log_true), np.where(grid > 0, np.minimum(false, certain), false))
+        false = _without_true(false, np.exp(log_true), np.where(grid > 0, np.minimum(false, certain), false), robust)
     log_false = np.log(false)
     weights = np.exp(log_true) + np.exp(log_false)
     ratio = np.clip(isotonic_regression(log_true - log_false, weights=weights).x, -MAX_LOG_RATIO, MAX_LOG_RATIO)
     return Scale(mean + grid * deviation, ratio)
+
+
+def _median(value: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> float:
+    """Weighted median."""
+    order = np.argsort(value)
+    total = np.cumsum(weight[order])
+    return float(value[order[np.searchsorted(total, 0.5 * total[-1])]])
 
 
 def correlation_ratio(
@@ -154,7 +172,10 @@ def _density(
 
 
 def _without_true(
-    mixed: npt.NDArray[np.float64], true: npt.NDArray[np.float64], least: npt.NDArray[np.float64]
+    mixed: npt.NDArray[np.float64],
+    true: npt.NDArray[np.float64],
+    least: npt.NDArray[np.float64],
+    robust: bool,
 ) -> npt.NDArray[np.float64]:
     """Density of the false pairs in a mixture of both: what is left when the share of true pairs is subtracted.
 
@@ -164,11 +185,16 @@ def _without_true(
         mixed: (k,) density of the mixture on an even grid.
         true: (k,) that of true pairs.
         least: (k,) a bound that the result does not fall below, at most `mixed`.
+        robust: whether look-alikes may be mistaken for true pairs. Half of the true pairs lie above their median, so
+            what lies below it and has no counterpart above is not theirs.
     """
     share = MIN_SURPLUS
     for _ in range(SURPLUS_ROUNDS):
         part = share * true / (share * true + (1.0 - share) * least)
         share = float((mixed * part).sum() / mixed.sum())
+    if robust:
+        high = np.cumsum(true) >= 0.5 * true.sum()
+        share = min(share, float(mixed[high].sum() / true[high].sum()))
     return np.maximum(mixed - share * true, least)
 
 

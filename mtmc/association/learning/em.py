@@ -32,6 +32,9 @@ from mtmc.association.track_summaries import TrackSummaries
 HARDNESS = 0.5
 """Weight of the single best choice of pairs in learning, against the marginal probabilities over all choices. Raising
 it commits earlier. Development scenarios."""
+IDENTITY_WEIGHT = 0.8
+"""Weight of whole identities in learning again, against the marginal probabilities. Raising it learns more from what
+only the other tracks of an identity show. Development scenarios."""
 SETTLED = 0.97
 """Probability above which a pair belongs to the best choice without a search among its rivals. Raising it searches
 more. Theory: its rivals share the remaining 3 %."""
@@ -102,6 +105,7 @@ def learn(
     settings: AssociationSettings,
     start: Learned | None = None,
     bonds: Bonds | None = None,
+    identity: npt.NDArray[np.int64] | None = None,
 ) -> Learned:
     """Alternate between the probabilities of pairs (E-step) and what they say about links and evidence (M-step).
 
@@ -115,13 +119,19 @@ def learn(
         settings: switches and the number of rounds.
         start: result of an earlier call on the same pairs; its probabilities are the starting point.
         bonds: pairs that are known; they count as true ones.
+        identity: (n,) identities found from it, which show more than pairs do; needs `start`.
     """
     model = _Model(summaries, table, prior, entries, exits, settings=settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
     together = np.zeros(len(pairs), np.bool_)
-    if start is not None:
+    if start is not None and identity is None:
         together = _together(pairs, _best_choice(pairs, probability, start.log_ratio, len(summaries)), len(summaries))
         model.update(pairs, probability, settled=True)
+    elif start is not None and identity is not None:
+        follows = _follows(summaries, pairs, identity, start.log_ratio)
+        belief = (1.0 - IDENTITY_WEIGHT) * probability + IDENTITY_WEIGHT * follows
+        together = identity[pairs.source] == identity[pairs.target]
+        model.update(pairs, belief, settled=True)
     terms: dict[str, npt.NDArray[np.float64]] = {}
     log_ratio = np.zeros(len(pairs))
     for step in range(settings.rounds):
@@ -172,6 +182,23 @@ def _together(pairs: Pairs, chosen: npt.NDArray[np.int64], n: int) -> npt.NDArra
     edges = (np.ones(len(chosen), np.bool_), (pairs.source[chosen], pairs.target[chosen]))
     _, vehicle = connected_components(coo_array(edges, shape=(n, n)), directed=False)
     result: npt.NDArray[np.bool_] = vehicle[pairs.source] == vehicle[pairs.target]
+    return result
+
+
+def _follows(
+    summaries: TrackSummaries, pairs: Pairs, identity: npt.NDArray[np.int64], log_ratio: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(m,) 1 for the pair of each track and the next one of its identity, shared by the links that may join them."""
+    n = len(summaries)
+    order = np.lexsort((np.arange(n), summaries.start, identity))
+    following = np.full(n, -1, np.int64)
+    same = np.diff(identity[order]) == 0
+    following[order[:-1][same]] = order[1:][same]
+    rows = np.flatnonzero(following[pairs.source] == pairs.target)
+    ratio = np.exp(np.clip(log_ratio[rows], MIN_LOG_RATIO, MAX_LOG_RATIO))
+    result = np.zeros(len(pairs))
+    # A track has one next track: the source stands for the pair.
+    result[rows] = ratio / np.bincount(pairs.source[rows], ratio, n)[pairs.source[rows]]
     return result
 
 

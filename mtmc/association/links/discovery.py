@@ -31,8 +31,8 @@ COARSE_LAG = 0.5
 FINE_ZONES = 10_000
 """Pairs of zones up to which the fine bins are used. Raising it costs time in large scenarios. Safety bound on time."""
 DISTINCT_PEAK = 12.0
-"""Nats of evidence above which a link is kept in a large scenario. Raising it keeps fewer links. Theory: about one
-false link in 160,000 places tried."""
+"""Nats of evidence above which a link is kept in a large scenario. Raising it keeps fewer links. Development scenarios:
+evidence is the best of many delays and widths, so its number of nats is no probability of a false link."""
 SUCCESSION_SHARE = 0.6
 """Share of a zone's vehicles that take any of its successions, before learning. Raising it joins more tracks.
 Development scenarios."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mtmc.association.evidence.looks import Looks
+from mtmc.association.evidence.resemblance import ELSEWHERE_SHARE
 from mtmc.association.solving.bonds import BOND, Bonds
 from mtmc.association.solving.chains import renumbered
 from mtmc.association.track_summaries import TrackSummaries
@@ -38,13 +40,18 @@ MAX_DUPLICATE_DISTANCE = 1.5
 duplicates. Theory: the distance at which boxes of one vehicle still touch."""
 DUPLICATE_POINTS = 9
 """Times at which this distance is measured. Raising it costs time. Theory: enough for a median."""
+MIN_ALIKE = 1.0
+"""Nats of similarity from which a merge is tried although the tie of the two tracks does not suggest it: the other
+tracks of their identities may. Raising it saves time and finds fewer merges. Development scenarios."""
+MIN_WORTH = -8.0
+"""Nats of a tie below which it is not. Raising it saves time and finds fewer merges. Safety bound on time."""
 PASSES = 3
 """Passes over all pairs and identities; fewer if one finds nothing. Raising it costs time. Safety bound on time."""
 
 
 class LocalSearch:
     """Search over identities as sets of tracks. The evidence of a set is the sum, over its tracks, of the best tie to
-    an earlier track."""
+    an earlier track, and of what the features of all earlier tracks say together."""
 
     def __init__(
         self,
@@ -54,6 +61,8 @@ class LocalSearch:
         worth: npt.NDArray[np.float64],
         ground: npt.NDArray[np.float64],
         bonds: Bonds | None = None,
+        *,
+        looks: Looks | None = None,
     ) -> None:
         """Take pairs and their evidence.
 
@@ -63,19 +72,22 @@ class LocalSearch:
             worth: (m,) log odds in nats that the target continues the source, minus those of the threshold.
             ground: (m,) the part of it that comes from places on the ground.
             bonds: what is known about tracks.
+            looks: what features of whole identities say; then `worth` leaves features out.
         """
-        useful = np.flatnonzero((worth > UNRELATED) | (ground < APART))
-        self._source, self._target, self._worth = source[useful], target[useful], worth[useful]
+        self._looks, self._evidence = looks, dict[tuple[int, ...], float]()
+        self._unrelated = UNRELATED if looks is None else float(np.log(ELSEWHERE_SHARE / max(len(summaries), 1)))
+        useful = np.flatnonzero((worth > self._unrelated) | (ground < APART))
+        source, target, worth, ground = source[useful], target[useful], worth[useful], ground[useful]
+        self._alike = np.zeros(len(useful)) if looks is None else looks.pairs(source, target)
+        self._source, self._target, self._worth = source, target, worth + self._alike
         self._summaries = summaries
         self._ties: list[dict[int, float]] = [{} for _ in range(len(summaries))]
         self._apart: list[set[int]] = [set() for _ in range(len(summaries))]
-        for i, j, w, g in zip(
-            self._source.tolist(), self._target.tolist(), self._worth.tolist(), ground[useful].tolist(), strict=True
-        ):
+        for i, j, w, g in zip(source.tolist(), target.tolist(), worth.tolist(), ground.tolist(), strict=True):
             if g < APART:
                 self._apart[i].add(j)
                 self._apart[j].add(i)
-            elif w > UNRELATED:
+            elif w > self._unrelated:
                 self._ties[j][i] = w
         known = bonds if bonds is not None else Bonds.none(len(summaries))
         self._vehicle = known.vehicle.tolist()
@@ -84,7 +96,7 @@ class LocalSearch:
         for i, j in known.apart.tolist():
             self._apart[i].add(j)
             self._apart[j].add(i)
-        self._overlapping = _overlapping(summaries, source, target, worth)
+        self._overlapping = _overlapping(summaries, source, target, self._worth)
         self._rank = np.empty(len(summaries), np.int64)
         self._rank[np.lexsort((np.arange(len(summaries)), summaries.start))] = np.arange(len(summaries))
 
@@ -99,7 +111,8 @@ class LocalSearch:
             members.setdefault(int(identity[track]), []).append(track)
         owner = identity.astype(np.int64).copy()
         order = np.lexsort((self._target, self._source, -self._worth))
-        order = order[self._worth[order] > 0]
+        likely = (self._worth > 0) | ((self._alike > MIN_ALIKE) & (self._worth > MIN_WORTH))
+        order = order[likely[order]]
         fresh = int(identity.max(initial=-1)) + 1
         for _ in range(PASSES):
             moved = False
@@ -131,13 +144,21 @@ class LocalSearch:
 
     def evidence(self, tracks: list[int]) -> float:
         """Nats for these tracks, in order of start, being one vehicle against each being its own; -inf for a clash."""
+        key = tuple(tracks)
+        found = self._evidence.get(key)
+        if found is None:
+            found = self._evidence[key] = self._measured(tracks)
+        return found
+
+    def _measured(self, tracks: list[int]) -> float:
+        """See `evidence`."""
         camera, start, end = self._summaries.camera, self._summaries.start, self._summaries.end
         total = 0.0
         left: set[int] = set()
         for place, track in enumerate(tracks):
             earlier = tracks[:place]
             ties = self._ties[track]
-            best, parent = UNRELATED, -1
+            best, parent = self._unrelated, -1
             total += ELSEWHERE * sum(other not in ties and self._elsewhere(other, track) for other in earlier)
             for other in earlier:
                 if self._same_vehicle(other, track):
@@ -148,7 +169,7 @@ class LocalSearch:
                     return -np.inf
                 if other in self._apart[track] or (camera[other] == camera[track] and start[track] <= end[other]):
                     return -np.inf
-                worth = ties.get(other, UNRELATED)
+                worth = ties.get(other, self._unrelated)
                 if other in left and end[other] < start[track]:
                     worth += SECOND_SUCCESSOR
                 if worth > best:
@@ -157,7 +178,7 @@ class LocalSearch:
                 total += best
                 if parent >= 0 and end[parent] < start[track]:
                     left.add(parent)
-        return total
+        return total if self._looks is None else total + self._looks.group(tracks)
 
     def _rejoined(self, first: list[int], second: list[int], i: int, j: int) -> list[list[int]] | None:
         """Best partition of two identities that joins tracks i and j, None if every one is worse than the present

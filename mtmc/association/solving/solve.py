@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.assignment import heaviest_assignment
+from mtmc.association.evidence.looks import Looks
 from mtmc.association.links.candidates import Pairs
 from mtmc.association.solving.bonds import BOND, Bonds
 from mtmc.association.solving.chains import cut_clashes, identities_of
@@ -30,16 +31,23 @@ class Ties:
         source, target: (m,) int64, tracks; the source starts first.
         worth: (m,) float64, log odds in nats that the target continues the source, minus those of the threshold.
         ground: (m,) float64, the part of it that comes from places on the ground.
+        appearance: (m,) float64, the part of it that comes from the features of the two tracks.
     """
 
     source: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
     worth: npt.NDArray[np.float64]
     ground: npt.NDArray[np.float64]
+    appearance: npt.NDArray[np.float64]
 
 
 def tie(
-    pairs: Pairs, log_ratio: npt.NDArray[np.float64], ground: npt.NDArray[np.float64], n: int, threshold: float
+    pairs: Pairs,
+    log_ratio: npt.NDArray[np.float64],
+    ground: npt.NDArray[np.float64],
+    n: int,
+    threshold: float,
+    appearance: npt.NDArray[np.float64] | None = None,
 ) -> Ties:
     """Combine the pairs of the same two tracks: the links are alternative explanations, so their ratios add up.
 
@@ -49,18 +57,25 @@ def tie(
         ground: (m,) the part of it that comes from places on the ground.
         n: number of tracks.
         threshold: probability above which two tracks are joined, in (0, 1).
+        appearance: (m,) the part of it that comes from features, None for none; equal for the pairs of two tracks.
     """
     key = pairs.source * max(n, 1) + pairs.target
     unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     ratio = np.bincount(inverse.reshape(-1), np.exp(np.clip(log_ratio, MIN_LOG_RATIO, MAX_LOG_RATIO)), len(unique))
     worth = np.log(np.maximum(ratio, 1e-30)) - np.log(threshold / (1.0 - threshold))
-    return Ties(unique // max(n, 1), unique % max(n, 1), worth, ground[first])
+    alike = np.zeros(len(first)) if appearance is None else appearance[first]
+    return Ties(unique // max(n, 1), unique % max(n, 1), worth, ground[first], alike)
 
 
 def hold(ties: Ties, bonds: Bonds) -> Ties:
     """The ties, those of tracks that must be linked beyond all others."""
     bonded = bonds.holds(ties.source, ties.target)
-    return replace(ties, worth=np.where(bonded, BOND, ties.worth), ground=np.where(bonded, 0.0, ties.ground))
+    return replace(
+        ties,
+        worth=np.where(bonded, BOND, ties.worth),
+        ground=np.where(bonded, 0.0, ties.ground),
+        appearance=np.where(bonded, 0.0, ties.appearance),
+    )
 
 
 def chain(summaries: TrackSummaries, ties: Ties, bonds: Bonds | None = None) -> npt.NDArray[np.int64]:
@@ -80,10 +95,15 @@ def identify(
     successor: npt.NDArray[np.int64],
     local_search: bool,
     bonds: Bonds | None = None,
+    looks: Looks | None = None,
 ) -> npt.NDArray[np.int64]:
-    """(n,) identities from 0: the chains, improved by local search if wanted."""
+    """(n,) identities from 0: the chains, improved by local search if wanted.
+
+    With `looks`, features of whole identities are compared instead of those of the two tracks of each tie.
+    """
     identity = identities_of(successor)
     if not local_search:
         return identity
-    search = LocalSearch(summaries, ties.source, ties.target, ties.worth, ties.ground, bonds)
+    worth = ties.worth if looks is None else ties.worth - ties.appearance
+    search = LocalSearch(summaries, ties.source, ties.target, worth, ties.ground, bonds, looks=looks)
     return search.improve(identity)

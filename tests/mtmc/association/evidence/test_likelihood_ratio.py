@@ -44,3 +44,17 @@ def test_certain_examples_keep_true_pairs_that_nobody_believes_from_blunting_the
 
     assert worth(random.normal(0.0, 1.0, 2000)) > worth(None) + 1.5
     assert worth(np.zeros(0)) == worth(None)
+
+
+def test_a_few_wrong_examples_do_not_blur_a_robust_ratio() -> None:
+    """One in ten pairs that are believed is false: a value between both kinds is no evidence for a pair."""
+    random = np.random.default_rng(5)
+    value = np.concatenate([random.normal(8.0, 0.5, 90), random.normal(0.0, 1.0, 2010)])
+    probability = np.where(np.arange(len(value)) < 100, 1.0, 0.0)
+    prior = {"prior_mean": 2.5, "prior_deviation": 1.0, "strength": 3.0}
+    usual, robust = (
+        fit_scale(value, probability, 1.0 - probability, robust=robust, **prior).at(np.array([2.5, 8.0]))
+        for robust in (False, True)
+    )
+    assert robust[0] < usual[0]
+    assert robust[1] > 4

@@ -81,7 +81,7 @@ def test_no_identity_holds_two_tracks_of_one_camera_at_once(make_summaries: Make
     same = summaries.camera[source] == summaries.camera[target]
     possible = ~(same & (summaries.start[target] <= summaries.end[source]))
     source, target = source[possible], target[possible]
-    ties = Ties(source, target, random.normal(0.0, 3.0, len(source)), np.zeros(len(source)))
+    ties = Ties(source, target, random.normal(0.0, 3.0, len(source)), *np.zeros((2, len(source))))
     identity = identify(summaries, ties, chain(summaries, ties), search)
     assert len(clashes(summaries, identity)) == 0
     assert len(np.unique(identity)) < 20
@@ -97,7 +97,7 @@ def test_chains_of_clear_evidence_survive_the_local_search(make_summaries: Make,
     random = np.random.default_rng(seed)
     next_to = (vehicle[source] == vehicle[target]) & (summaries.camera[target] - summaries.camera[source] == 1)
     value = np.where(next_to, 4.0, -4.0) + random.normal(size=len(source))
-    ties = Ties(source, target, value, np.zeros(len(source)))
+    ties = Ties(source, target, value, *np.zeros((2, len(source))))
     successor = chain(summaries, ties)
     assert (identities_of(successor) == vehicle).all()
     assert (identify(summaries, ties, successor, True) == vehicle).all()
@@ -106,5 +106,5 @@ def test_chains_of_clear_evidence_survive_the_local_search(make_summaries: Make,
 def test_no_tracks(make_summaries: Make) -> None:
     summaries = make_summaries([], [], [], cameras=1)
     none = np.zeros(0, np.int64)
-    ties = Ties(none, none, np.zeros(0), np.zeros(0))
+    ties = Ties(none, none, *np.zeros((3, 0)))
     assert len(identify(summaries, ties, chain(summaries, ties), True)) == 0
