@@ -162,7 +162,7 @@ def _add_pages(app: FastAPI, session: Session, queries: Queries) -> None:
         request: Request, filters: FilterParameters, like: str = "", query: str = "", page: int = 0
     ) -> HTMLResponse:
         problem, total, shown = "", 0, None
-        hits: list[Any] = []
+        hits: list[dict[str, Any]] = []
         try:
             hits, total = _search(session, queries, filters, like=like, query=query, page=page)
             if like:

@@ -128,9 +128,9 @@ def _moved(index: IdentityIndex, source: Ints, target: Ints, joined: npt.NDArray
 
 def _together(p: Passages, source: Ints, target: Ints) -> npt.NDArray[np.bool_]:
     """(m,) whether both are seen by one camera at once, so that they cannot be one vehicle."""
-    result: npt.NDArray[np.bool_] = (
+    together: npt.NDArray[np.bool_] = (
         (p.camera[source] == p.camera[target])
         & (p.first_frame[source] <= p.last_frame[target])
         & (p.first_frame[target] <= p.last_frame[source])
     )
-    return result
+    return together
