@@ -42,6 +42,9 @@ Development scenarios."""
 IDENTITY_ROUNDS = 4
 """Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
 of the previous pass."""
+QUIET_LINK = 6.0
+"""Vehicles on a typical link up to which whole identities are compared. Raising it also compares them where links are
+well known, which gains nothing and costs up to half a point of IDF1 (simulated corridors). Development scenarios."""
 STRANGER_STEPS = 8
 """Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
@@ -186,7 +189,8 @@ def associate(
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
     identity = identify(summaries, ties, successor, settings.local_search, bonds)
-    if settings.joint_appearance and settings.local_search and vector.shape[1] and len(summaries) <= MAX_TRACKS:
+    together = settings.joint_appearance and settings.local_search and bool(vector.shape[1])
+    if together and len(summaries) <= MAX_TRACKS and _links_are_quiet(learned):
         short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
         for left in reversed(range(IDENTITY_PASSES + 1)):
             looks = fit_looks(summaries, vector, identity, different)
@@ -314,6 +318,11 @@ def _similarity(
     if a.shape[1] == 0 or not known.any():
         return np.full(len(source), np.nan)
     return np.where(known, similarities(a, b, source, target), np.nan)
+
+
+def _links_are_quiet(learned: Learned) -> bool:
+    """Whether few vehicles take the link of a typical vehicle, so that its links say little about it."""
+    return bool((learned.mass**2).sum() <= QUIET_LINK * learned.mass.sum())
 
 
 def _tie(

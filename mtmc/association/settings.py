@@ -58,8 +58,8 @@ class AssociationSettings(Settings):
     )
     joint_appearance: bool = Field(
         True,
-        description="Compare the features of whole identities, not only of two tracks, and learn again from these "
-        "identities. Needs `local_search`.",
+        description="Where few vehicles take each link, compare the features of whole identities, not only of two "
+        "tracks, and learn again from these identities. Needs `local_search`.",
     )
     travel_time: bool = Field(True, description="Weigh a pair by the travel-time distribution of its link.")
     transitions: bool = Field(True, description="Weigh a pair by the share of vehicles that take its link.")
