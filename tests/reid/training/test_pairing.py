@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from common.errors import InputError
+from reid.branches import ImageLabels
 from reid.settings import SelfSupervisionSettings
 from reid.training.batches import Batch
 from reid.training.losses import SelfDistillation
@@ -26,7 +27,8 @@ def cross_entropy(teacher: torch.Tensor, student: torch.Tensor) -> float:
 
 def batch_of(labels: list[int], cameras: list[int] | None) -> Batch:
     empty = torch.zeros(0, dtype=torch.uint8)
-    return Batch(empty, empty, torch.tensor(labels), (), None if cameras is None else torch.tensor(cameras))
+    camera = torch.tensor(cameras or [-1] * len(labels))
+    return Batch(empty, empty, torch.tensor(labels), (), ImageLabels(camera, torch.full_like(camera, -1)))
 
 
 @pytest.mark.parametrize("outputs", OUTPUTS)
