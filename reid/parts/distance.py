@@ -44,7 +44,8 @@ def part_visibility(packed: torch.Tensor) -> torch.Tensor:
 
 def _by_part(packed: torch.Tensor) -> torch.Tensor:
     """(n, 4 c) to (n, 4, c)."""
-    return packed.view(len(packed), PARTS, packed.shape[1] // PARTS)
+    result: torch.Tensor = packed.unflatten(1, (PARTS, -1))  # type: ignore[no-untyped-call]
+    return result
 
 
 def local_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

@@ -175,7 +175,7 @@ def test_an_export_that_differs_is_removed(tmp_path: Path, monkeypatch: pytest.M
 
 def test_foreign_and_damaged_files_are_named(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"broken\.onnx: not a network"):
+    with pytest.raises(InputError, match=r"broken\.onnx: not a readable network"):
         Extractor.load(tmp_path / "broken.onnx", "cpu")
     (tmp_path / "broken.safetensors").write_bytes(checkpoint.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"broken\.safetensors"):

@@ -25,7 +25,7 @@ def configs(repository: Path) -> Path:
 def test_every_recipe_is_valid(configs: Path) -> None:
     names = {path.name for path in configs.glob("*.yaml")}
     assert "veri_resnet50_ibn_ssbver.yaml" in names
-    for name in names:
+    for name in names - {"auto_encoder.yaml", "parser.yaml"}:  # of reid.pretrain
         settings = read_settings(configs / name)
         if "_baseline" in name and name != "with_strong_baseline.yaml":
             assert not settings.self_supervised

@@ -24,7 +24,8 @@ COUNTS = {
 @pytest.mark.parametrize("method", COUNTS)
 def test_recipes_have_the_sizes_of_the_paper(method: str, repository: Path) -> None:
     config = read_settings(repository / "configs" / "reid" / f"{RECIPES[method]}.yaml").model
-    size = size_of(config.model_copy(update={"image_size": (64, 64)}))
+    # Small pictures are faster; TransReID has an embedding for each patch.
+    size = size_of(config if method == "TransReID" else config.model_copy(update={"image_size": (64, 64)}))
     assert (size.as_paper, size.deployed, size.dims) == COUNTS[method]
     (published,) = [cost for cost in PUBLISHED if cost.method == method]
     rounding = 0.5 if method in ("SAVER", "TransReID") else 0.05

@@ -287,7 +287,7 @@ def test_progress_is_logged_with_losses_speed_and_time_left(
     table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     trainer = make_trainer(table, tiny_settings())
-    with caplog.at_level("INFO", logger="reid.training.trainer"):
+    with caplog.at_level("INFO", logger="reid.training"):
         trainer.run(tmp_path / "run", until=3)
     lines = [message for message in caplog.messages if message.startswith("step ")]
     assert len(lines) == 2, "the first step at once, then every ten seconds, and the last"
