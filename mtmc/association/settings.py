@@ -58,8 +58,9 @@ class AssociationSettings(Settings):
     )
     joint_appearance: bool = Field(
         True,
-        description="Where few vehicles take each link, compare the features of whole identities, not only of two "
-        "tracks, and learn again from these identities. Needs `local_search`.",
+        description="In scenarios of few tracks, few vehicles on each link and no overlapping fields of view, compare the "
+        "features of whole identities, not only of two tracks, and learn again from these identities. Needs "
+        "`local_search`.",
     )
     travel_time: bool = Field(True, description="Weigh a pair by the travel-time distribution of its link.")
     transitions: bool = Field(True, description="Weigh a pair by the share of vehicles that take its link.")
