@@ -58,7 +58,7 @@ class AssociationSettings(Settings):
     )
     joint_appearance: bool = Field(
         True,
-        description="In scenarios of few tracks, few vehicles on each link and no overlapping fields of view, compare the "
+        description="In scenarios of few tracks, few vehicles on each link and no overlapping views, compare the "
         "features of whole identities, not only of two tracks, and learn again from these identities. Needs "
         "`local_search`.",
     )
