@@ -17,7 +17,7 @@ from common.errors import InputError
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of writing to a disk, or to a share of it, that is full."""
-# Below so many bytes of free space the failure of a library that does not say why is put down to the full disk.
+# Below this number of free bytes, the failure of a library that does not say why is put down to the full disk.
 _NO_SPACE_BYTES = 1 << 16
 
 
