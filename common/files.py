@@ -19,6 +19,8 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of writing to a disk, or to a share of it, that is full."""
 # Below this number of free bytes, the failure of a library that does not say why is put down to the full disk.
 _NO_SPACE_BYTES = 1 << 16
+# The same where a C++ library says that a stream failed: it may have removed what it had written of a large file.
+_NO_SPACE_FOR_STREAMS_BYTES = 1 << 30
 
 
 @contextmanager
@@ -51,7 +53,8 @@ def _disk_full(error: Exception, path: Path) -> int | None:
     number = next((each for each in DISK_FULL if os.strerror(each) in str(error)), None)
     if number is None and isinstance(error, RuntimeError):
         existing = next(folder for folder in path.absolute().parents if folder.is_dir())
-        number = errno.ENOSPC if shutil.disk_usage(existing).free < _NO_SPACE_BYTES else None
+        limit = _NO_SPACE_FOR_STREAMS_BYTES if "iostream error" in str(error) else _NO_SPACE_BYTES
+        number = errno.ENOSPC if shutil.disk_usage(existing).free < limit else None
     return number
 
 

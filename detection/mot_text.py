@@ -78,7 +78,7 @@ def read_mot(path: str | Path) -> MotTable:
         # Something is wrong or unusual (rows of different lengths): go line by line, slowly, to find out what.
         rows = _parse_by_line(path, lines, separator)
     valid = (
-        np.isfinite(rows).all(1)
+        _finite(rows).all(1)
         & (rows[:, 0] >= 1)
         & (np.abs(rows[:, :2]) <= _INT32.max).all(1)
         & (rows[:, :2] == np.floor(rows[:, :2])).all(1)
@@ -175,8 +175,13 @@ def _parse_by_line(path: Path, lines: list[str], separator: str | None) -> npt.N
     return np.array(rows, np.float64).reshape(-1, len(_COLUMNS))
 
 
+def _finite(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which numbers stay finite in the table, whose boxes and scores are float32."""
+    return np.abs(values) <= np.finfo(np.float32).max
+
+
 def _fault(row: npt.NDArray[np.float64]) -> str:
-    finite = np.isfinite(row)
+    finite = _finite(row)
     if not finite.all():
         return f"{_COLUMNS[int(np.argmin(finite))]} is not a finite number"
     for name, value in zip(_COLUMNS[:2], row, strict=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +62,13 @@ def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path: Path, e
     assert caught.value.filename == str(target)
     assert caught.value.errno in DISK_FULL
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_stream_that_fails_on_a_small_disk_is_put_down_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, expected in ((9 << 20, OSError), (9 << 30, RuntimeError)):
+        monkeypatch.setattr("common.files.shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        with pytest.raises(expected), atomic(tmp_path / "model.xml"):
+            raise RuntimeError("basic_ios::clear: iostream error")
 
 
 def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_six_columns_score_one(tmp_path: Path) -> None:
         ("3,1,2,,4,5,1", "top is ''"),
         ("3,1,2,3,nan,5,1", "width is not a finite number"),
         ("3,1,2,3,4,5,inf", "score is not a finite number"),
+        ("3,1,2,3,4e40,5,1", "width is not a finite number"),
         ("0,1,2,3,4,5,1", "frames count from 1"),
         ("2.5,1,2,3,4,5,1", "frame is 2.5, not a whole number"),
         ("3,1.5,2,3,4,5,1", "id is 1.5, not a whole number"),
