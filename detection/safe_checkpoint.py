@@ -8,15 +8,14 @@ constructor: a constructor of ultralytics evaluates text from the file.
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from common.damaged_checkpoints import DAMAGED_CHECKPOINT
 from common.errors import InputError
 from detection.ultralytics_package import ultralytics_module
 
@@ -91,10 +90,7 @@ def load_modules(path: Path, settings_folder: Path | None = None) -> torch.nn.Mo
         stand_ins: list[Any] = [(_stand_in(name, path), name) for name in names]
         with torch.serialization.safe_globals(stand_ins):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError,
-        pickle.UnpicklingError, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+    except DAMAGED_CHECKPOINT as error:
         if isinstance(error, InputError):
             raise
         raise InputError(

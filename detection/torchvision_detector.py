@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import torchvision
 from torchvision.models import get_model, get_model_weights, list_models
 
+from common.damaged_checkpoints import DAMAGED_CHECKPOINT
 from common.errors import InputError, path_not_found
 from common.nearest import nearest
 from detection.boxes import suppress
@@ -138,7 +138,7 @@ class TorchvisionDetector:
             return downloaded
         try:
             state = torch.load(self._state, map_location="cpu", weights_only=True)
-        except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except DAMAGED_CHECKPOINT as error:
             raise InputError(f"{self._state}: not a readable state dict of torch; save model.state_dict()") from error
         expected = model.state_dict()
         if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

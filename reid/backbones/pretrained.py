@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from common.damaged_checkpoints import DAMAGED_CHECKPOINT
 from common.errors import InputError, path_not_found
 from reid.backbones.resnet import ResNet
 from reid.backbones.timm_models import ALIASES, TimmBackbone
@@ -93,7 +94,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             f"{path}: damaged, or contains more than tensors; save its state dict as safetensors"
         ) from error
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, *DAMAGED_CHECKPOINT) as error:
         raise InputError(f"{path}: damaged, or not a weights file ({type(error).__name__}: {error!s:.100})") from error
     tensors = dict(_flatten(content))
     if not tensors:
@@ -119,7 +120,7 @@ def _load_inert(path: Path) -> Any:
     """Load a checkpoint with torch's restricted unpickler, replacing all types that it does not allow by `_Inert`."""
     try:
         unknown = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-    except (RuntimeError, ValueError):  # the format before torch 1.6
+    except DAMAGED_CHECKPOINT:  # the format before torch 1.6
         unknown = list(_OLD_FORMAT_GLOBALS)
     with torch.serialization.safe_globals([(_Inert, name) for name in unknown]):
         return torch.load(path, map_location="cpu", weights_only=True)
