@@ -47,6 +47,9 @@ _OLD_FORMAT_GLOBALS = (
 )
 
 
+_DAMAGED: tuple[type[Exception], ...] = (SafetensorError, *DAMAGED_CHECKPOINT)
+
+
 def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
     """Initialise `backbone` with pretrained weights.
 
@@ -94,7 +97,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             f"{path}: damaged, or contains more than tensors; save its state dict as safetensors"
         ) from error
-    except (SafetensorError, *DAMAGED_CHECKPOINT) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: damaged, or not a weights file ({type(error).__name__}: {error!s:.100})") from error
     tensors = dict(_flatten(content))
     if not tensors:
