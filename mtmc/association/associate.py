@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -153,39 +154,20 @@ def associate(
         different=different,
         pruning=pruning,
     )
-    learned = learn(
-        summaries,
-        pairs,
-        evidence,
-        table=table,
-        prior=prior,
-        entries=entries,
-        exits=exits,
-        settings=settings,
-        bonds=bonds,
-    )
+    learn_links = partial(learn, summaries, table=table, prior=prior, entries=entries, exits=exits, bonds=bonds)
+    learned = learn_links(pairs, evidence, settings=settings)
     ties = _tie(summaries, learned, settings, bonds)
     successor = chain(summaries, ties, bonds)
     if settings.appearance and vector.shape[1] and settings.chain_features:
         short = settings.model_copy(update={"rounds": min(settings.rounds, CHAIN_ROUNDS)})
         for _ in range(CHAIN_PASSES):
             behind, ahead = chain_features(vector, summaries.weight, successor)
-            learned = learn(
-                summaries,
-                learned.pairs,
-                replace(
-                    learned.evidence,
-                    similarity=_similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target),
-                    different=_similarity(summaries, behind, ahead, *strangers),
-                ),
-                table=table,
-                prior=prior,
-                entries=entries,
-                exits=exits,
-                settings=short,
-                start=learned,
-                bonds=bonds,
+            compared = replace(
+                learned.evidence,
+                similarity=_similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target),
+                different=_similarity(summaries, behind, ahead, *strangers),
             )
+            learned = learn_links(learned.pairs, compared, settings=short, start=learned)
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
     identity = identify(summaries, ties, successor, settings.local_search, bonds)
@@ -200,19 +182,7 @@ def associate(
             identity = identify(summaries, ties, successor, settings.local_search, bonds, looks)
             if not left:
                 break
-            learned = learn(
-                summaries,
-                learned.pairs,
-                learned.evidence,
-                table=table,
-                prior=prior,
-                entries=entries,
-                exits=exits,
-                settings=short,
-                start=learned,
-                identity=identity,
-                bonds=bonds,
-            )
+            learned = learn_links(learned.pairs, learned.evidence, settings=short, start=learned, identity=identity)
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
     identity += 1
