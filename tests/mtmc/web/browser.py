@@ -103,7 +103,7 @@ class Browser:
     def open(self, address: str) -> None:
         """Go to an address and wait until its modules have run."""
         self.call("Page.navigate", url=address)
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.wait("location.href !== 'about:blank'")
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression; promises are awaited."""
@@ -113,12 +113,16 @@ class Browser:
         return found["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 20.0) -> Any:
-        """The value of an expression as soon as it is true."""
+        """The value of an expression as soon as it is true on a page whose modules have run.
+
+        While a page loads, its elements are there before the modules that listen to them.
+        """
+        loaded = "document.readyState === 'complete'"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with contextlib.suppress(RuntimeError):  # the page may be changing
                 # An element has no value that could be handed over: that it is there is what counts.
-                if value := self.run(f"(v => v instanceof Node ? true : v)({expression})"):
+                if value := self.run(f"{loaded} && (v => v instanceof Node ? true : v)({expression})"):
                     return value
             time.sleep(0.05)
         where = self.run("location.href + ' ' + document.body.innerText.slice(0, 300)")
