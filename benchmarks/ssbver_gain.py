@@ -1,6 +1,6 @@
 """What SSBVER's self-supervised term is worth: an experiment whose settings were named before it was run.
 
-    python benchmarks/ssbver_gain.py --size small                       # minutes on a CPU: shows that it works, no more
+    python benchmarks/ssbver_gain.py --size cpu        # small pictures and few steps: five hours of one core
     python benchmarks/ssbver_gain.py --size full --device cuda          # the experiment; hours on one GPU
     python benchmarks/ssbver_gain.py --size full --seeds 1 2 3 4 5 --vehicles 50 150 576 2400
 
@@ -87,18 +87,26 @@ SIZES = {
         ARMS,
         "none",
     ),
-    "small": Size(
+    "cpu": Size(  # from weights that know vehicles, to others: minutes a training
         (50, 150),
-        (1, 2, 3),
-        60,
+        (1, 2, 3, 4, 5),
+        80,
         {
-            "model": {"backbone": "resnet18_ibn_half", "image_size": [64, 64], "pooling": "gem"},
+            "pretrained_neck": True,
+            "model": {"backbone": "resnet18_ibn_half", "image_size": [96, 96], "pooling": "gem"},
             "sampler": {"identities": 12, "images": 2},
-            "views": {"local": 2, "local_size": [32, 32], "pad": 3, "erase": 0.3},
+            "views": {
+                "global_area": [0.6, 1.0],
+                "local": 2,
+                "local_size": [48, 48],
+                "pad": 5,
+                "tint": 0.1,
+                "degrade": 0.3,
+            },
             "ssl": {"hidden": [1024, 1024, 256], "outputs": 1024, "batch_norm": True},
             "optimiser": {"learning_rate": 2e-4},
         },
-        ARMS,
+        {**ARMS, "image, lambda .5": MORE_ARMS["image, lambda .5"]},
         "baseline",
     ),
     "full": Size(
@@ -152,20 +160,20 @@ def settings_of(
     return validate(TrainSettings, content, f"arm {arm}")
 
 
-def training_list(folders: Sequence[Path], vehicles: int, output: Path) -> Path:
-    """A CSV data set of the first `vehicles` training vehicles of simulated sets, the same in all arms."""
+def training_list(sets: Sequence[tuple[str, Path]], vehicles: int, output: Path) -> Path:
+    """A CSV data set of the first `vehicles` training vehicles of sets of a format, the same in all arms."""
     rows = ["path,identity,camera,split"]
     taken = 0
-    for folder in folders:
+    for name, folder in sets:
         if taken >= vehicles:
             break
-        train = load_dataset("veri", folder).train
+        train = load_dataset(name, folder).train
         for identity in np.unique(train.identity)[: vehicles - taken]:
             for row in np.flatnonzero(train.identity == identity):
                 rows.append(f"{Path(train.path[row]).resolve()},v{taken},{train.camera[row]},train")
             taken += 1
     if taken < vehicles:
-        raise InputError(f"--data-root: the sets hold {taken} training vehicles, {vehicles} are asked for")
+        raise InputError(f"the sets hold {taken} training vehicles, {vehicles} are asked for")
     path = output / f"train-{vehicles}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(rows) + "\n")
@@ -189,7 +197,7 @@ def average_precision(weights: Path, dataset: Dataset) -> tuple[npt.NDArray[np.f
 def main(argv: Sequence[str] | None = None) -> None:
     """Train all arms and print one table for each number of vehicles and test set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=list(SIZES), default="small")
+    parser.add_argument("--size", choices=list(SIZES), default="cpu")
     parser.add_argument("--data-root", type=Path, default=Path("data/ssbver-gain"), help="where the simulated sets are")
     parser.add_argument("--real", type=Path, help="a CSV data set of real vehicles to test on as well")
     parser.add_argument("--vehicles", type=int, nargs="+", help="numbers of training vehicles")
@@ -200,6 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
     parser.add_argument("--output", type=Path, default=Path("runs/ssbver-gain"))
+    parser.add_argument("--train-on-real", action="store_true", help="take the training vehicles from --real as well")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     base = SIZES[options.size]
@@ -214,9 +223,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if size.pretrained not in ("none", "imagenet") and options.pretrained is None:
         options.pretrained = str(find_weights(size.pretrained))
+    if options.train_on_real and not options.real:
+        raise InputError("--train-on-real needs --real DIR")
     test, sets = options.data_root / f"set-{TEST}", [options.data_root / f"set-{seed}" for seed in TRAINING]
     sets = [folder for folder in sets if folder.is_dir()] or sets[:1]
     for seed, folder in ((TEST, test), (TRAINING[0], sets[0])):
+        if seed != TEST and options.train_on_real:
+            continue
         if not folder.is_dir():
             raise InputError(f"{folder} is missing: {RENDER.format(seed=seed, identities=600, folder=folder)}")
     tests = {"simulated": load_dataset("veri", test)}
@@ -224,7 +237,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tests["real"] = load_dataset("csv", options.real, both_directions=True)
     console = Console(highlight=False, width=120)
     for vehicles in size.vehicles:
-        root = training_list(sets, vehicles, options.output)
+        source = [("csv", options.real)] if options.train_on_real else [("veri", folder) for folder in sets]
+        root = training_list(source, vehicles, options.output)
         found: dict[str, dict[str, list[npt.NDArray[np.float64]]]] = {arm: {} for arm in size.arms}
         groups: dict[str, npt.NDArray[np.int64]] = {}
         for seed in size.seeds:

@@ -58,6 +58,25 @@ class IdentityCounts:
     assigned: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class VehicleCounts:
+    """What each vehicle of the ground truth adds to IDF1, under the best mapping of all identities.
+
+    Attributes:
+        truth: (v,) int64, the ground truth's numbers, ascending.
+        idtp: (v,) int64, its boxes that are covered with the right identity.
+        boxes: (v,) int64, its boxes.
+        predicted: (v,) int64, predicted boxes that lie on it, each on the vehicle that it overlaps most.
+        elsewhere: predicted boxes that lie on no vehicle.
+    """
+
+    truth: npt.NDArray[np.int64]
+    idtp: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    elsewhere: int
+
+
 def identity_score(comparison: Comparison, distance: float = 0.5) -> IdentityScore:
     """Identity figures over all cameras together.
 
@@ -80,6 +99,26 @@ def identity_counts(comparison: Comparison, distance: float = 0.5) -> IdentityCo
     assigned = np.zeros(len(row), np.bool_)
     assigned[heaviest_assignment(row, column, frames)] = True
     return IdentityCounts(truth.identities[row], predicted.identities[column], frames, assigned)
+
+
+def vehicle_counts(comparison: Comparison, distance: float = 0.5) -> VehicleCounts:
+    """The share of each ground-truth vehicle in `identity_score`.
+
+    Args:
+        comparison: what to score.
+        distance: boxes coincide when 1 - IoU is at most this.
+    """
+    truth, predicted = comparison.truth, comparison.predicted
+    counts = identity_counts(comparison, distance)
+    n = len(truth.identities)
+    row = np.searchsorted(truth.identities, counts.truth[counts.assigned])
+    idtp = np.bincount(row, weights=counts.frames[counts.assigned], minlength=n).astype(np.int64)
+    pairs = comparison.pairs.within(distance)
+    best_first = np.lexsort((-pairs.iou, pairs.predicted))
+    _, first = np.unique(pairs.predicted[best_first], return_index=True)
+    covered = np.bincount(truth.identity[pairs.truth[best_first[first]]], minlength=n)
+    boxes = np.bincount(truth.identity, minlength=n)
+    return VehicleCounts(truth.identities, idtp, boxes, covered, len(predicted) - int(covered.sum()))
 
 
 def identity_score_by_camera(comparison: Comparison, distance: float = 0.5) -> dict[int, IdentityScore]:

@@ -9,7 +9,13 @@ from evaluation.boxes import Boxes
 from evaluation.clear import ClearScore, clear_score
 from evaluation.comparison import compare
 from evaluation.hota import HotaScore, hota_score
-from evaluation.identity import IdentityScore, identity_score, identity_score_by_camera
+from evaluation.identity import (
+    IdentityScore,
+    VehicleCounts,
+    identity_score,
+    identity_score_by_camera,
+    vehicle_counts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Score:
         hota: HOTA, DetA, AssA.
         cameras: identity figures of each camera as if it were alone, by camera number.
         dropped: predicted boxes that were left out before scoring, by reason.
+        vehicles: the share of each ground-truth vehicle in `identity`.
     """
 
     identity: IdentityScore
@@ -29,6 +36,7 @@ class Score:
     hota: HotaScore
     cameras: dict[int, IdentityScore]
     dropped: dict[str, int] = field(default_factory=dict)
+    vehicles: VehicleCounts | None = field(default=None, compare=False, repr=False)
 
     def figures(self) -> dict[str, float | int | None]:
         """The figures over all cameras by name; ratios are fractions, None where a figure is not defined."""
@@ -85,4 +93,5 @@ def score_boxes(
         hota_score(comparison),
         identity_score_by_camera(comparison, distance),
         dropped or {},
+        vehicle_counts(comparison, distance),
     )

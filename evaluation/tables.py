@@ -12,12 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.identity import IdentityScore
+from evaluation.difference import idf1_difference_interval
+from evaluation.identity import IdentityScore, VehicleCounts
 from evaluation.scoring import Score
 
 NO_GROUND_TRUTH = "no ground truth"
 _FIGURES = ("idf1", "idp", "idr")
-_HEADS = ("IDF1", "IDP", "IDR", "difference")
+_HEADS = ("IDF1", "IDP", "IDR", "difference", "95 % interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,24 @@ class Result:
     Attributes:
         name: the extractor.
         identity: its identity figures; None without ground truth.
+        vehicles: the share of each vehicle in them; None: not known, then a difference has no interval.
     """
 
     name: str
     identity: IdentityScore | None
+    vehicles: VehicleCounts | None = None
+
+    @classmethod
+    def of(cls, name: str, score: Score | None) -> Result:
+        """The row of a score; without ground truth there is none."""
+        return cls(name, None) if score is None else cls(name, score.identity, score.vehicles)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
-    """One row per extractor: IDF1, IDP, IDR and the difference of IDF1 to the first row.
+    """One row per extractor: IDF1, IDP, IDR, the difference of IDF1 to the first row, and its interval.
+
+    The interval tells what the difference may be by chance: see `evaluation.difference`.
 
     Attributes:
         title: what was scored; says "simulated" where the data is.
@@ -49,6 +59,11 @@ class ResultTable:
         """IDF1 of a row minus that of the first, a fraction; None for the first row and without ground truth."""
         first, this = self.rows[0].identity, self.rows[row].identity
         return None if row == 0 or first is None or this is None else this.idf1 - first.idf1
+
+    def interval(self, row: int) -> tuple[float, float] | None:
+        """The 95 % interval of the difference, fractions; None where there is no difference, or it is not known."""
+        first, this = self.rows[0].vehicles, self.rows[row].vehicles
+        return None if row == 0 or first is None or this is None else idf1_difference_interval(first, this)
 
     def to_rich(self) -> Table:
         """For a terminal, in per cent."""
@@ -86,31 +101,34 @@ class ResultTable:
     def to_csv(self) -> str:
         """For a spreadsheet: fractions, empty without ground truth."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["extractor", *_FIGURES, "difference"], lineterminator="\n")
+        writer = csv.DictWriter(
+            text, ["extractor", *_FIGURES, "difference", "difference_low", "difference_high"], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(self.to_json())
         return text.getvalue()
 
     def to_json(self) -> list[dict[str, str | float | None]]:
         """For a program: one mapping per row, fractions, None without ground truth."""
-        return [
-            {
-                "extractor": row.name,
-                **{name: None if row.identity is None else getattr(row.identity, name) for name in _FIGURES},
-                "difference": self.difference(i),
-            }
-            for i, row in enumerate(self.rows)
-        ]
+        rows: list[dict[str, str | float | None]] = []
+        for i, row in enumerate(self.rows):
+            low, high = self.interval(i) or (None, None)
+            figures = {name: None if row.identity is None else getattr(row.identity, name) for name in _FIGURES}
+            difference = {"difference": self.difference(i), "difference_low": low, "difference_high": high}
+            rows.append({"extractor": row.name, **figures, **difference})
+        return rows
 
     def _cells(self) -> list[list[str]]:
         cells = []
         for i, row in enumerate(self.rows):
             if row.identity is None:
-                cells.append([row.name, NO_GROUND_TRUTH, "", "", ""])
+                cells.append([row.name, NO_GROUND_TRUTH, "", "", "", ""])
                 continue
             difference = self.difference(i)
             figures = [f"{100 * getattr(row.identity, name):.2f}" for name in _FIGURES]
-            cells.append([row.name, *figures, "" if difference is None else f"{100 * difference:+.2f}"])
+            limits = self.interval(i)
+            shown = "" if limits is None else f"{100 * limits[0]:+.2f} to {100 * limits[1]:+.2f}"
+            cells.append([row.name, *figures, "" if difference is None else f"{100 * difference:+.2f}", shown])
         return cells
 
 

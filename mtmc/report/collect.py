@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.difference import idf1_difference_interval
 from mtmc.appearance.splitting import Cuts
 from mtmc.association.links_file import Links
 from mtmc.identities import truth_of_camera
@@ -132,7 +133,11 @@ def _extractor(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Seq
     figures = outcome.score.figures()
     names = {camera.number: camera.name for camera in result.scenario.cameras}
     cameras = {names[number]: score.idf1 for number, score in outcome.score.cameras.items() if number in names}
-    return ExtractorResult(outcome.extraction.name, identity, figures, cameras, joins)
+    first = result.outcomes[0].score
+    interval = None
+    if outcome is not result.outcomes[0] and first is not None and first.vehicles and outcome.score.vehicles:
+        interval = idf1_difference_interval(first.vehicles, outcome.score.vehicles)
+    return ExtractorResult(outcome.extraction.name, identity, figures, cameras, joins, interval)
 
 
 def _joins(result: RunResult, outcome: Outcome, table: TrackTable, cuts: Sequence[Cuts]) -> list[JoinInfo]:

@@ -107,6 +107,7 @@ class ExtractorResult:
             None: there is no ground truth.
         camera_idf1: IDF1 of each camera alone, by camera name; empty without ground truth.
         joins: of the identities, the least sure ones first; empty where the method of association does not tell.
+        interval: 95 % limits of the difference of its IDF1 to the first extractor's, fractions; None: not known.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ExtractorResult:
     scores: Mapping[str, float | None] | None = None
     camera_idf1: Mapping[str, float | None] = field(default_factory=dict)
     joins: Sequence[JoinInfo] = ()
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ PACKAGES = (
 
 def table_of(result: RunResult) -> ResultTable:
     """The table that a run prints: one row an extractor, with the differences to the first."""
-    rows = [Result(o.extraction.name, o.score.identity if o.score is not None else None) for o in result.outcomes]
+    rows = [Result.of(o.extraction.name, o.score) for o in result.outcomes]
     kind = " (simulated)" if result.scenario.simulated else ""
     return ResultTable(f"{result.scenario.name}{kind}, per cent", rows)
 
@@ -48,7 +48,7 @@ def own_tables_of(result: RunResult) -> list[ResultTable]:
     submitted = [(o.extraction.name, o.own_submitted) for o in result.outcomes]
     tables = []
     for what, scores in (("all identities", everything), ("track1.txt", submitted)):
-        rows = [Result(name, score.identity) for name, score in scores if score is not None]
+        rows = [Result.of(name, score) for name, score in scores if score is not None]
         if rows:
             tables.append(ResultTable(f"{result.scenario.name} by its own rule, {what}, per cent", rows))
     return tables

@@ -22,6 +22,7 @@ class ScoreRow:
     panel: Panel
     scores: Mapping[str, float | None] | None
     difference: float | None
+    interval: tuple[float, float] | None
     merges: int
     splits: int
 
@@ -41,7 +42,9 @@ def score_rows(data: ReportData, panels: Sequence[Panel]) -> list[ScoreRow]:
         own = scores["idf1"] if scores else None
         difference = own - first if i and own is not None and first is not None else None
         errors = find_errors(result.identity, data.tracks.truth)
-        rows.append(ScoreRow(result.name, panel, scores, difference, len(errors.merges), len(errors.splits)))
+        rows.append(
+            ScoreRow(result.name, panel, scores, difference, result.interval, len(errors.merges), len(errors.splits))
+        )
     return rows
 
 

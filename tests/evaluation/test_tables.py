@@ -41,8 +41,8 @@ def test_the_terminal_shows_percentages_and_missing_ground_truth(table: ResultTa
 def test_markdown_has_a_row_per_extractor(table: ResultTable) -> None:
     lines = table.to_markdown().splitlines()
     assert lines[0] == "**sim-S06 (simulated)**"
-    assert lines[4] == "| baseline | 60.00 | 60.00 | 60.00 |  |"
-    assert lines[5] == "| ssbver | 75.00 | 75.00 | 75.00 | +15.00 |"
+    assert lines[4] == "| baseline | 60.00 | 60.00 | 60.00 |  |  |"
+    assert lines[5] == "| ssbver | 75.00 | 75.00 | 75.00 | +15.00 |  |"
     assert lines[6].startswith(r"| a\|b | no ground truth")
 
 
