@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
+
+from .scenes import make_scenario
 
 IDENTITIES = 8  # in the training part; half as many in each test part
 CAMERAS = 3
@@ -192,23 +193,5 @@ def tiny_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data root with scenario S01: two cameras in CityFlow's layout, and one box that drives from one to the other."""
     root = tmp_path_factory.mktemp("cityflow")
-    folder = root / "test" / "S01"
-    for index, camera in enumerate(("c001", "c002")):
-        (folder / camera / "mtsc").mkdir(parents=True)
-        rows = []
-        with av.open(str(folder / camera / "vdo.avi"), "w") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-            for number in range(1, 31):
-                image = np.full((96, 160, 3), 90, np.uint8)
-                left = 5 + 5 * (number - 1 - 2 * index)
-                if 0 <= left < 120:
-                    cv2.rectangle(image, (left, 40), (left + 40, 64), (30, 30, 200), -1)
-                    rows.append(f"{number},1,{left},40,40,24,1,-1,-1,-1")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-            container.mux(stream.encode(None))
-        (folder / camera / "mtsc" / "mtsc_tc_ssd512.txt").write_text("\n".join(rows) + "\n")
-    for kind, value in (("cam_timestamp", "0"), ("cam_framenum", "30")):
-        (root / kind).mkdir(exist_ok=True)
-        (root / kind / "S01.txt").write_text(f"c001 {value}\nc002 {value}\n")
+    make_scenario(root, "S01", ["c001", "c002"], truth=False)
     return root
