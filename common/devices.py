@@ -5,13 +5,16 @@ Torch and OpenVINO take seconds to import; nothing here imports them until it is
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import re
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from common.errors import InputError
+from common.files import write_text
 from common.nearest import nearest
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -105,9 +108,37 @@ def require_precision(precision: Precision, device: str) -> None:
         raise InputError(f"precision {precision}: {where} does not compute in it; use {' or '.join(offered)}")
 
 
-def fastest_cpu_precision() -> Precision:
-    """bfloat16 where this CPU computes in it (AVX512-BF16, AMX), else float32."""
+def fastest_cpu_precision(kept: Path | None = None) -> Precision:
+    """bfloat16 where this CPU computes in it (AVX512-BF16, AMX), else float32.
+
+    Args:
+        kept: a folder that keeps the answer for this kind of processor: only OpenVINO knows it, and takes a second to
+            say so. None: it is asked.
+    """
+    if kept is None:
+        return _ask_for_precision()
+    file = kept / f"precision-{_processor()}.txt"
+    if file.is_file() and (known := file.read_text(encoding="ascii").strip()) in ("bfloat16", "float32"):
+        return cast(Precision, known)
+    answer = _ask_for_precision()
+    write_text(file, answer)
+    return answer
+
+
+def _ask_for_precision() -> Precision:
     return "bfloat16" if "bfloat16" in precisions_of("cpu") else "float32"
+
+
+@cache
+def _processor() -> str:
+    """A short name of this kind of processor, with the version of OpenVINO, which has to know it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = [platform.processor(), platform.node()]
+    telling = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU ")
+    known = sorted({line for line in lines if line.startswith(telling)}) or lines
+    return hashlib.blake2b("\n".join([version("openvino"), *known]).encode(), digest_size=8).hexdigest()
 
 
 @cache

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from common.suppression import suppress_overlaps
-
 Boxes = npt.NDArray[np.float32]
 
 
@@ -47,6 +45,8 @@ def suppress(boxes: Boxes, score: npt.NDArray[np.float32], iou: float, max_boxes
     # threshold and the next float32: this gives the decisions of `overlap(...) > iou` without the division.
     threshold = np.float32(iou)
     middle = (float(threshold) + float(np.nextafter(threshold, np.float32(np.inf)))) / 2
+    from common.suppression import suppress_overlaps  # numba, which reading boxes does not need
+
     return order[suppress_overlaps(best, _area(best), score[order], middle)][:max_boxes]
 
 

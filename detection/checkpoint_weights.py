@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
-from common.files import write_json
-from detection.layouts import Metadata, OutputShape
-from detection.network import Network, NetworkFacts, content_hash
+from detection.layouts import Metadata
+from detection.network import Network, NetworkFacts, content_hash, kept_facts
 from detection.openvino_weights import build_network, cached_model, precision_key, require_quantiser
 
 if TYPE_CHECKING:
@@ -68,12 +65,7 @@ class CheckpointWeights:
     @cached_property
     def facts(self) -> NetworkFacts:
         kept = None if self._cache is None else self._cache / "facts.json"
-        if kept is not None and kept.is_file():
-            return _facts_from(json.loads(kept.read_text(encoding="utf-8")))
-        facts = _facts_of(self._modules(), self._path)
-        if kept is not None:
-            write_json(kept, asdict(facts))
-        return facts
+        return kept_facts(kept, lambda: _facts_of(self._modules(), self._path))
 
     def network(self, size: tuple[int, int]) -> Network:
         if self._device != "cpu":
@@ -121,13 +113,6 @@ def _facts_of(modules: Any, path: Path) -> NetworkFacts:
         keypoints[0] * keypoints[1] if keypoints else None,
     )
     return NetworkFacts(metadata, output_shapes(modules, (side, side)), (longest, longest), False, stride)
-
-
-def _facts_from(content: dict[str, Any]) -> NetworkFacts:
-    metadata = content["metadata"]
-    metadata["names"] = {int(number): name for number, name in metadata["names"].items()}
-    outputs = tuple(OutputShape(output["name"], tuple(output["shape"])) for output in content["outputs"])
-    return NetworkFacts(Metadata(**metadata), outputs, tuple(content["size"]), content["fixed"], content["stride"])
 
 
 def _export(modules: torch.nn.Module, size: tuple[int, int]) -> Any:

@@ -124,7 +124,7 @@ def load_detector(
         weights = CheckpointWeights(
             path,
             device=place,
-            precision=_precision(precision, place),
+            precision=_precision(precision, place, exports),
             threads=threads,
             cache=exports,
             calibration=calibration,
@@ -135,7 +135,11 @@ def load_detector(
         if device not in ("auto", "cpu"):
             raise InputError(f"{path}: runs on the CPU only, device {device} was asked for; give the .pt, or auto")
         weights = OpenVinoWeights(
-            path, precision=_precision(precision, "cpu"), threads=threads, cache=exports, calibration=calibration
+            path,
+            precision=_precision(precision, "cpu", exports),
+            threads=threads,
+            cache=exports,
+            calibration=calibration,
         )
     return NetworkDetector(
         weights,
@@ -200,8 +204,8 @@ def _download(offered: object, name: str, kept: Path) -> None:
             )
 
 
-def _precision(wanted: Precision, device: str) -> Precision:
+def _precision(wanted: Precision, device: str, kept: Path | None) -> Precision:
     if wanted == "auto":
-        return fastest_cpu_precision() if device == "cpu" else "float16"
+        return fastest_cpu_precision(kept) if device == "cpu" else "float16"
     require_precision(wanted, device)
     return wanted

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from common.files import write_json
 from detection.layouts import Metadata, OutputShape
 
 Receive = Callable[[int, Sequence[npt.NDArray[np.float32]], int], None]
@@ -33,6 +35,26 @@ class NetworkFacts:
     size: tuple[int, int] = (640, 640)
     fixed: bool = False
     stride: int = 32
+
+
+def kept_facts(file: Path | None, read: Callable[[], NetworkFacts]) -> NetworkFacts:
+    """The facts kept in `file`, or what `read` gives, which is then kept there; `file` None: they are not kept.
+
+    Reading them may import torch or OpenVINO, which a run that finds its boxes in the cache does not wait for.
+    """
+    if file is not None and file.is_file():
+        return _facts_from(json.loads(file.read_text(encoding="utf-8")))
+    facts = read()
+    if file is not None:
+        write_json(file, asdict(facts))
+    return facts
+
+
+def _facts_from(content: dict[str, Any]) -> NetworkFacts:
+    metadata = content["metadata"]
+    metadata["names"] = {int(number): name for number, name in metadata["names"].items()}
+    outputs = tuple(OutputShape(output["name"], tuple(output["shape"])) for output in content["outputs"])
+    return NetworkFacts(Metadata(**metadata), outputs, tuple(content["size"]), content["fixed"], content["stride"])
 
 
 class Network(Protocol):

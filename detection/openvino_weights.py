@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,9 +19,15 @@ from common.devices import fastest_cpu_precision
 from common.errors import InputError
 from common.files import atomic
 from detection.letterbox import Letterbox
-from detection.network import NetworkFacts, content_hash
-from detection.openvino_network import InputForm, OpenVinoNetwork, facts_of, read_model, run_once, save_model
-from detection.video import open_video
+from detection.network import NetworkFacts, content_hash, kept_facts
+
+if TYPE_CHECKING:
+    from detection.openvino_network import OpenVinoNetwork
+
+# OpenVINO takes a second to import; a detector whose boxes are all in the cache does not need it.
+
+# Part of the place of cached facts; increase it when they are read differently.
+_VERSION = 1
 
 # Frames over all calibration videos; more take longer and change the ranges little.
 _CALIBRATION_FRAMES = 48
@@ -56,6 +62,14 @@ class OpenVinoWeights:
 
     @cached_property
     def facts(self) -> NetworkFacts:
+        # An .xml has a file of metadata beside it, which its content does not tell.
+        if self._cache is None or self._path.suffix.lower() != ".onnx":
+            return self._read_facts()
+        return kept_facts(self._cache / f"{self._content[:16]}-{_VERSION}" / "facts.json", self._read_facts)
+
+    def _read_facts(self) -> NetworkFacts:
+        from detection.openvino_network import facts_of, read_model, run_once
+
         model = read_model(self._path)
         facts = facts_of(model, self._path)
         if any(not output.shape or None in output.shape for output in facts.outputs):
@@ -64,6 +78,8 @@ class OpenVinoWeights:
         return facts
 
     def network(self, size: tuple[int, int]) -> OpenVinoNetwork:
+        from detection.openvino_network import read_model
+
         return build_network(
             lambda: read_model(self._path),
             self.facts,
@@ -86,6 +102,8 @@ def build_network(
     calibration: Sequence[Path],
 ) -> OpenVinoNetwork:
     """Compile the model that `read` gives for `size`, quantised and kept under `cache` where the precision is int8."""
+    from detection.openvino_network import OpenVinoNetwork
+
     if precision != "int8":
         return OpenVinoNetwork(read(), size, precision, threads)
 
@@ -103,6 +121,8 @@ def build_network(
 
 def cached_model(folder: Path | None, make: Callable[[], Any], facts: NetworkFacts) -> Any:
     """The model kept in `folder`, made and put there first where it is not; `folder` None: just made."""
+    from detection.openvino_network import read_model, save_model
+
     if folder is None:
         return make()
     if not (folder / "model.xml").is_file():
@@ -151,6 +171,9 @@ def _nncf() -> Any:
 
 
 def _quantise(model: Any, size: tuple[int, int], calibration: Sequence[Path]) -> Any:
+    from detection.openvino_network import InputForm
+    from detection.video import open_video
+
     require_quantiser(calibration)
     nncf = _nncf()
     form = InputForm.of(model, model.friendly_name)

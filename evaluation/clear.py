@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from evaluation.comparison import Comparison, Side
 from evaluation.overlap import Overlaps
@@ -187,5 +186,7 @@ def _closest(
     cost[r, c] = distance
     number = np.full(cost.shape, -1)
     number[r, c] = np.arange(len(row))
+    from scipy.optimize import linear_sum_assignment  # slow to import, and most frames are decided without it
+
     found: npt.NDArray[np.int64] = number[linear_sum_assignment(cost)]
     return found[found >= 0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from evaluation.scoring import Score
 from mtmc.appearance.extraction import Extraction
 from mtmc.appearance.features import TrackFeatures
 from mtmc.appearance.splitting import Cuts, split_tracks
-from mtmc.association.choice import DEFAULT_ASSOCIATION, association_key, make_association
+from mtmc.association.choice import ASSOCIATIONS, DEFAULT_ASSOCIATION, association_key, make_association
 from mtmc.association.confidence import Joins
 from mtmc.association.constraints import Constraints, check_cameras, known_vehicles, locate, of_parts
 from mtmc.association.constraints_file import read_constraints
@@ -206,13 +207,18 @@ def cut_tracks(
         return split_tracks(known)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Method:
     """A method of association, its name, and what decides its results."""
 
     name: str
-    method: AssociationMethod
     key: dict[str, Any]
+    make: Callable[[], AssociationMethod]
+
+    @cached_property
+    def method(self) -> AssociationMethod:
+        """Made when it is first needed: the packages of ours take seconds to import, for nothing if all is cached."""
+        return self.make()
 
 
 def _method(name: str, settings: PipelineSettings) -> _Method:
@@ -222,7 +228,10 @@ def _method(name: str, settings: PipelineSettings) -> _Method:
         "repair": settings.repair,
         "options": settings.options.association,
     }
-    return _Method(name, make_association(name, **chosen), association_key(name, **chosen))
+    method = _Method(name, association_key(name, **chosen), partial(make_association, name, **chosen))
+    if name not in ASSOCIATIONS or settings.options.association:
+        _ = method.method  # a slip in the user's class or options shows before the long work
+    return method
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from common.settings import read_yaml
     from mtmc.association.constraints_file import read_constraints
     from mtmc.execution.choice import check_executor, make_executor
-    from mtmc.interface.plan import describe_plan
     from mtmc.interface.running import (
         NO_APPEARANCE,
         check_detector,
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     settings = load_config(arguments.config, arguments.set)
     check_executor(arguments.executor, arguments.address)
-    extractions = choose_extractors(arguments.reid)
+    extractions = choose_extractors(arguments.reid, arguments.cache)
     for extraction in extractions:  # before anything is rendered: a typo must not cost a minute
         for note in extraction.notes:
             console.print(f"note: {note}", soft_wrap=True, highlight=False)
@@ -98,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.tracker,
             arguments.device,
         )
+        from mtmc.interface.plan import describe_plan
+
         plan = describe_plan(
             scenario,
             source,

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from common.errors import InputError
-from reid.backends import PRECISIONS
 from reid.datasets import DATASETS, Dataset, load_dataset
 from reid.extractor import Extractor
+from reid.interface import PRECISIONS
 
 _FIGURES = ("mAP", "cmc1", "cmc5", "cmc10")
 

@@ -1,27 +1,22 @@
-"""Inference backends: OpenVINO on the CPU, PyTorch on a GPU (or on the CPU, for comparison)."""
+"""Inference backends: what they have in common, and OpenVINO on the CPU; `reid.torch_backend` is the other one."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from common.devices import Precision, fastest_cpu_precision, openvino_core
+from common.devices import fastest_cpu_precision, openvino_core
 from common.errors import InputError
 from common.networks import openvino_reason, read_network_file
-from reid.architectures import Distance
-from reid.branches import ImageLabels
-from reid.deploy import DeployedModel
 from reid.foreign_network import AdaptedNetwork, adapt_network
-from reid.models import ReidModel
+from reid.interface import Distance
 from reid.network_options import NetworkOptions
 
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
-"""What the backends compute in, of `common.devices.PRECISIONS`."""
+if TYPE_CHECKING:
+    from reid.branches import ImageLabels  # imports torch
 
 
 class Backend(Protocol):
@@ -114,39 +109,6 @@ def read_network(
 
 def _name(model: Any | Path) -> str:
     return str(model) if isinstance(model, Path) else "the model"
-
-
-class TorchBackend:
-    """Runs a network with PyTorch, on a GPU or the CPU.
-
-    Args:
-        model: the network; it is moved to the device and put into evaluation mode.
-        device: `cpu`, `cuda`, `cuda:1`, ...
-        precision: `auto` is bfloat16 on a GPU and float32 on the CPU. bfloat16 means autocast: normalisation layers
-            stay in float32.
-    """
-
-    name = "torch"
-
-    def __init__(self, model: ReidModel, device: str = "cpu", precision: str = "auto") -> None:
-        self._device = torch.device(device)
-        if precision == "auto":
-            precision = "bfloat16" if self._device.type == "cuda" else "float32"
-        self.precision = precision
-        self.image_size: tuple[int, int] = model.config.image_size
-        self.dims: int = model.dims
-        self.notes: tuple[str, ...] = ()
-        self.distance = model.distance
-        self._model = DeployedModel(model).to(self._device).to(memory_format=torch.channels_last).eval()
-
-    def infer(self, images: npt.NDArray[np.uint8], labels: ImageLabels | None = None) -> npt.NDArray[np.float32]:
-        """Map (n, 3, h, w) uint8 RGB images, n >= 1, with their labels, if known, to (n, dims) float32 features."""
-        autocast = torch.autocast(self._device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-        with torch.inference_mode(), autocast:
-            batch = torch.from_numpy(images).to(self._device).contiguous(memory_format=torch.channels_last)
-            known = None if labels is None else labels.to(self._device)
-            result: npt.NDArray[np.float32] = self._model(batch, known).float().cpu().numpy()
-        return result
 
 
 def _cpu_precision(precision: str) -> str:

@@ -21,12 +21,10 @@ from torch.nn import functional as F
 from common.devices import openvino_core
 from common.files import atomic
 from reid.branches import ImageLabels
+from reid.interface import INPUT, OUTPUT, VISIBILITY
 from reid.models import ReidModel, normalise
 from reid.parts.distance import part_visibility
 
-INPUT = "images"
-OUTPUT = "embedding"
-VISIBILITY = "visibility"
 _OPSET = 17
 
 

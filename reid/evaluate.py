@@ -22,12 +22,12 @@ from common.command_line import run_command
 from common.errors import InputError
 from common.files import write_json
 from evaluation.expansion import NEIGHBOURS
-from reid.architectures import Distance
 from reid.arguments import add_data_arguments, add_extractor_arguments, dataset_of, extractor_of
 from reid.branches import ImageLabels
 from reid.datasets import Dataset, ImageTable, Split
 from reid.embedding import embed_files
 from reid.extractor import Extractor
+from reid.interface import Distance
 from reid.models import ReidModel
 from reid.ranking_figures import CMC, Figures, figure_intervals, rank_split
 

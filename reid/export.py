@@ -16,8 +16,9 @@ from common.command_line import run_command
 from common.errors import InputError
 from reid.backends import OpenVinoBackend
 from reid.checkpoint import load_model
-from reid.deploy import INPUT, DeployedModel, save_onnx, save_openvino, to_openvino
+from reid.deploy import DeployedModel, save_onnx, save_openvino, to_openvino
 from reid.extractor import find_weights
+from reid.interface import INPUT
 from reid.models import ReidModel
 
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}

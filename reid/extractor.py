@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from common.devices import choose_device, normalise_precision
 from common.errors import InputError, path_not_found
+from common.files import write_json
 from common.nearest import nearest
-from reid.architectures import COSINE_APPROXIMATES, Distance
-from reid.backends import PRECISIONS, Backend, OpenVinoBackend, TorchBackend, read_network
-from reid.branches import ImageLabels
-from reid.checkpoint import load_model
-from reid.checkpoint_import import import_checkpoint
-from reid.deploy import save_openvino, to_openvino
-from reid.models import ReidModel
+from reid.interface import COSINE_APPROXIMATES, PRECISIONS, Distance
 from reid.network_options import NetworkOptions, read_options, related_files, split_options
 from reid.shipped import EXTRACTORS, shipped_extractor
 from reid.tensor_files import is_own_checkpoint
 from reid.views import resize
 
+if TYPE_CHECKING:
+    from reid.backends import Backend
+    from reid.branches import ImageLabels
+    from reid.models import ReidModel
+
+# Torch and OpenVINO take seconds to import, so they are imported where a network is read or run: a run whose vectors
+# are in the cache needs neither.
+
 Crop = npt.NDArray[np.uint8] | Image.Image
 
 # Part of every cache key: increase it when the same weights give different vectors (resizing, conversion).
 _VERSION = "1"
+# Stands for the checkpoint in notes that are kept: the same content may lie elsewhere next time.
+_PATH = "{checkpoint}"
 _LABELS_NOTE = "{path}: uses cameras and viewpoints where a data set gives them, and their mean embedding elsewhere"
 
 
@@ -115,18 +121,30 @@ class Extractor:
                 raise InputError(
                     f"{path}: exported networks run on the CPU; to run on {device}, give the .safetensors checkpoint"
                 )
+            from reid.backends import OpenVinoBackend
+
             options, given = read_options(path, text)
             runner = OpenVinoBackend(path, precision, threads, options, given)
             return cls(runner, _content(path, options, given), batch, options=options)
+        converted = _find_conversion(path, text, cache_dir) if backend != "torch" and device == "cpu" else None
+        if converted is not None:
+            from reid.backends import OpenVinoBackend
+
+            runner = OpenVinoBackend(converted.file, precision, threads)
+            return cls(runner, converted.content, batch, options=converted.options, notes=converted.notes)
         model, options, given, notes = _load_checkpoint(path, text)
         content = _content(path, options, given)
         # OpenVINO's networks take images alone, without cameras and viewpoints.
         if backend == "torch" or (backend == "auto" and (device != "cpu" or model.takes_labels)):
+            from reid.torch_backend import TorchBackend
+
             return cls(TorchBackend(model.to(device), device, precision), content, batch, options=options, notes=notes)
         if device != "cpu":
             raise InputError(f"backend openvino runs on the CPU, not on {device}")
-        converted = _converted(model, content, cache_dir)
-        return cls(OpenVinoBackend(converted, precision, threads), content, batch, options=options, notes=notes)
+        from reid.backends import OpenVinoBackend
+
+        network = _converted(model, content, cache_dir, path, notes)
+        return cls(OpenVinoBackend(network, precision, threads), content, batch, options=options, notes=notes)
 
     @classmethod
     def convert(cls, weights: str | Path, device: str = "auto", *, cache_dir: str | Path) -> None:
@@ -139,15 +157,18 @@ class Extractor:
         path = find_weights(name)
         if path.suffix in (".onnx", ".xml") or choose_device(device) != "cpu":
             return
-        model, options, given, _ = _load_checkpoint(path, text)
-        _converted(model, _content(path, options, given), cache_dir)
+        if _find_conversion(path, text, cache_dir) is not None:
+            return
+        model, options, given, notes = _load_checkpoint(path, text)
+        _converted(model, _content(path, options, given), cache_dir, path, notes)
 
     @classmethod
-    def check(cls, weights: str | Path) -> tuple[str, ...]:
+    def check(cls, weights: str | Path, cache_dir: str | Path | None = None) -> tuple[str, ...]:
         """Check quickly that a network can be used: read it without compiling or converting it.
 
         Args:
             weights: as in `load`.
+            cache_dir: as in `load`; a checkpoint that was converted there is known to be sound, and is not read again.
 
         Returns:
             Notes about what was assumed, one line each; empty for networks of this project.
@@ -158,8 +179,11 @@ class Extractor:
         name, text = split_options(weights)
         path = find_weights(name)
         if path.suffix.lower() in (".onnx", ".xml"):
+            from reid.backends import read_network
+
             return read_network(path, *read_options(path, text)).notes
-        return _load_checkpoint(path, text)[3]
+        converted = _find_conversion(path, text, cache_dir)
+        return _load_checkpoint(path, text)[3] if converted is None else converted.notes
 
     @classmethod
     def of_model(
@@ -173,13 +197,20 @@ class Extractor:
         backend: Literal["auto", "openvino", "torch"] = "auto",
     ) -> Extractor:
         """Wrap a copy of a network that is in memory. Arguments as in `load`."""
+        import torch
+
         digest = hashlib.sha256(model.config.model_dump_json().encode())
         for name, value in sorted(model.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         model = copy.deepcopy(model)
         if backend == "openvino" or (backend == "auto" and device == "cpu" and not model.takes_labels):
+            from reid.backends import OpenVinoBackend
+            from reid.deploy import to_openvino
+
             return cls(OpenVinoBackend(to_openvino(model), precision, threads), digest.hexdigest(), batch)
+        from reid.torch_backend import TorchBackend
+
         return cls(TorchBackend(model, device, precision), digest.hexdigest(), batch)
 
     @property
@@ -249,7 +280,7 @@ class Extractor:
         vectors = np.zeros((len(images), self.dims), np.float32)
         for start in range(0, len(images), self._batch):
             rows = slice(start, start + self._batch)
-            known = None if labels is None else ImageLabels(*(part[rows] for part in labels))
+            known = None if labels is None else type(labels)(*(part[rows] for part in labels))
             vectors[rows] = self._backend.infer(images[rows], known)
         # In lower precision the norm is slightly off 1; broken weights produce NaN.
         vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
@@ -280,25 +311,74 @@ def find_weights(weights: str | Path) -> Path:
 def _load_checkpoint(path: Path, text: str) -> tuple[ReidModel, NetworkOptions, frozenset[str], tuple[str, ...]]:
     """A checkpoint of this project (which stores its own settings) or of another one, with options and notes."""
     if path.suffix == ".safetensors" and is_own_checkpoint(path):
+        from reid.checkpoint import load_model
+
         if text:
             raise InputError(f"{path}: stores its own settings; remove the options {text!r}")
         own = load_model(path)[0]
         notes = [_LABELS_NOTE.format(path=path)] if own.takes_labels else []
         notes += [f"{path}: {COSINE_APPROXIMATES}"] if own.distance != "cosine" else []
         return own, NetworkOptions(), frozenset(), tuple(notes)
+    from reid.checkpoint_import import import_checkpoint
+
     options, given = read_options(path, text)
     model, assumed = import_checkpoint(path, options, given)
     return model, options, given, assumed
 
 
-def _converted(model: ReidModel, content: str, cache_dir: str | Path | None) -> object:
-    """The model converted to OpenVINO, from the cache if possible."""
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """A checkpoint's conversion to OpenVINO in the cache.
+
+    Attributes:
+        file: the network (.xml).
+        content: the hash of the checkpoint and its options.
+        options: how to feed the network.
+        notes: what was assumed about the checkpoint.
+    """
+
+    file: Path
+    content: str
+    options: NetworkOptions
+    notes: tuple[str, ...]
+
+
+def _find_conversion(path: Path, text: str, cache_dir: str | Path | None) -> _Conversion | None:
+    """The conversion that `_converted` kept of a checkpoint, found by the content of its files; None: there is none."""
+    own = path.suffix == ".safetensors" and is_own_checkpoint(path)
+    if cache_dir is None or (own and text):
+        return None
+    options, given = (NetworkOptions(), frozenset[str]()) if own else read_options(path, text)
+    content = _content(path, options, given)
+    file = _conversion_file(content, cache_dir)
+    try:
+        record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        notes = tuple(str(note).replace(_PATH, str(path)) for note in record["notes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not (file.is_file() and file.with_suffix(".bin").is_file()):
+        return None
+    return _Conversion(file, content, options, notes)
+
+
+def _converted(
+    model: ReidModel, content: str, cache_dir: str | Path | None, path: Path, notes: tuple[str, ...]
+) -> object:
+    """The model converted to OpenVINO, from the cache if possible. What was assumed about it is kept beside it."""
+    from reid.deploy import save_openvino, to_openvino
+
     if cache_dir is None:
         return to_openvino(model)
-    cached = Path(cache_dir).expanduser() / f"reid-{_VERSION}-{content[:32]}.xml"
+    cached = _conversion_file(content, cache_dir)
     if not (cached.is_file() and cached.with_suffix(".bin").is_file()):
         save_openvino(to_openvino(model), cached)
+    if not model.takes_labels:  # which `load` runs with torch
+        write_json(cached.with_suffix(".json"), {"notes": [note.replace(str(path), _PATH) for note in notes]})
     return cached
+
+
+def _conversion_file(content: str, cache_dir: str | Path) -> Path:
+    return Path(cache_dir).expanduser() / f"reid-{_VERSION}-{content[:32]}.xml"
 
 
 def _content(path: Path, options: NetworkOptions, given: frozenset[str]) -> str:

@@ -12,8 +12,7 @@ from openvino import Layout, Type
 from openvino.preprocess import PrePostProcessor
 
 from common.errors import InputError
-from reid.architectures import COSINE_APPROXIMATES, Distance
-from reid.deploy import INPUT, OUTPUT, VISIBILITY
+from reid.interface import COSINE_APPROXIMATES, INPUT, OUTPUT, VISIBILITY, Distance
 from reid.network_options import NetworkOptions
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD
 

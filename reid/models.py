@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from common.errors import InputError
-from reid.architectures import Body, Distance, build_body
+from reid.architectures import Body, build_body
 from reid.backbones import build_backbone
 from reid.backbones.pretrained import load_pretrained, read_weights
 from reid.branches import Branch, ImageLabels
+from reid.interface import Distance
 from reid.pooling import AveragePooling, GeneralisedMeanPooling
 from reid.settings import ModelConfig
 

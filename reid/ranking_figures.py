@@ -12,8 +12,8 @@ from evaluation.bootstrap import bootstrap_means, interval
 from evaluation.expansion import expand_queries
 from evaluation.ranking import Matches, Ranking, RepeatedRanking, find_matches, rank, rank_blocks
 from evaluation.reranking import reranked_distances
-from reid.architectures import Distance
 from reid.datasets import Split
+from reid.interface import Distance
 from reid.parts.distance import common_visible_distances
 
 CMC = (1, 5, 10)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 
 from common.errors import InputError, path_not_found
 from common.files import write_bytes, write_text
+
+if TYPE_CHECKING:
+    import torch
 
 _HEADER = "description"
 
@@ -46,6 +47,8 @@ def require_same_tensors(expected: Mapping[str, torch.Tensor], found: Mapping[st
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description atomically."""
+    import safetensors.torch  # not above: `is_own_checkpoint` needs no torch
+
     text = json.dumps(description, indent=2, sort_keys=True)
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_bytes(path, safetensors.torch.save(stored, metadata={_HEADER: text}))
@@ -79,7 +82,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 def is_own_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file was written by this project, or is too damaged to tell."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             return _HEADER in (file.metadata() or {})
     except (SafetensorError, OSError, RuntimeError, ValueError):
         return True

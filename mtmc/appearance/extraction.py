@@ -44,6 +44,11 @@ class Extraction:
         return file_digest(self.weights) if self.weights is not None else ""
 
 
+def converted_networks(cache: Path) -> Path:
+    """The folder, in that of the cache, of extractors that were converted to OpenVINO."""
+    return cache / "extractors"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedBy:
     """How a process loads an extractor.

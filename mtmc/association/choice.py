@@ -8,8 +8,6 @@ from typing import Any
 from common.errors import InputError
 from common.plugins import make, source_key
 from mtmc.association.interface import AssociationMethod
-from mtmc.association.learned import LearnedAssociation
-from mtmc.association.linkage import AverageLinkage
 from mtmc.association.settings import AssociationSettings, LinkageSettings
 from mtmc.tracking.repair_settings import RepairSettings
 
@@ -43,8 +41,12 @@ def make_association(
     if name in ASSOCIATIONS and options:
         raise InputError(f"--association {name}: takes no options, only settings; not {dict(options)}")
     if name == DEFAULT_ASSOCIATION:
+        from mtmc.association.learned import LearnedAssociation  # numba and scipy: not for results in the cache
+
         return LearnedAssociation(learned, repair)
     if name == "linkage":
+        from mtmc.association.linkage import AverageLinkage
+
         return AverageLinkage(linkage)
     method: AssociationMethod = make(name, ASSOCIATIONS, "--association", options)
     if not callable(getattr(method, "associate", None)):

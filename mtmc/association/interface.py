@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mtmc.appearance.features import TrackFeatures
-from mtmc.association.associate import Association
 from mtmc.association.confidence import Joins
 from mtmc.association.constraints import Constraints, KnownVehicles, known_vehicles
 from mtmc.association.links_file import Links
@@ -19,6 +18,9 @@ from mtmc.scenarios.clock import Clock
 from mtmc.scenarios.scenario import Scenario
 from mtmc.tracking.reliable_span import reliable_span
 from mtmc.tracking.tracks import Tracks
+
+if TYPE_CHECKING:
+    from mtmc.association.associate import Association
 
 
 class AssociationMethod(Protocol):

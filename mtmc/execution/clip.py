@@ -14,7 +14,7 @@ from mtmc.appearance.extraction import LoadedBy
 from mtmc.appearance.features import write_vectors
 from mtmc.appearance.settings import EmbeddingSettings
 from mtmc.crops.table import read_crops
-from mtmc.observation.camera import ObserveJob, observe_camera
+from mtmc.observation.job import ObserveJob
 
 
 class UnusableClip(InputError):
@@ -66,6 +66,8 @@ def work_on_clip(job: ClipJob, advance: Callable[[str, int], None] | None = None
     """
     cache = job.cache
     if cache.find("observe", job.observe.key) is None:
+        from mtmc.observation.camera import observe_camera  # seconds of imports, which only the work itself needs
+
         try:
             observe_camera(job.observe, advance)
         except InputError as error:

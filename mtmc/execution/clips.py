@@ -13,7 +13,7 @@ from rich.console import Console
 
 from common.cache import Cache, key_of
 from common.code_version import code_version
-from mtmc.appearance.extraction import Extraction, LoadedBy
+from mtmc.appearance.extraction import Extraction, LoadedBy, converted_networks
 from mtmc.appearance.features import CropVectors, read_vectors
 from mtmc.config import PipelineSettings
 from mtmc.execution.clip import ClipJob, EmbedJob, UnusableClip, work_on_clip
@@ -103,7 +103,7 @@ def _embed_jobs(
         "settings": settings.embedding.model_dump(exclude={"split"}),
         "device": device,
     }
-    loaded_by = LoadedBy(extraction, options, device, cache.root / "extractors")
+    loaded_by = LoadedBy(extraction, options, device, converted_networks(cache.root))
     return {
         name: EmbedJob(key_of({**parts, "observation": job.key}), loaded_by, settings.embedding)
         for name, job in plan.jobs.items()

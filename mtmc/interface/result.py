@@ -21,7 +21,6 @@ from mtmc.report.collect import report_data
 from mtmc.report.join_table import joins_table
 from mtmc.report.page import write_report
 from mtmc.report.run_folder import own_tables_of, table_of, write_run
-from mtmc.report.videos import write_videos
 from mtmc.scenarios.scenario import Scenario
 
 
@@ -204,6 +203,8 @@ class ScenarioResult:
         with self.run.log.timed("report"):
             write_report(report, report_data(self.run, configuration, command, self.source.describe()))
         if videos or mosaic:
+            from mtmc.report.videos import write_videos  # decoders, which other runs do not need
+
             write_videos(self.run, target, videos=videos, mosaic=mosaic, console=progress_console(progress))
         if crops:
             from mtmc.report.crop_files import write_crop_files  # imports torch

@@ -15,7 +15,7 @@ from common.errors import InputError
 from common.nearest import nearest
 from common.plugins import is_reference, load_class
 from common.resources import resource
-from mtmc.appearance.extraction import Extraction
+from mtmc.appearance.extraction import Extraction, converted_networks
 from mtmc.association.choice import DEFAULT_ASSOCIATION
 from mtmc.association.constraints import Constraints
 from mtmc.config import PipelineSettings, make_settings
@@ -103,7 +103,7 @@ def run_scenario(
         result = run(
             scenario,
             source=source,
-            extractions=choose_extractors(reid),
+            extractions=choose_extractors(reid, cache),
             settings=chosen,
             cache=store,
             links=Path(links) if links is not None else None,
@@ -149,7 +149,7 @@ def prepare_scenario(
         scenario, _, _ = work_on_clips(
             scenario,
             source,
-            choose_extractors(reid),
+            choose_extractors(reid, cache),
             settings=make_settings(settings or {}),
             cache=store,
             executor=workplace,
@@ -187,8 +187,14 @@ def _opened(executor: str | Executor, workers: int | None, device: str) -> Itera
         made.close()
 
 
-def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[Extraction, ...]:
+def choose_extractors(
+    names: str | Path | Sequence[str | Path] | None, cache: str | Path | None = None
+) -> tuple[Extraction, ...]:
     """The extractors of these names and files, all that ship for None; names that occur twice get a number.
+
+    Args:
+        names: as `reid` of `run_scenario`.
+        cache: the folder of the cache; networks that were converted there need not be read again.
 
     Raises:
         InputError: a name is neither a shipped extractor nor a file, the file of a shipped one is missing, or a file is
@@ -197,7 +203,7 @@ def choose_extractors(names: str | Path | Sequence[str | Path] | None) -> tuple[
     wanted = list(EXTRACTORS) if names is None else [names] if isinstance(names, str | Path) else list(names)
     if not wanted:
         raise InputError(f"reid: no extractor is named; give '{NO_APPEARANCE}' to run without appearance")
-    found = [_extraction(str(name)) for name in wanted]
+    found = [_extraction(str(name), cache) for name in wanted]
     labels = [extraction.name for extraction in found]
     if len(set(labels)) < len(labels):
         found = [replace(e, name=f"{e.name}-{i}") for i, e in enumerate(found, 1)]
@@ -232,15 +238,16 @@ def default_detector(scenario: Scenario) -> str:
     return str(resource("weights", "detector.onnx")) if scenario.simulated else REAL_DETECTOR
 
 
-def _extraction(name: str) -> Extraction:
+def _extraction(name: str, cache: str | Path | None) -> Extraction:
     """The extractor of one name or file. The file is read, so that a damaged one is found before any camera is read."""
     if name == NO_APPEARANCE:
         return Extraction(name, None)
-    from reid.extractor import Extractor  # imports torch, which --help and wrong arguments need not wait for
+    from reid.extractor import Extractor
 
+    converted = None if cache is None else converted_networks(Path(cache))
     shipped = shipped_extractor(name)
     if shipped is not None:
-        return Extraction(name, shipped, notes=Extractor.check(shipped))
+        return Extraction(name, shipped, notes=Extractor.check(shipped, converted))
     file, options = split_options(name)
     label, _, reference = name.rpartition("=")
     if not options and is_reference(reference):
@@ -251,7 +258,7 @@ def _extraction(name: str) -> Extraction:
         raise InputError(
             f"reid {name}: neither a weights file nor a shipped extractor{nearest(name, [*EXTRACTORS, NO_APPEARANCE])}"
         )
-    return Extraction(path.stem, path, options=options, notes=Extractor.check(name))
+    return Extraction(path.stem, path, options=options, notes=Extractor.check(name, converted))
 
 
 def _text(path: str | Path | None) -> str | None:

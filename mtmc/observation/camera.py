@@ -6,10 +6,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,14 @@ from common.cache import Cache
 from common.files import write_json
 from detection.det_files import read_detections as read_detection_file
 from detection.detections import Detections
-from detection.loading import PreparedDetector, load_detector
 from detection.video import Video, open_video
 from mtmc.crops.selector import CropSelector, choose_frames
 from mtmc.crops.table import Crops, write_crops
 from mtmc.observation.first_boxes import count_first_boxes
-from mtmc.observation.settings import ObserveSettings
+from mtmc.observation.job import ObserveJob
 from mtmc.observation.sources import read_tracks_text
 from mtmc.scenarios.roi import read_roi
-from mtmc.scenarios.scenario import Camera
-from mtmc.tracking.choice import DEFAULT_TRACKER, joined, make_tracker
+from mtmc.tracking.choice import joined, make_tracker
 from mtmc.tracking.interface import CameraTracker
 from mtmc.tracking.repair import Repaired, parked, repair
 from mtmc.tracking.tracker import track
@@ -37,52 +34,6 @@ from mtmc.tracking.tracks_file import read_detections, write_detections, write_t
 Frames = Iterable[tuple[int, npt.NDArray[np.uint8]]]
 BATCH = 8
 """Frames per call of the detector: enough to keep every core, or the GPU, busy. Raising it costs memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorChoice:
-    """Which detector a worker loads.
-
-    Attributes:
-        name: a name or file for `detection.loading.load_detector`.
-        options: its keyword arguments.
-    """
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def load(self, threads: int) -> PreparedDetector:
-        """Load it for a process that may use `threads` threads; 0: all."""
-        return load_detector(self.name, threads=threads, **self.options)
-
-
-@dataclass(frozen=True, slots=True)
-class ObserveJob:
-    """A worker's task: one camera.
-
-    Attributes:
-        camera: the clip.
-        key: the key of the result in the cache.
-        cache: where results are kept.
-        settings: of all stages.
-        detect_key: the key of the detector's boxes in the cache.
-        detector: what finds the boxes; None if they are given.
-        detections: a file of given detections.
-        tracks: a file of given tracks.
-        tracker: its name, see `mtmc.tracking.choice`.
-        threads: for the detector and the decoder.
-    """
-
-    camera: Camera
-    key: str
-    cache: Cache
-    settings: ObserveSettings
-    detect_key: str = ""
-    detector: DetectorChoice | None = None
-    detections: Path | None = None
-    tracks: Path | None = None
-    tracker: str = DEFAULT_TRACKER
-    threads: int = 1
 
 
 class _Timer:

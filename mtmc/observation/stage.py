@@ -16,15 +16,14 @@ from common.code_version import code_version
 from common.errors import InputError
 from detection.det_files import find_det_file
 from mtmc.crops.table import Crops, read_crops
-from mtmc.observation.camera import DetectorChoice, ObserveJob
 from mtmc.observation.disk_space import FRAME_BYTES, check_space
 from mtmc.observation.first_boxes import doubts
+from mtmc.observation.job import DetectorChoice, ObserveJob
 from mtmc.observation.settings import ObserveSettings
 from mtmc.observation.sources import tracks_file
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.stage_log import StageLog
 from mtmc.tracking.choice import DEFAULT_TRACKER, make_tracker, tracker_key
-from mtmc.tracking.tracker import compile_ahead
 from mtmc.tracking.tracks import Tracks
 from mtmc.tracking.tracks_file import read_tracks
 
@@ -115,7 +114,10 @@ def plan_observation(scenario: Scenario, source: Source, *, settings: ObserveSet
     Raises:
         InputError: the tracker or the detector cannot be loaded, or the cache has no room for the results.
     """
-    if source.tracks is None and scenario.cameras:  # a slip must not cost the detection of a whole scenario
+    ours = source.tracker == DEFAULT_TRACKER and not settings.options.tracker
+    if (
+        source.tracks is None and scenario.cameras and not ours
+    ):  # a slip must not cost the detection of a whole scenario
         make_tracker(source.tracker, settings.tracking, scenario.cameras[0].clock, settings.options.tracker)
     detector = _choose_detector(scenario, source, settings, cache)
     loaded = detector.load(0) if detector is not None else None
@@ -284,6 +286,8 @@ def prepare_observation(plan: ObservationPlan, cache: Cache) -> None:
     """Compile the tracker, and export or compile the network once per image size, before several processes would."""
     detector, due = plan.detector, plan.due
     if due:
+        from mtmc.tracking.tracker import compile_ahead  # numba, which a run from the cache does not need
+
         compile_ahead()
     if detector is None:
         return

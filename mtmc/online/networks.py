@@ -8,7 +8,7 @@ from common.plugins import is_reference
 from mtmc.appearance.embedding import CropExtractor
 from mtmc.appearance.own_extractor import OwnExtractor
 from mtmc.config import PipelineSettings
-from mtmc.observation.camera import DetectorChoice
+from mtmc.observation.job import DetectorChoice
 
 NO_APPEARANCE = "none"
 """The name of the extractor that extracts nothing."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from common.errors import InputError
 from mtmc.appearance.features import TrackFeatures
 from mtmc.config import PipelineSettings
-from mtmc.observation.camera import DetectorChoice
+from mtmc.observation.job import DetectorChoice
 from mtmc.online.frames import NewestFrame
 from mtmc.online.messages import CameraReport, LiveRows
 from mtmc.online.networks import load_extractor

@@ -13,7 +13,6 @@ from common.plugins import make, source_key
 from mtmc.scenarios.clock import Clock
 from mtmc.tracking.interface import CameraTracker
 from mtmc.tracking.settings import TrackingSettings
-from mtmc.tracking.tracker import Tracker
 from mtmc.tracking.tracks import Tracks
 
 DEFAULT_TRACKER = "arrays"
@@ -43,6 +42,8 @@ def make_tracker(name: str, settings: TrackingSettings, clock: Clock, options: M
     if name == DEFAULT_TRACKER:
         if options:
             raise InputError(f"--tracker {name}: takes no options, its settings are tracking.*; not {dict(options)}")
+        from mtmc.tracking.tracker import Tracker  # numba, which a run from the cache does not need
+
         return Tracker(settings)
     if name in TRACKERS:
         options = {"frame_rate": _frame_rate(clock), **options}

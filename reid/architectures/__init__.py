@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reid.architectures.body import COSINE_APPROXIMATES, Body, Distance
+from reid.architectures.body import Body
 from reid.architectures.gfdia import Gfdia
 from reid.architectures.hrcn import Hrcn
 from reid.architectures.multibranch import MultiBranch
@@ -13,7 +13,7 @@ from reid.architectures.saver import Saver
 from reid.architectures.transreid import TransReid
 from reid.settings import ModelConfig
 
-__all__ = ["ARCHITECTURES", "COSINE_APPROXIMATES", "Body", "Distance", "build_body"]
+__all__ = ["ARCHITECTURES", "Body", "build_body"]
 
 ARCHITECTURES: dict[str, Callable[[ModelConfig], Body]] = {
     "pven": Pven,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,8 @@ from torch import nn
 from common.errors import InputError
 from reid.backbones.pretrained import read_weights
 from reid.branches import Branch, ImageLabels
+from reid.interface import Distance
 from reid.settings import ModelConfig
-
-Distance = Literal["cosine", "common_visible"]
-"""How two vectors are compared: by their angle, or over the parts that both images show (`reid.parts.distance`)."""
-
-
-COSINE_APPROXIMATES = "the cosine of its vectors approximates its distance (common parts), which reid.evaluate ranks by"
-"""Note for uses that compare vectors by their angle alone."""
 
 
 class Body(nn.Module):

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from common.errors import InputError
-from reid.architectures.body import Body, Distance, without_autocast
+from reid.architectures.body import Body, without_autocast
 from reid.architectures.trunk import load_resnet, resnet_trunk
 from reid.branches import Branch, ImageLabels, split_features
+from reid.interface import Distance
 from reid.parts.distance import PARTS, pack_parts, pack_vehicle
 from reid.parts.parser import PartParser, load_parser
 from reid.settings import IMAGENET_MEAN, IMAGENET_STD, ModelConfig

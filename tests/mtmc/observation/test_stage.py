@@ -12,7 +12,8 @@ from common.cache import Cache
 from detection.detections import Detections
 from mtmc.config import PipelineSettings
 from mtmc.crops.table import read_crops
-from mtmc.observation.camera import DetectorChoice, ObserveJob, observe_camera
+from mtmc.observation.camera import observe_camera
+from mtmc.observation.job import DetectorChoice, ObserveJob
 from mtmc.scenarios.facts import ScenarioFacts
 from mtmc.scenarios.find import find_scenario
 from mtmc.tracking.tracks_file import read_tracks

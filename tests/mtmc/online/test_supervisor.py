@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtmc.config import make_settings
-from mtmc.observation.camera import DetectorChoice
+from mtmc.observation.job import DetectorChoice
 from mtmc.online.messages import CameraReport, LiveRows
 from mtmc.online.streams import Playback
 from mtmc.online.supervisor import Died, Supervisor
