@@ -17,9 +17,11 @@ from common.nearest import nearest
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import check_images, list_images, require
 from reid.datasets.holdout import hold_out
-from reid.datasets.table import UNKNOWN_CAMERA, ImageTable
+from reid.datasets.table import UNKNOWN_CAMERA, UNKNOWN_VIEWPOINT, ImageTable
 
 _PARTS = ("train", "query", "gallery")
+_DIGITS = 10
+"""A viewpoint has fewer; more would not fit the table."""
 # VeRi's 0001_c001_00016450_0.jpg and Market's 0002_c1s1_000451_03.jpg: identity, then camera.
 _IDENTITY_AND_CAMERA = re.compile(r"^-?\d+_c(?P<camera>\d+)(?:s\d+)?(?:_|\.|$)", re.IGNORECASE)
 
@@ -50,10 +52,11 @@ def load_folder(root: Path, *, holdout: float = 0.25, seed: int = 0) -> Dataset:
 def load_csv(
     root: Path, *, holdout: float = 0.25, seed: int = 0, where: str = "", both_directions: bool = False
 ) -> Dataset:
-    """Read a CSV file with a header: columns `path` and `identity`, optionally `camera`, `split` and any others.
+    """Read a CSV file with a header: columns `path` and `identity`, optionally `camera`, `viewpoint`, `split`, others.
 
-    Paths are relative to the folder of the CSV file. An empty camera is unknown. `split` must be `train`, `query` or
-    `gallery` in every row; without that column, identities are held out for the test.
+    Paths are relative to the folder of the CSV file. An empty camera or viewpoint is unknown. Viewpoints are numbers
+    from 0 that mean the same in all files. `split` must be `train`, `query` or `gallery` in every row; without that
+    column, identities are held out for the test.
 
     Args:
         root: the file, or a folder that holds `data.csv`.
@@ -80,7 +83,7 @@ def load_csv(
             if column not in columns:
                 raise InputError(f"{path}: no column {column!r}; the header has {', '.join(columns) or 'nothing'}")
         column, wanted = _condition(where, columns, path)
-        rows = []
+        rows, views = [], []
         for row in reader:
             if column and (row[column] or "").strip() not in wanted:
                 continue
@@ -89,13 +92,18 @@ def load_csv(
                 raise InputError(f"{path}:{reader.line_num}: split is {part!r}, but must be train, query or gallery")
             if not row["path"] or not row["identity"]:
                 raise InputError(f"{path}:{reader.line_num}: path and identity must not be empty")
-            rows.append(
-                (part, str(path.parent / row["path"]), row["identity"].strip(), (row.get("camera") or "").strip())
-            )
+            view = (row.get("viewpoint") or "").strip()
+            if view and not (view.isascii() and view.isdigit() and len(view) < _DIGITS):
+                raise InputError(
+                    f"{path}:{reader.line_num}: viewpoint is {view!r}, but must be a whole number from 0, or empty"
+                )
+            camera = (row.get("camera") or "").strip()
+            rows.append((part, str(path.parent / row["path"]), row["identity"].strip(), camera))
+            views.append(int(view) if view else UNKNOWN_VIEWPOINT)
     if column and not rows:
         raise InputError(f"{path}: option where={where}: no row has that value")
     check_images([row[1] for row in rows], path, "CSV data set")
-    dataset = _divide("csv", rows, holdout, seed, path)
+    dataset = _divide("csv", rows, holdout, seed, path, views)
     if both_directions:
         dataset = replace(dataset, splits=dataset.splits + tuple(Split(s.gallery, s.query) for s in dataset.splits))
     return dataset
@@ -123,9 +131,16 @@ def _walk(folder: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _divide(name: str, rows: Sequence[tuple[str, str, str, str]], holdout: float, seed: int, source: Path) -> Dataset:
+def _divide(
+    name: str,
+    rows: Sequence[tuple[str, str, str, str]],
+    holdout: float,
+    seed: int,
+    source: Path,
+    views: Sequence[int] | None = None,
+) -> Dataset:
     table = ImageTable.of(
-        [r[1] for r in rows], _numbers([r[2] for r in rows]), _numbers([r[3] for r in rows], ("c", "C"))
+        [r[1] for r in rows], _numbers([r[2] for r in rows]), _numbers([r[3] for r in rows], ("c", "C")), views
     )
     part = np.array([r[0] for r in rows])
     notes = []

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from common.errors import InputError
-from reid.datasets import DATASETS, UNKNOWN_CAMERA, ImageTable, dataset_options, load_dataset
+from reid.datasets import DATASETS, UNKNOWN_CAMERA, UNKNOWN_VIEWPOINT, ImageTable, dataset_options, load_dataset
 from reid.datasets.holdout import hold_out
 from reid.datasets.table import join_tables
 
@@ -332,6 +332,21 @@ def test_csv_is_ranked_in_both_directions(tmp_path: Path) -> None:
     there, back = load_dataset("csv", _words(tmp_path), both_directions=True).splits
     assert list(there.query.path) == list(back.gallery.path)
     assert list(there.gallery.path) == list(back.query.path)
+
+
+def test_csv_viewpoints_are_numbers_or_unknown(tmp_path: Path) -> None:
+    data = _words(tmp_path) / "data.csv"
+    header, *rows = data.read_text().splitlines()
+    views = ["", *map(str, range(len(rows) - 1))]
+    data.write_text("\n".join([f"{header},viewpoint", *(f"{r},{v}" for r, v in zip(rows, views, strict=True))]) + "\n")
+    dataset = load_dataset("csv", data)
+    assert dataset.train.viewpoint.tolist() == [UNKNOWN_VIEWPOINT, 0, 1, 2, 3, 4]
+    assert dataset.gallery.viewpoint.tolist() == [6, 8, 10]
+    assert load_dataset("csv", data, where="kind=bus").train.viewpoint.tolist() == [1, 2]
+    for wrong in ("front", "-1", "1.5", "9" * 30):
+        data.write_text(f"{header},viewpoint\n{rows[0]},{wrong}\n")
+        with pytest.raises(InputError, match=rf"data\.csv:2: viewpoint is '{wrong}', but must be a whole number"):
+            load_dataset("csv", data)
 
 
 def test_joined_tables_keep_their_vehicles_and_cameras_apart() -> None:
