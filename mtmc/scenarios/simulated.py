@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from common.cache import Cache, key_of
 from common.code_version import code_version
 from mtmc.scenarios.facts import ScenarioFacts
-from mtmc.simulation.scenario import simulate_scenario
 
 
 def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: Console) -> Path:
@@ -32,6 +31,8 @@ def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: C
     if root.is_dir():
         return root
     console.print(f"{facts.name} is simulated: rendering it once into {root}", highlight=False)
+    from mtmc.simulation.scenario import simulate_scenario  # imports numba: only where a scenario is rendered
+
     columns = (TextColumn("render"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
     with cache.write("simulated", key) as folder, Progress(*columns, console=console) as progress:
         task = progress.add_task("render", total=None)

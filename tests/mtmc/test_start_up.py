@@ -60,5 +60,5 @@ def test_a_run_from_the_cache_imports_neither_networks_nor_their_libraries(
     arguments += ["--detector", resource("weights", "detector.onnx"), "--output", tmp_path / "out"]
     arguments += ["--executor", "in-turn"]
     assert run_command(main, list(map(str, arguments))) == 0
-    wanted = {"torch", "ultralytics", "openvino", "numba", "matplotlib", "pandas", "motmetrics", "timm", "ray", "av"}
+    wanted = {"torch", "ultralytics", "openvino", "numba", "matplotlib", "pandas", "motmetrics", "timm", "ray"}
     assert not modules_of(*arguments) & wanted
