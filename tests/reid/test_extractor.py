@@ -131,7 +131,7 @@ def test_the_converted_network_is_kept_and_used_again(
 ) -> None:
     first = Extractor.load(checkpoint, "cpu", precision="float32", cache_dir=tmp_path / "cache")
     files = sorted(p.name for p in (tmp_path / "cache").iterdir())
-    assert [Path(name).suffix for name in files] == [".bin", ".xml"]
+    assert [Path(name).suffix for name in files] == [".bin", ".json", ".xml"]
     times = [p.stat().st_mtime_ns for p in sorted((tmp_path / "cache").iterdir())]
     second = Extractor.load(checkpoint, "cpu", precision="float32", cache_dir=tmp_path / "cache")
     assert [p.stat().st_mtime_ns for p in sorted((tmp_path / "cache").iterdir())] == times
