@@ -10,6 +10,7 @@ from common.settings import apply_overrides, read_yaml, validate
 from mtmc.appearance.settings import EmbeddingSettings
 from mtmc.association.settings import AssociationSettings, LinkageSettings
 from mtmc.observation.settings import ObserveSettings
+from mtmc.sharding.settings import ShardingSettings
 
 
 class PipelineSettings(ObserveSettings):
@@ -18,6 +19,7 @@ class PipelineSettings(ObserveSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     association: AssociationSettings = AssociationSettings()
     linkage: LinkageSettings = LinkageSettings()
+    sharding: ShardingSettings = ShardingSettings()
 
 
 def load_config(path: Path | None, overrides: Iterable[str]) -> PipelineSettings:

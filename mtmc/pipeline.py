@@ -162,6 +162,7 @@ def run(
             known=known,
             settings=settings,
             cache=cache,
+            executor=executor,
             log=log,
         )
         with log.timed("evaluate", extraction.name):
@@ -219,6 +220,18 @@ class _Method:
     def method(self) -> AssociationMethod:
         """Made when it is first needed: the packages of ours take seconds to import, for nothing if all is cached."""
         return self.make()
+
+    def in_shards(self, settings: PipelineSettings, executor: Executor) -> AssociationMethod:
+        """The method, which a scenario of many tracks is left to in parts."""
+        from mtmc.sharding.sharded import ShardedAssociation
+
+        return ShardedAssociation(
+            self.method,
+            settings.sharding,
+            longest_travel=settings.association.longest_travel,
+            # A user's object may not survive the way to another process.
+            executor=executor if self.name in ASSOCIATIONS else None,
+        )
 
 
 def _method(name: str, settings: PipelineSettings) -> _Method:
@@ -307,6 +320,7 @@ def _associate(
     known: _Given,
     settings: PipelineSettings,
     cache: Cache,
+    executor: Executor,
     log: StageLog,
 ) -> _Associated:
     """The identity of every track or part of a track, how sure it is, and the links, given or learned."""
@@ -314,8 +328,9 @@ def _associate(
     constraints = known.of_parts(observations, cuts, tracks)
     key = key_of(
         {
-            "code": code_version("mtmc.appearance.splitting", "mtmc.association.constraints"),
+            "code": code_version("mtmc.appearance.splitting", "mtmc.association.constraints", "mtmc.sharding.sharded"),
             "method": method.key,
+            "sharding": [settings.sharding.model_dump(), settings.association.longest_travel],
             "observations": [o.key for o in observations],
             "features": list(keys),
             "split": settings.embedding.split,
@@ -330,7 +345,7 @@ def _associate(
             known.check(constraints, observations, tracks)
             features = [track_features(*parts) for parts in zip(cuts, crops, strict=True)]
             more = {} if constraints is None else {"constraints": constraints}
-            association = method.method.associate(tracks, features, scenario, links, **more)
+            association = method.in_shards(settings, executor).associate(tracks, features, scenario, links, **more)
         camera, part = rows_of(tracks)
         if len(association.identity) != len(part):
             raise InputError(
