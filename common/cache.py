@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import file_digest, naming_full_disk, write_text
+from common.shared_storage import SharedStorage
 
 
 class Cache:
@@ -22,19 +23,48 @@ class Cache:
 
     A result is written aside and renamed when it is complete, so a full disk or a killed process leaves nothing that
     could be read as a result.
+
+    Args:
+        root: the folder on this machine.
+        shared: the address of object storage (see `common.shared_storage`) that other machines use, too: what is
+            missing here is fetched from there, and what is finished here is put there. None: there is none.
+
+    Raises:
+        InputError: the address cannot be used. (Also of all methods that read or write results.)
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: str | None = None) -> None:
         self.root = root
+        self.shared = None if shared is None else SharedStorage(shared)
+        self._there: set[tuple[str, str]] = set()
 
     def folder(self, stage: str, key: str) -> Path:
         """Where the result of `stage` under `key` is, or will be."""
         return self.root / stage / key
 
     def find(self, stage: str, key: str) -> Path | None:
-        """The folder of a finished result, or None."""
+        """The folder of a finished result, or None. With shared storage it is then in both places."""
         folder = self.folder(stage, key)
-        return folder if folder.is_dir() else None
+        if self.shared is None or (stage, key) in self._there:
+            return folder if folder.is_dir() else None
+        if folder.is_dir():
+            if not self.shared.has(stage, key):
+                self.shared.upload(folder, stage, key)
+        elif not self._fetch(self.shared, stage, key):
+            return None
+        self._there.add((stage, key))
+        return folder
+
+    def need(self, stage: str, key: str) -> Path:
+        """The folder of a result that was finished, here or on another machine.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        found = self.find(stage, key)
+        if found is None:
+            raise FileNotFoundError(f"{self.folder(stage, key)}: this result of an earlier stage has gone")
+        return found
 
     @contextmanager
     def write(self, stage: str, key: str) -> Iterator[Path]:
@@ -43,6 +73,27 @@ class Cache:
         Raises:
             OSError: it cannot be written; names the result's folder where the disk is full.
         """
+        with self._aside(stage, key) as aside:
+            yield aside
+        if self.shared is not None:
+            self.shared.upload(self.folder(stage, key), stage, key)
+            self._there.add((stage, key))
+
+    def _fetch(self, shared: SharedStorage, stage: str, key: str) -> bool:
+        """Copy a result of another machine here, if there is a whole one."""
+        if not shared.has(stage, key):
+            return False
+        try:
+            with self._aside(stage, key) as aside:
+                if not shared.download(stage, key, aside):
+                    raise _Damaged
+        except _Damaged:
+            return False
+        return True
+
+    @contextmanager
+    def _aside(self, stage: str, key: str) -> Iterator[Path]:
+        """A fresh folder that becomes that of the result when the block ends without an exception."""
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{key}-{_host()}-{os.getpid()}-", dir=target.parent))
@@ -76,6 +127,10 @@ class Cache:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         write_text(remembered, digest)
         return digest
+
+
+class _Damaged(Exception):
+    """A result on shared storage is not whole."""
 
 
 _WRITER = re.compile(r"\.+[^-]+-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from common.command_line import run_command
+from common.shared_storage import shown_address
 
 _EXAMPLES = """examples:
   the simulated demonstration, no data needed
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_detector,
         choose_extractors,
         make_source,
+        open_cache,
         prepare_scenario,
         run_scenario,
     )
@@ -79,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         read_yaml(arguments.links)
     if arguments.constraints is not None:
         read_constraints(arguments.constraints)
+    if arguments.shared_cache is not None:
+        open_cache(arguments.cache, arguments.shared_cache)
     scenario = load_scenario(
         arguments.scenario, data_root, cache=arguments.cache, workers=arguments.workers, progress=console
     )
@@ -122,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tracker": arguments.tracker,
         "settings": settings,
         "cache": arguments.cache,
+        "shared_cache": arguments.shared_cache,
         "device": arguments.device,
         "executor": executor,
         "progress": console,
@@ -148,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         videos=arguments.videos,
         mosaic=arguments.mosaic,
         crops=arguments.crops,
-        command="python -m mtmc.run " + shlex.join(sys.argv[1:] if argv is None else argv),
+        command="python -m mtmc.run " + shown_address(shlex.join(sys.argv[1:] if argv is None else argv)),
         progress=console,
     )
     sys.stdout.write("".join(map(str, [result.table(), *result.own_tables()])) + f"{report}\n")
@@ -255,6 +260,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("cache"),
         metavar="DIR",
         help="results of stages (default: cache/)",
+    )
+    add(
+        "--shared-cache",
+        metavar="URL",
+        help="object storage that machines without a common folder share results on, such as s3://bucket/folder or "
+        "gs://bucket/folder (docs/scale.md); needs the extra storage",
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--workers", type=_positive, metavar="N", help="cameras processed at a time (default: the number of CPUs)")

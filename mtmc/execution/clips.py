@@ -161,7 +161,7 @@ def _log_embedding(
         return
     part, key = f"{extraction.name} {camera}", jobs[camera].key
     if camera in due and any(job.key == key for job in due[camera].embed):
-        stats = json.loads((cache.folder("embed", key) / "stats.json").read_text(encoding="utf-8"))
+        stats = json.loads((cache.need("embed", key) / "stats.json").read_text(encoding="utf-8"))
         log.add("embed", part, stats["seconds"], stats["crops"])
     else:
         log.add("embed", part, 0.0, reused=True)
@@ -171,5 +171,5 @@ def _embedded(jobs: Mapping[str, EmbedJob], cameras: Sequence[str], cache: Cache
     if not jobs:
         return Embedded((None,) * len(cameras), ("",) * len(cameras))
     keys = tuple(jobs[name].key for name in cameras)
-    readers = (partial(read_vectors, cache.folder("embed", key) / "vectors.safetensors") for key in keys)
+    readers = (partial(read_vectors, cache.need("embed", key) / "vectors.safetensors") for key in keys)
     return Embedded(tuple(readers), keys)

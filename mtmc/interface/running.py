@@ -52,6 +52,7 @@ def run_scenario(
     constraints: str | Path | Constraints | None = None,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
+    shared_cache: str | None = None,
     device: str = "auto",
     workers: int | None = None,
     executor: str | Executor = DEFAULT_EXECUTOR,
@@ -80,6 +81,8 @@ def run_scenario(
         settings: settings of all stages, or the ones to change: `{"association": {"threshold": 0.4}}` or
             `{"association.threshold": 0.4}`. `python -m mtmc.run --settings` lists them.
         cache: the folder for results of stages; a second run reuses what has not changed.
+        shared_cache: object storage for the same results, such as s3://bucket/folder, for machines that share no
+            folder; needs the extra `storage`.
         device: "auto", "cpu", "cuda" or "cuda:1".
         workers: cameras processed at a time; None: one per CPU.
         executor: a name of `mtmc.execution.choice.EXECUTORS`, or an executor that was made, which stays open.
@@ -97,7 +100,7 @@ def run_scenario(
     """
     source = make_source(scenario, detector, detections, tracks, tracker, device)
     chosen = make_settings(settings or {})
-    store = Cache(Path(cache))
+    store = open_cache(cache, shared_cache)
     store.sweep()
     with _opened(executor, workers, device) as workplace:
         result = run(
@@ -125,6 +128,7 @@ def prepare_scenario(
     tracker: str = DEFAULT_TRACKER,
     settings: PipelineSettings | Mapping[str, Any] | None = None,
     cache: str | Path = "cache",
+    shared_cache: str | None = None,
     device: str = "auto",
     workers: int | None = None,
     executor: str | Executor = DEFAULT_EXECUTOR,
@@ -142,7 +146,7 @@ def prepare_scenario(
         InputError: an input cannot be used, or no camera is left.
     """
     console = progress_console(progress)
-    log, store = StageLog(console), Cache(Path(cache))
+    log, store = StageLog(console), open_cache(cache, shared_cache)
     source = make_source(scenario, detector, detections, tracks, tracker, device)
     check_given_boxes(scenario, source)
     with _opened(executor, workers, device) as workplace:
@@ -159,6 +163,18 @@ def prepare_scenario(
     for stage in ("observe", "embed"):
         log.tell(stage)
     return scenario
+
+
+def open_cache(cache: str | Path, shared: str | None = None) -> Cache:
+    """The cache of a folder and, if there is one, of shared storage, which has to answer.
+
+    Raises:
+        InputError: the address of the storage cannot be used.
+    """
+    store = Cache(Path(cache), shared)
+    if store.shared is not None:
+        store.shared.check()
+    return store
 
 
 def make_source(

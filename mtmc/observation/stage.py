@@ -301,7 +301,7 @@ def prepare_observation(plan: ObservationPlan, cache: Cache) -> None:
 
 
 def _read(camera: Camera, job: ObserveJob, cache: Cache) -> Observation:
-    folder = cache.folder("observe", job.key)
+    folder = cache.need("observe", job.key)
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     parked = np.array(stats["parked"], np.int32)
     return Observation(camera, job.key, read_tracks(folder / "tracks.parquet"), parked, folder / "crops.parquet", stats)
