@@ -74,7 +74,16 @@ class MultiBranchConfig(Settings):
     """Choices of the architecture `multibranch`."""
 
     branches: int = Field(
-        4, ge=2, le=16, description="copies of the last stage; more are slower and give a longer vector"
+        4, ge=2, le=16, description="branches, each with losses of its own; more are slower, and need more data"
+    )
+    groups: int = Field(
+        1,
+        ge=1,
+        description="branches in one copy of the last stage, as groups of its channels: fewer parameters, a shorter "
+        "vector; 1: a copy for each branch",
+    )
+    attention: int = Field(
+        0, ge=0, description="branches, from the last on, that attend to the whole map in place of 3x3 convolutions"
     )
     split_losses: bool = Field(
         True, description="cross entropy on every other branch and the triplet loss on the others; false: both on all"
