@@ -1,16 +1,18 @@
 """The methods of Table 5 under one budget: same start, data, steps, batch and image size.
 
     python benchmarks/table5.py --small --start weights/baseline.safetensors --auto-encoder FILE --parser FILE \\
-        --data simulated=veri:data/sim-veri-44 --data real=csv:data/real-reid --seeds 1 2 --output runs/table5
+        --data simulated=veri:data/sim-veri-44 --data real=csv:data/real-reid --option real:both_directions=true \\
+        --mix --seeds 1 2 3 --output runs/table5
 
 Each method keeps its network and its losses; optimiser, schedule and batch are the same for all. SSBVER sees two
 global and some local views of an image in a step, the others one view. `--small` replaces the backbones by a half-width
 ResNet-18 (TransReID: by a tiny vision transformer, which starts from random weights) and the auto-encoder and parser by
-small ones; without it, the recipes' own networks are trained, for which a GPU is needed.
+small ones; without it, the recipes' own networks are trained, for which a GPU is needed. With `--mix` a method learns
+on all data sets together, in equal shares of every batch, and tested on each; without it, on each alone.
 
-Prints mAP and CMC@1 on each data set, mean and standard deviation over the seeds, beside the cost on this machine, and
-writes the same as JSON and Markdown. Finished runs are kept: repeating the command continues; `--report` prints what
-there is.
+Prints mAP and CMC@1 on each data set (plain, re-ranked and with query expansion; mean and standard deviation over the
+seeds) and the cost on this machine, and writes the same as JSON and Markdown. Finished trainings are kept, and a
+stopped one continues: repeat the command. `--report` prints what there is.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +31,8 @@ from common.errors import InputError
 from common.files import write_json, write_text
 from common.resources import resource
 from reid import train
-from reid.analyse.table5 import RECIPES, as_markdown, measure_together, size_of
+from reid.analyse.table5 import RECIPES, as_markdown, markdown_table, measure_together, size_of
+from reid.arguments import read_options
 from reid.checkpoint import load_model
 from reid.datasets import load_dataset
 from reid.evaluate import evaluate_extractor
@@ -63,6 +68,21 @@ SMALL = {
 """What `--small` changes in each recipe."""
 WITHOUT_LABELS = ["model.transreid.cameras=0", "model.transreid.viewpoints=0"]
 EPOCHS = 10
+BUDGET = (
+    "small", "start", "mix", "steps", "identities", "images", "size", "learning_rate", "momentum", "auto_encoder",
+    "parser", "set",
+)  # fmt: skip
+"""Arguments that must not change when a folder is continued."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set with options of its reader for the test."""
+
+    label: str
+    kind: str
+    root: str
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def overrides(method: str, arguments: argparse.Namespace) -> list[str]:
@@ -94,6 +114,7 @@ def overrides(method: str, arguments: argparse.Namespace) -> list[str]:
         "optimiser.clip_gradient=5",
         f"run.epochs={EPOCHS}",
         f"run.steps_per_epoch={max(1, arguments.steps // EPOCHS)}",
+        f"run.save_every={max(10, arguments.steps // 4)}",
         "run.validate_every=0",
         "run.tensorboard=false",
         "data.validation_queries=1",
@@ -121,23 +142,33 @@ def settings_of(method: str, arguments: argparse.Namespace, more: Sequence[str] 
     return train.read_settings(recipe, [*overrides(method, arguments), *more])
 
 
-def run_once(method: str, label: str, seed: int, arguments: argparse.Namespace) -> None:
-    """Train and evaluate one method with one seed on one data set, unless that is done."""
-    folder = arguments.output / label / f"{method}-seed{seed}"
-    result = folder / "figures.json"
-    if result.is_file():
+def run_once(method: str, sets: Sequence[Source], folder: Path, seed: int, arguments: argparse.Namespace) -> None:
+    """Train one method with one seed on these sets together, and test it on each; what is done is not repeated."""
+    if all((folder / f"{part.label}.json").is_file() for part in sets):
         return
-    kind, _, root = arguments.data[label].partition(":")
-    more = [f"data.name={kind}", f"data.root={root}", "data.options={}", f"run.seed={seed}", f"run.output={folder}"]
-    train.train(settings_of(method, arguments, more))
+    share, first = arguments.identities // len(sets), sets[0]
+    also = [{"name": s.kind, "root": s.root, "identities": share} for s in sets[1:]]
+    more = [f"data.name={first.kind}", f"data.root={first.root}", "data.options={}", f"data.also={json.dumps(also)}"]
+    train.train(settings_of(method, arguments, [*more, f"run.seed={seed}", f"run.output={folder}"]))
     model, _ = load_model(folder / "model.safetensors")
     extractor = Extractor.of_model(model, threads=arguments.threads, precision="float32", backend="torch")
-    write_json(result, evaluate_extractor(extractor, load_dataset(kind, root)).as_dict())
-    print(f"{label} {method} seed {seed}: done", file=sys.stderr, flush=True)
+    for part in sets:
+        dataset = load_dataset(part.kind, part.root, **part.options)
+        write_json(
+            folder / f"{part.label}.json",
+            evaluate_extractor(extractor, dataset, rerank=True, expand=True, threads=1).as_dict(),
+        )
+    (folder / "state.safetensors").unlink(missing_ok=True)
+    print(f"{folder}: done", file=sys.stderr, flush=True)
 
 
-def rows_of(methods: Sequence[str], arguments: argparse.Namespace) -> list[dict[str, str | float]]:
-    """A row for each method: counted and measured cost, and accuracy in per cent with its deviation over the seeds."""
+def folder_of(method: str, part: Source, seed: int, arguments: argparse.Namespace) -> Path:
+    """Where a training is kept, of one set or of all together."""
+    return Path(arguments.output) / ("mix" if arguments.mix else part.label) / f"{method}-seed{seed}"
+
+
+def cost_rows(methods: Sequence[str], arguments: argparse.Namespace) -> list[dict[str, str | float]]:
+    """Counted and measured cost of each method."""
     configs = {method: settings_of(method, arguments).model for method in methods}
     costs = measure_together(
         configs,
@@ -146,36 +177,79 @@ def rows_of(methods: Sequence[str], arguments: argparse.Namespace) -> list[dict[
         threads=arguments.threads,
         seconds=arguments.seconds,
     )
-    rows: list[dict[str, str | float]] = []
-    for method in methods:
-        size, cost = size_of(configs[method]), costs[method]
-        row: dict[str, str | float] = {
+    return [
+        {
             "method": method,
             "M": size.deployed / 1e6,
             "dims": size.dims,
             "GFLOP": size.gflop,
-            "ms, batch 1": cost.ms_batch1,
-            "ms, batch 32": cost.ms_batch32,
+            "ms, batch 1": costs[method].ms_batch1,
+            "ms, batch 32": costs[method].ms_batch32,
+            "MB, batch 32": costs[method].memory_mb_batch32,
         }
-        for label in arguments.data:
-            found = [
-                json.loads(path.read_text())["plain"]
-                for seed in arguments.seeds
-                if (path := arguments.output / label / f"{method}-seed{seed}" / "figures.json").is_file()
-            ]
+        for method, size in ((method, size_of(configs[method])) for method in methods)
+    ]
+
+
+def accuracy_rows(methods: Sequence[str], part: Source, arguments: argparse.Namespace) -> list[dict[str, str | float]]:
+    """mAP and CMC@1 on one set in per cent, mean and standard deviation over the seeds, for each way of ranking."""
+    rows: list[dict[str, str | float]] = []
+    for method in methods:
+        files = [folder_of(method, part, seed, arguments) / f"{part.label}.json" for seed in arguments.seeds]
+        found = [json.loads(path.read_text()) for path in files if path.is_file()]
+        row: dict[str, str | float] = {"method": method}
+        for way, title in (("plain", "plain"), ("reranked", "re-ranked"), ("expanded", "expanded")):
             for key, name in (("mAP", "mAP"), ("cmc1", "CMC@1")):
-                values = 100 * np.array([figures[key] for figures in found])
-                deviation = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
-                row[f"{label} {name}"] = f"{values.mean():.2f}{deviation}" if len(values) else ""
-            row[f"{label} runs"] = len(found)
+                values = 100 * np.array([figures[way][key] for figures in found])
+                deviation = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+                row[f"{name}, {title}"] = f"{values.mean():.1f}{deviation}" if len(values) else ""
+        row["runs"] = len(found)
         rows.append(row)
     return rows
+
+
+def read_sources(data: Sequence[str], options: Sequence[str]) -> list[Source]:
+    """The data sets that the command line names, with their options.
+
+    Raises:
+        InputError: an option of a label that there is not.
+    """
+    found = {}
+    for text in data:
+        label, _, source = text.partition("=")
+        kind, colon, root = source.partition(":")
+        if not colon:
+            raise InputError(f"--data {text}: must be LABEL=KIND:ROOT")
+        own = [o.partition(":")[2] for o in options if o.startswith(f"{label}:")]
+        found[label] = Source(label, kind, root, read_options(own))
+    for option in options:
+        if option.partition(":")[0] not in found:
+            raise InputError(f"--option {option}: must begin with a label of --data: {', '.join(found)}")
+    return list(found.values())
+
+
+def same_budget(arguments: argparse.Namespace) -> None:
+    """Refuse to continue a folder whose trainings had another budget.
+
+    Raises:
+        InputError: they had; the message names the first difference.
+    """
+    names = [*BUDGET, *(["data", "option"] if arguments.mix else [])]
+    budget = {name: getattr(arguments, name) for name in names}
+    path = arguments.output / "budget.json"
+    before = json.loads(path.read_text()) if path.is_file() else budget
+    for name, value in budget.items():
+        if before.get(name) != value:
+            raise InputError(f"{path}: --{name} was {before.get(name)}, now {value}; choose another --output")
+    write_json(path, budget)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", default=[], metavar="LABEL=KIND:ROOT", required=True)
+    parser.add_argument("--option", action="append", default=[], metavar="LABEL:KEY=VALUE", help="of a test's reader")
+    parser.add_argument("--mix", action="store_true", help="train once on all data sets together")
     parser.add_argument("--methods", nargs="+", help=f"of {', '.join(METHODS)}; default: all whose recipe is there")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=60, help="a multiple of 10 (default: 60)")
@@ -196,20 +270,26 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    arguments.data = dict(text.split("=", 1) for text in arguments.data)
+    sets = read_sources(arguments.data, arguments.option)
+    if arguments.mix and arguments.identities % len(sets):
+        raise InputError(f"--identities {arguments.identities}: must be a multiple of the {len(sets)} sets of --mix")
     there = [m for m, stem in METHODS.items() if (resource("configs", "reid") / f"{stem}.yaml").is_file()]
     methods = arguments.methods or there
     for method in methods:
         if method not in there:
             raise InputError(f"--methods {method}: no such method; there are {', '.join(there)}")
+    same_budget(arguments)
     if not arguments.report:
         for seed in arguments.seeds:
-            for label in arguments.data:
-                for method in methods:
-                    run_once(method, label, seed, arguments)
-    rows = rows_of(methods, arguments)
-    text = as_markdown(rows, f"{arguments.device}, {arguments.threads} threads")
-    write_json(arguments.output / "table5.json", rows)
+            for method in methods:
+                for together in [sets] if arguments.mix else [[part] for part in sets]:
+                    run_once(method, together, folder_of(method, together[0], seed, arguments), seed, arguments)
+    costs = cost_rows(methods, arguments)
+    accuracies = {part.label: accuracy_rows(methods, part, arguments) for part in sets}
+    text = as_markdown(costs, f"{arguments.device}, {arguments.threads} threads")
+    for label, rows in accuracies.items():
+        text += f"\n{label}:\n\n" + markdown_table(rows)
+    write_json(arguments.output / "table5.json", {"cost": costs, **accuracies})
     write_text(arguments.output / "table5.md", text)
     print(text)
 

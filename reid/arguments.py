@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -42,8 +43,23 @@ def add_extractor_arguments(parser: argparse.ArgumentParser) -> None:
 
 def dataset_of(arguments: argparse.Namespace) -> Dataset:
     """Load the data set selected by the arguments of `add_data_arguments`."""
+    options = read_options(arguments.option)
+    if arguments.size:
+        options["size"] = arguments.size
+    return load_dataset(arguments.dataset, arguments.data_root, strict=arguments.strict, **options)
+
+
+def read_options(texts: Sequence[str]) -> dict[str, object]:
+    """Options of a reader from `KEY=VALUE` texts; values are YAML.
+
+    >>> read_options(["holdout=0.2", "both_directions=true"])
+    {'holdout': 0.2, 'both_directions': True}
+
+    Raises:
+        InputError: a text is no such pair.
+    """
     options: dict[str, object] = {}
-    for text in arguments.option:
+    for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--option {text}: must be key=value, for example holdout=0.2")
@@ -51,9 +67,7 @@ def dataset_of(arguments: argparse.Namespace) -> Dataset:
             options[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--option {text}: the value is not valid YAML ({error})") from error
-    if arguments.size:
-        options["size"] = arguments.size
-    return load_dataset(arguments.dataset, arguments.data_root, strict=arguments.strict, **options)
+    return options
 
 
 def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extractor:

@@ -285,10 +285,15 @@ def table_rows(
 
 
 def as_markdown(rows: Sequence[Mapping[str, str | float]], source: str) -> str:
-    """The rows as a table in Markdown, with the device of the measurement; columns without a number are left out."""
+    """The rows as a table in Markdown, below the device of the measurement."""
+    published = ' Columns that begin with "paper" are the paper\'s (an RTX 2080).' if "paper M" in rows[0] else ""
+    return f"Measured on: {source}.{published}\n\n{markdown_table(rows)}"
+
+
+def markdown_table(rows: Sequence[Mapping[str, str | float]]) -> str:
+    """The rows as a table in Markdown; columns without a number are left out."""
     columns = [c for c in rows[0] if any(isinstance(r[c], str) or r[c] == r[c] for r in rows)]
-    lines = [f'Measured on: {source}. Columns that begin with "paper" are the paper\'s (an RTX 2080).', ""]
-    lines += [f"| {' | '.join(columns)} |", "|" + "|".join("---" if c == "method" else "---:" for c in columns) + "|"]
+    lines = [f"| {' | '.join(columns)} |", "|" + "|".join("---" if c == "method" else "---:" for c in columns) + "|"]
     lines += [f"| {' | '.join(_shown(row[c]) for c in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 

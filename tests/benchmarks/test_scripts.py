@@ -200,13 +200,18 @@ def test_table5(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
         rows.append(f"{number}.png,{number % 4},{number // 4 % 2 if part == 'train' else int(part == 'query')},{part}")
     (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
-    told = run(
-        "table5", tmp_path, "--small", "--start", "none", "--methods", "baseline", "--data", f"tiny=csv:{tmp_path}",
-        "--seeds", "1", "--steps", "10", "--identities", "2", "--size", "32", "--seconds", "0.01",
-        "--output", tmp_path / "out",
-    )  # fmt: skip
-    assert "| baseline |" in told
-    assert "tiny mAP" in told
+    command = [
+        "--small", "--start", "none", "--methods", "baseline", "--data", f"tiny=csv:{tmp_path}",
+        "--data", f"other=csv:{tmp_path}", "--option", "other:both_directions=true", "--mix", "--seeds", "1",
+        "--steps", "10", "--identities", "4", "--size", "32", "--seconds", "0.01", "--output", tmp_path / "out",
+    ]  # fmt: skip
+    told = run("table5", tmp_path, *command)
+    assert told.count("| baseline |") == 3  # cost, and accuracy on both sets
+    assert "mAP, re-ranked" in told
+    network = tmp_path / "out" / "mix" / "baseline-seed1" / "model.safetensors"
+    before = network.stat().st_mtime_ns
+    run("table5", tmp_path, *command)
+    assert network.stat().st_mtime_ns == before  # done: not trained again
 
 
 def test_tracking(tmp_path: Path) -> None:
