@@ -1,40 +1,67 @@
-"""Live mode on a replayed scenario: answers, how late they come, time of a solve, and frames that are dropped.
+"""Live mode on a replayed scenario: answers, how late they come, frames that are dropped, and a day of traffic.
 
     python benchmarks/live.py --scenario sim-S06
     python benchmarks/live.py --scenario sim-S06 --speeds 0.5 1 2
+    python benchmarks/live.py --day --vehicles 200 --minutes 8
 
-Without --speeds the scenario is played as fast as its frames are looked at, without dropping one. The table then says:
+Without --speeds the scenario is played as fast as its frames are looked at, without dropping one. The table then says
+IDF1 of the final answers by CityFlow's rule, where there is ground truth; how late answers come in seconds of the
+scenario; the time of a solve with its writing in the first and in the second half; frames a second and CPU seconds of
+all processes together.
 
-- IDF1 of the final answers by CityFlow's rule, where there is ground truth;
-- seconds of the scenario from the first box of a track to its local answer (opened) and to its provisional answer
-  (assigned), and from its last box to the final answer, at p50 and p95;
-- seconds of a solve with its writing, at p50 and p95, in the first and in the second half;
-- frames a second of all cameras together.
+With --speeds it is played at these speeds, as by cameras of so many frames a second. The share of dropped frames says
+what this machine bears; answers are timed by the wall clock until a consumer has them.
 
-With --speeds it is played at these speeds, and the share of dropped frames of each says how many cameras at how many
-frames a second this machine bears.
+With --day tracks and features of simulated traffic (`synthetic_tracks.py`, no pixels) go through the engine, the store
+and the association, hour after hour for that many minutes. For each half hour it prints memory, the size of the window,
+what waits, and CPU milliseconds of a tick; then their slopes per hour after the first one, with standard errors.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
+import resource
+import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+import numpy.typing as npt
+from association_quality import Looks, with_features
+from synthetic_tracks import corridor
+
+from mtmc.appearance.features import TrackFeatures
+from mtmc.association.track_summaries import CameraTracks
 from mtmc.config import make_settings
+from mtmc.crops.table import Crops
 from mtmc.interface.running import default_detector
 from mtmc.interface.scenarios import load_scenario
 from mtmc.online.archive import Archive
 from mtmc.online.association_window import AssociationWindow
+from mtmc.online.engine import Engine
 from mtmc.online.hour_report import hour_result
 from mtmc.online.live_site import LiveSite, plan_replay
+from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
 from mtmc.online.metrics import Metrics
 from mtmc.online.store import Record, Store
+from mtmc.online.supervisor import Died
 from mtmc.scenarios.scenario import Scenario
+
+FEATURE_SECONDS = 1.0
+"""Seconds after which the feature of a simulated track comes."""
+STEP_SECONDS = 1800.0
+"""Seconds of the simulated day in a row of its table."""
+CARE_SECONDS = 60.0
+"""Seconds of the simulated day between two rounds of writing hours and deleting what is old."""
+
+Track = tuple[str, int]
 
 
 class History(Metrics):
@@ -50,7 +77,7 @@ class History(Metrics):
         super().set(name, value, text, **labels)
         if name == "tick_seconds":
             self.ticks.append(value)
-        if name.startswith("frames_"):
+        if name.startswith("frames_") or name == "busy_seconds_total":
             self.frames[name, labels["camera"]] = value
 
     def total(self, name: str) -> float:
@@ -58,71 +85,260 @@ class History(Metrics):
         return sum(value for (known, _), value in self.frames.items() if known == name)
 
 
+@dataclass
+class Moments:
+    """When what tracks are waiting for was filmed, and when consumers heard of it; by kind of event and by track."""
+
+    filmed: dict[str, dict[Track, float]] = field(default_factory=lambda: {"opened": {}, "assigned": {}, "final": {}})
+    heard: dict[str, dict[Track, float]] = field(default_factory=lambda: {"opened": {}, "assigned": {}, "final": {}})
+    latest: dict[str, float] = field(default_factory=dict)
+
+    def report(self, report: CameraReport | Died) -> None:
+        """Note what a camera reported."""
+        if isinstance(report, Died):
+            return
+        camera = report.camera
+        for track in np.unique(report.rows.track).tolist():
+            first = float(report.rows.seconds[report.rows.track == track].min())
+            self.filmed["opened"].setdefault((camera, track), first)
+        for track in report.features.track.tolist():
+            # The third crop came after the previous report: that makes the latency at most half a second too long.
+            self.filmed["assigned"].setdefault((camera, track), self.latest.get(camera, report.seconds))
+        for closed in report.closed:
+            if len(closed.rows):
+                self.filmed["final"][camera, closed.number] = float(closed.rows.seconds.max())
+        self.latest[camera] = report.seconds
+
+    def show(self) -> None:
+        """Print latencies."""
+        words = {"opened": "frame to local", "assigned": "third crop to provisional", "final": "exit to final"}
+        for kind, what in words.items():
+            known = self.heard[kind].keys() & self.filmed[kind].keys()
+            late = [self.heard[kind][key] - self.filmed[kind][key] for key in known]
+            print(f"  {what:26} {quantiles(late):>15} s (p50 / p95, {len(late)} tracks)")
+
+
 def replay(
     scenario: Scenario, arguments: argparse.Namespace, speed: float, store: Path
-) -> tuple[History, list[Record]]:
-    """Replay; returns the figures and the events."""
-    settings, history = make_settings({}), History()
+) -> tuple[History, list[Record], Moments]:
+    """Replay; returns the figures, the events and their moments: on the clock of the scenario if it is played as fast
+    as possible, else in seconds of the wall clock, from which frames are due."""
+    settings, history, moments = make_settings({}), History(), Moments()
     detector = arguments.detector or default_detector(scenario)
     plan = plan_replay(
-        scenario, speed=speed, detector=detector, extractor=arguments.reid, settings=settings, store=store
+        scenario,
+        speed=speed,
+        detector=detector,
+        extractor=arguments.reid,
+        settings=settings,
+        store=store,
+        frame_rate=arguments.frame_rate,
     )
     names = [camera.name for camera in scenario.cameras]
-    with LiveSite(
-        plan, lambda: AssociationWindow(names, settings, ground=plan.ground, links=None), metrics=history
-    ) as site:
-        return history, list(site.events())
+    events = []
+    with LiveSite(plan, lambda: AssociationWindow(names, settings, ground=plan.ground), metrics=history) as site:
+        hear = site.engine.hear
+
+        def note(message: CameraReport | Died) -> None:
+            moments.report(message)
+            hear(message)
+
+        site.engine.hear = note  # type: ignore[method-assign]
+        for event in site.events():
+            events.append(event)
+            if event.kind in moments.heard and event.camera is not None and event.track is not None:
+                now = event.seconds
+                if math.isfinite(speed):
+                    begin = min(camera.span[0] for camera in scenario.cameras)
+                    now = begin + (time.time() - (site.begun or 0.0)) * speed
+                moments.heard[event.kind].setdefault((event.camera, event.track), now)
+    return history, events, moments
 
 
-def quantiles(values: list[float]) -> str:
+def quantiles(values: Sequence[float]) -> str:
     """p50 and p95."""
-    return f"{np.quantile(values, 0.5):.2f} / {np.quantile(values, 0.95):.2f}" if values else "-"
+    return f"{np.quantile(values, 0.5):.2f} / {np.quantile(values, 0.95):.2f}" if len(values) else "-"
 
 
-def answers(scenario: Scenario, store: Path, events: list[Record]) -> None:
-    """Print the score of the final answers, and how late answers came."""
-    base = Store(store, read_only=True)
-    tracks = {(camera, track): (first, last) for camera, track, first, last, *_ in base.tracks()}
-    result = hour_result(base, Archive(base).hours(), make_settings({}), store / "crops-of-report", scenario)
-    print(result.table())
-    for kind, edge, what in (("opened", 0, "first box"), ("assigned", 0, "first box"), ("final", 1, "last box")):
-        late = [e.seconds - tracks[e.camera, e.track][edge] for e in events if e.kind == kind and _key(e) in tracks]
-        print(f"{kind:9} after the {what:9} {quantiles(late):>15} s (p50 / p95, {len(late)} tracks)")
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of those that it waited for."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def _key(event: Record) -> tuple[str, int]:
-    return str(event.camera), int(event.track or 0)
+def played(scenario: Scenario, arguments: argparse.Namespace, speed: float, store: Path) -> None:
+    """Replay at a speed, and print what follows."""
+    start, cpu = time.perf_counter(), cpu_seconds()
+    history, events, moments = replay(scenario, arguments, speed, store)
+    seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+    read, dropped, seen = (history.total(f"frames_{name}_total") for name in ("read", "dropped", "seen"))
+    if math.isinf(speed):
+        base = Store(store, read_only=True)
+        print(hour_result(base, Archive(base).hours(), make_settings({}), store / "report", scenario).table())
+        half = len(history.ticks) // 2
+        for name, part in (("first", history.ticks[:half]), ("second", history.ticks[half:])):
+            print(f"  solve, {name} half: {quantiles([1000 * t for t in part])} ms (p50 / p95)")
+        print(f"  {seen / seconds:.1f} frames a second, loading included")
+    else:
+        rate = sum(min(camera.fps * speed, (arguments.frame_rate or math.inf) * speed) for camera in scenario.cameras)
+        print(f"speed {speed:g}: {rate:.0f} frames a second offered, {dropped / max(read, 1):.1%} dropped")
+    moments.show()
+    changes = sum(event.kind in ("revised", "merged", "split") for event in events)
+    busy = history.total("busy_seconds_total")
+    print(
+        f"  {read:.0f} frames read, {seen:.0f} looked at; {1000 * busy / max(seen, 1):.0f} ms each; "
+        f"{cpu:.0f} CPU seconds in {seconds:.0f} s; {changes} changes of identities",
+        flush=True,
+    )
 
 
-def main() -> None:
+def reports_of(cameras: Sequence[CameraTracks], start: float, numbers: dict[str, int]) -> list[CameraReport]:
+    """What the cameras of an hour report: boxes twice a second, features, ends of tracks; in the order of time."""
+    found = []
+    for camera in cameras:
+        seconds = np.asarray(camera.clock.at(camera.tracks.frame), np.float64) + start
+        shift = numbers.get(camera.camera, 0)
+        track = (camera.tracks.track + shift).astype(np.int32)
+        numbers[camera.camera] = shift + int(camera.tracks.track.max(initial=0)) + 1
+        tables = camera.tracks
+        rows = LiveRows._of(track, tables.frame, seconds, tables.box, tables.score, tables.label)
+        features = camera.features
+        for step in np.unique(np.floor(2 * seconds)).tolist():
+            mine = rows[np.floor(2 * seconds) == step]
+            found.append(_report(camera, (step + 1) / 2, mine))
+        for number in np.unique(tables.track).tolist():
+            own = rows[track == number + shift]
+            first, last = float(own.seconds.min()), float(own.seconds.max())
+            vector = None
+            if features is not None and (known := np.flatnonzero(features.track == number)).size:
+                vector = features.vector[known[0]]
+                told = TrackFeatures._of([number + shift], vector[None], [1.0])
+                found.append(_report(camera, min(first + FEATURE_SECONDS, last), features=told))
+            closed = ClosedTrack(number + shift, own, Crops.empty(), vector, 1.0)
+            found.append(_report(camera, last + 2.0, closed=closed))
+    return sorted(found, key=lambda report: report.seconds)
+
+
+def _report(
+    camera: CameraTracks,
+    seconds: float,
+    rows: LiveRows | None = None,
+    features: TrackFeatures | None = None,
+    closed: ClosedTrack | None = None,
+) -> CameraReport:
+    return CameraReport(
+        camera.camera,
+        1,
+        "running",
+        "",
+        "file",
+        seconds,
+        1,
+        camera.width,
+        camera.height,
+        rows if rows is not None else LiveRows.empty(),
+        features if features is not None else TrackFeatures.empty(),
+        (closed,) if closed is not None else (),
+    )
+
+
+def traffic(vehicles: int) -> Iterator[list[CameraReport]]:
+    """The reports of each second of a day that does not end, hour after hour."""
+    numbers: dict[str, int] = {}
+    hour = 0
+    while True:
+        problem = corridor(700 + hour, vehicles=vehicles, seconds=3600.0, degraded=True)
+        told = reports_of(with_features(problem, Looks(problem, hour).at(2.0)), 3600.0 * hour, numbers)
+        place = 0
+        for second in range(3600 * hour + 1, 3600 * (hour + 1) + 1):
+            begin = place
+            while place < len(told) and told[place].seconds <= second:
+                place += 1
+            yield told[begin:place]
+        hour += 1
+
+
+def day(arguments: argparse.Namespace, folder: Path) -> None:
+    """Memory, what waits, and CPU milliseconds of a tick, by the time of a simulated day."""
+    settings = make_settings({})
+    store = Store(folder)
+    archive = Archive(store)
+    names = [camera.camera for camera in corridor(700, vehicles=4, seconds=60.0).cameras]
+    window = AssociationWindow(names, settings)
+    engine = Engine(store, archive, window, names, settings, silent_seconds=math.inf)
+    end, events = time.monotonic() + 60.0 * arguments.minutes, 0
+    rows: list[tuple[float, float, float, float, float]] = []
+    cpu: list[float] = []
+    waiting = 0
+    print("hours   memory MB   tracks in window   waiting   CPU ms a tick, median / 95 %   database MB")
+    for second, reports in enumerate(traffic(arguments.vehicles), 1):
+        if time.monotonic() >= end:
+            break
+        for report in reports:
+            engine.hear(report)
+        waiting = max(waiting, engine.waiting)
+        begin = time.process_time()
+        events += len(engine.tick(float(second)))
+        cpu.append(1000 * (time.process_time() - begin))
+        if (lesson := engine.lesson()) is not None:
+            engine.use(lesson())
+        if second % CARE_SECONDS == 0:
+            archive.roll(float(second))
+        if second % STEP_SECONDS == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            memory, size = pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(window)
+            base = store.path.stat().st_size / 1e6
+            middle, high = np.quantile(cpu, [0.5, 0.95])
+            rows.append((second / 3600, memory, float(np.mean(cpu)), size, base))
+            print(
+                f"{second / 3600:5.1f} {memory:11.0f} {size:18} {waiting:9} {middle:20.1f} / {high:.1f} {base:13.1f}",
+                flush=True,
+            )
+            cpu, waiting = [], 0
+    table = np.array(rows)
+    steady = table[table[:, 0] > 1]
+    for name, column in (("memory, MB", 1), ("CPU ms a tick", 2), ("tracks in the window", 3)):
+        print(f"{name}: {slope(steady[:, 0], steady[:, column])} an hour after the first one")
+    print(f"{table[-1, 0]:.1f} hours, {events} events, {arguments.vehicles} vehicles an hour (simulated)")
+    store.close()
+
+
+def slope(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
+    """Slope of a line through points, with its standard error."""
+    if len(x) < 3:
+        return "too short to tell"
+    (rise, _), covariance = np.polyfit(x, y, 1, cov="unscaled")
+    left = y - np.polyval(np.polyfit(x, y, 1), x)
+    error = math.sqrt(float(covariance[0, 0]) * float((left**2).sum()) / (len(x) - 2))
+    return f"{rise:+.2f} +- {error:.2f}"
+
+
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenario", default="sim-S06")
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--detector")
     parser.add_argument("--reid", default="baseline")
+    parser.add_argument("--frame-rate", type=float, help="frames a second that are looked at (default: all)")
     parser.add_argument("--speeds", type=float, nargs="+")
+    parser.add_argument("--day", action="store_true", help="tracks of simulated traffic instead of a scenario")
+    parser.add_argument("--vehicles", type=int, default=200, help="in an hour of --day (default: 200)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="for --day (default: 8)")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     arguments = parser.parse_args()
+    if arguments.day:
+        with tempfile.TemporaryDirectory() as folder:
+            day(arguments, Path(folder))
+        return 0
     scenario = load_scenario(arguments.scenario, arguments.data_root, cache=arguments.cache)
     simulated = " (simulated)" if scenario.simulated else ""
     print(f"{scenario.name}{simulated}, {len(scenario.cameras)} cameras, detector {arguments.detector or 'default'}")
     for speed in arguments.speeds or [math.inf]:
         with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            history, events = replay(scenario, arguments, speed, Path(folder))
-            seconds = time.perf_counter() - start
-            if math.isinf(speed):
-                answers(scenario, Path(folder), events)
-                half = len(history.ticks) // 2
-                for name, part in (("first", history.ticks[:half]), ("second", history.ticks[half:])):
-                    print(f"solve, {name} half: {quantiles([1000 * t for t in part])} ms (p50 / p95)")
-                print(f"{history.total('frames_seen_total') / seconds:.1f} frames a second, loading included")
-            else:
-                rate = sum(camera.fps for camera in scenario.cameras) * speed
-                read, dropped = history.total("frames_read_total"), history.total("frames_dropped_total")
-                print(f"speed {speed:g}: {rate:.0f} frames a second offered, {dropped / max(read, 1):.1%} dropped")
+            played(scenario, arguments, speed, Path(folder))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -90,12 +90,11 @@ def _check(plan: LivePlan) -> int:
     from mtmc.online.check import check_cameras
     from mtmc.online.networks import load_extractor
 
-    job = plan.jobs[0]
     for detector in {each.detector.name: each.detector for each in plan.jobs}.values():
         detector.load(0)
         sys.stdout.write(f"detector   {detector.name}\n")
-    load_extractor(job.extractor, job.settings, job.cache)
-    sys.stdout.write(f"extractor  {job.extractor}\n")
+    load_extractor(plan.extractor, plan.settings, plan.jobs[0].cache)
+    sys.stdout.write(f"extractor  {plan.extractor}\n")
     fine = True
     for sight in check_cameras({each.camera: each for each in plan.jobs}):
         fine = fine and sight.fine
@@ -112,12 +111,15 @@ def _watch(arguments: argparse.Namespace, plan: LivePlan) -> int:
     from mtmc.online.live_site import LiveSite
     from mtmc.online.logs import write_logs
     from mtmc.online.metrics import Metrics, MetricsServer
+    from mtmc.tracking.tracker import compile_ahead
 
+    # Before the signals are taken: until a camera runs, nothing is lost by ending at once.
+    compile_ahead()
     names = [job.camera for job in plan.jobs]
     links = read_links(plan.links, names) if plan.links is not None else None
 
     def window() -> AssociationWindow:
-        return AssociationWindow(names, plan.settings, ground=plan.ground, links=links)
+        return AssociationWindow(names, plan.settings, ground=plan.ground, links=links, window=plan.window)
 
     metrics = Metrics()
     server = MetricsServer(metrics, arguments.metrics, arguments.metrics_host) if arguments.metrics else None
@@ -136,8 +138,9 @@ def _transports(arguments: argparse.Namespace, plan: LivePlan) -> list[Transport
     from mtmc.online.transport import KafkaTransport, LinesTransport, RedisTransport
 
     transports: list[Transport] = [] if arguments.no_lines else [LinesTransport(sys.stdout)]
-    if arguments.redis is not None:
-        transports.append(RedisTransport(arguments.redis, f"mtmc:{plan.name}"))
+    redis = arguments.redis or plan.redis
+    if redis is not None:
+        transports.append(RedisTransport(redis, f"mtmc:{plan.name}"))
     if arguments.kafka is not None:
         transports.append(KafkaTransport(f"mtmc.{plan.name}", arguments.kafka))
     return transports
@@ -201,14 +204,18 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("where answers go").add_argument
     add("--store", type=Path, metavar="DIR", help="results of a replay (default: live/<scenario>)")
     add("--no-lines", action="store_true", help="write no events to standard output")
-    add("--redis", metavar="URL", help="also to the Redis stream mtmc:<site>: redis://host:port/0")
+    add(
+        "--redis",
+        metavar="URL",
+        help="also to the Redis stream mtmc:<site>: redis://host:port/0 (with a password: key `redis` of SITE.yaml)",
+    )
     add("--kafka", metavar="HOST:PORT", help="also to the Kafka topic mtmc.<site>")
     add("--metrics", type=int, metavar="PORT", help="serve figures for Prometheus on this port")
     add("--metrics-host", default="127.0.0.1", metavar="HOST", help="(default: 127.0.0.1, this machine alone)")
     add("--quiet", action="store_true", help="log to the store only, not to standard error")
     add = parser.add_argument_group("instead of watching").add_argument
     add("--check", action="store_true", help="load the networks, open every camera, say what is seen, and stop")
-    add("--table", choices=("counts", "links", "journeys"), help="print a table of the store as CSV")
+    add("--table", choices=("counts", "links", "journeys", "clocks"), help="print a table of the store as CSV")
     add("--report", nargs="+", metavar="HOUR", help="write the report of one or more hours: 2026-11-28T22")
     add("--output", type=Path, metavar="DIR", help="where (default: in the store)")
     parser.add_argument(

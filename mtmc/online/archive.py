@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import deque
 from collections.abc import Sequence
@@ -99,6 +100,7 @@ class Archive:
         """Write the crops of a closed track, and delete the oldest ones beyond the limit."""
         path = self._crop_file(hour, camera, track)
         write_crops(path, crops)
+        _sync(path)
         self._enter(path)
         while self.crop_bytes > self._crop_bytes and len(self._ring) > 1:
             oldest, size = self._ring.popleft()
@@ -131,6 +133,7 @@ class Archive:
         for kind, table in (("tracks", self.tracks(hour)), ("features", self.features(hour))):
             with atomic(self._file(kind, hour)) as aside:
                 table.write_parquet(aside)
+            _sync(self._file(kind, hour))
         with self._store.transaction():
             self._store.drop_pending([(camera, track) for camera, track, *_ in waiting])
 
@@ -144,6 +147,16 @@ class Archive:
         size = path.stat().st_size
         self._ring.append((path, size))
         self.crop_bytes += size
+
+
+def _sync(path: Path) -> None:
+    """Have a file and its name on the disk, where a power failure leaves them, before the database says that it is."""
+    for each in (path, path.parent):
+        handle = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 _Waiting = Sequence[tuple[str, int, int, LiveRows, bytes | None, float]]

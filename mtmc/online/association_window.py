@@ -17,6 +17,7 @@ from mtmc.online.lessons import lesson_of, links_of, tracks_of
 from mtmc.online.messages import CameraReport, LiveRows
 from mtmc.online.window import SlidingWindow
 from mtmc.online.window_model import WindowModel, learn
+from mtmc.online.window_settings import WindowSettings
 from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
 
 FIRST_LESSON = 20
@@ -37,6 +38,7 @@ class AssociationWindow:
         settings: of all stages.
         ground: calibrations of the cameras that have one.
         links: zones and links that are given; None: learned from the tracks.
+        window: of the sliding window.
     """
 
     def __init__(
@@ -46,15 +48,20 @@ class AssociationWindow:
         *,
         ground: Mapping[str, GroundMap] | None = None,
         links: Links | None = None,
+        window: WindowSettings | None = None,
     ) -> None:
         self._settings, self._given = settings, links is not None
         model = WindowModel(links) if links is not None else None
         self._window = SlidingWindow(
-            cameras, association=settings.association, repair=settings.repair, ground=ground, model=model
+            cameras, window, association=settings.association, repair=settings.repair, ground=ground, model=model
         )
         self._seconds = -math.inf
         self._learned = (0, -math.inf)
         self._ended = 0
+
+    def __len__(self) -> int:
+        """Number of tracks in the window."""
+        return len(self._window)
 
     @property
     def horizon(self) -> float:

@@ -72,4 +72,8 @@ def _describe(source: FrameSource, first: LiveFrame, last: LiveFrame, waited: fl
     passed = last.seconds - first.seconds
     rate = f"{(last.number - first.number) / passed:.1f} frames a second" if passed > 0 else "one frame"
     times = {"stream": "times of its own clock", "arrival": "times of arrival", "file": "times of the file"}
-    return f"{last.width} x {last.height}, {rate}, {times.get(source.clock, source.clock)}, opened in {waited:.1f} s"
+    clock = times.get(source.clock, source.clock)
+    if source.clock == "arrival" and source.lag is not None:
+        off = f"{abs(source.lag):.1f} s {'behind' if source.lag > 0 else 'ahead of'} this machine's"
+        clock += f" (its own clock is {off}, the delay of its network included)"
+    return f"{last.width} x {last.height}, {rate}, {clock}, opened in {waited:.1f} s"

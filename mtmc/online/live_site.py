@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from mtmc.online.engine import Engine, Window
 from mtmc.online.lessons import links_of
 from mtmc.online.messages import CameraReport
 from mtmc.online.metrics import Metrics
-from mtmc.online.networks import choose_detector
+from mtmc.online.networks import NO_APPEARANCE, choose_detector
 from mtmc.online.redaction import redact
 from mtmc.online.site import Retention, SiteFile, is_stream
 from mtmc.online.store import Record, Store
 from mtmc.online.streams import Playback
 from mtmc.online.supervisor import Died, Supervisor
 from mtmc.online.transport import Outbox, Transport
+from mtmc.online.window_settings import WindowSettings
 from mtmc.online.worker import CameraJob
 from mtmc.scenarios.cityflow import with_ground
 from mtmc.scenarios.clock import Clock
@@ -60,6 +63,8 @@ class LivePlan:
         retention: how long results are kept.
         replay: what is replayed, "" for a site; a store belongs to one of them.
         links: zones and links that are given; None: learned.
+        window: settings of the sliding window.
+        redis: the address of a server for the events, with its credentials; not printed.
         ground: calibrations of cameras that have one.
     """
 
@@ -72,6 +77,13 @@ class LivePlan:
     replay: str = ""
     links: Path | None = None
     ground: Mapping[str, GroundMap] = field(default_factory=dict)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    redis: str | None = field(default=None, repr=False)
+
+    @property
+    def extractor(self) -> str:
+        """The extractor of all cameras that have one."""
+        return next((job.extractor for job in self.jobs if job.extractor != NO_APPEARANCE), NO_APPEARANCE)
 
 
 def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePlan:
@@ -88,7 +100,7 @@ def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePla
                 None if is_stream(address) else Playback(_clock_of(Path(address), now), now, 0.0),
                 settings,
                 choose_detector(entry.detector or site.detector, settings, cache),
-                site.extractor,
+                file.extractor(name),
                 cache,
                 frame_rate=entry.frame_rate or site.frame_rate,
                 clock_offset=entry.clock_offset,
@@ -106,6 +118,8 @@ def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePla
         site.retention,
         links=file.path(site.links) if site.links is not None else None,
         ground=_ground_of(file),
+        window=site.window,
+        redis=file.redis,
     )
 
 
@@ -193,6 +207,7 @@ class LiveSite:
         self.store = Store(plan.store)
         try:
             self._claim()
+            self._lags: dict[str, float] = json.loads(self.store.meta("clocks") or "{}")
             self.archive = Archive(self.store, plan.retention.crop_gigabytes * 1e9)
             names = [job.camera for job in plan.jobs]
             self.engine = Engine(
@@ -201,10 +216,11 @@ class LiveSite:
         except BaseException:
             self.store.close()
             raise
-        self._supervisor = Supervisor(_going_on(job, self.engine) for job in plan.jobs)
+        self._supervisor = Supervisor(
+            replace(_going_on(job, self.engine), lag=self._lags.get(job.camera)) for job in plan.jobs
+        )
         self._outbox = Outbox(self.store, transports)
         self._metrics = metrics or Metrics()
-        self._teacher = ThreadPoolExecutor(1, thread_name_prefix="learning")
         self._lesson: Future[str] | None = None
         self._stopping = False
         self._cared = time.monotonic()
@@ -224,12 +240,16 @@ class LiveSite:
     def close(self) -> None:
         """End the cameras' processes and close the store. What was not written by then is lost."""
         self._supervisor.stop(0.0)
-        self._teacher.shutdown(wait=False, cancel_futures=True)
         self.store.close()
 
     def process_of(self, camera: str) -> int | None:
         """The process id of a camera; None while it has none."""
         return self._supervisor.process_of(camera)
+
+    @property
+    def begun(self) -> float | None:
+        """When files began to be played, in seconds since 1970; None before."""
+        return self._supervisor.begun
 
     def events(self) -> Iterator[Record]:
         """Watch; yields every event once it is in the log.
@@ -251,6 +271,7 @@ class LiveSite:
         if self._stopping:
             for message in self._supervisor.stop(STOP_SECONDS):
                 self._hear(message)
+            self._keep_clocks()
             last = max((s for _, s in self.engine.states().values() if s > -math.inf), default=None)
             if last is not None and (self.engine.waiting or last > (self.engine.seconds or -math.inf)):
                 # Later than the latest tick: the association takes an earlier one for a repetition.
@@ -270,10 +291,13 @@ class LiveSite:
             self._lesson = None
         records = self.engine.tick(seconds)
         lesson = self.engine.lesson() if self._lesson is None and math.isfinite(seconds) else None
-        if lesson is not None and math.isinf(self.plan.silent_seconds):
-            self._learned(lesson())  # at once, so that a replay is the same every time
-        elif lesson is not None:
-            self._lesson = self._teacher.submit(lesson)
+        if lesson is not None:
+            self._lesson = _in_background(lesson)
+            # Waited for where nothing is dropped, so that a replay is the same every time.
+            while math.isinf(self.plan.silent_seconds) and not self._stopping and self._lesson is not None:
+                if wait([self._lesson], 0.1).done:
+                    self._learned(self._lesson.result())
+                    self._lesson = None
         self._outbox.flush()
         for transport, problem in self._outbox.problems.items():
             self._say(transport, f"{transport}: {problem}; what was not sent is kept and sent later")
@@ -301,6 +325,12 @@ class LiveSite:
         set_("frames_dropped_total", message.dropped, "Frames lost because the machine was slow.", camera=name)
         set_("busy_seconds_total", message.busy, "Seconds of work on frames.", camera=name)
         set_("camera_seconds", message.seconds, "Time up to which the camera was heard.", camera=name)
+        if message.lag is not None:
+            self._lags[name] = message.lag
+            set_("clock_lag_seconds", message.lag, "Seconds by which its own time is behind arrival.", camera=name)
+            if message.clock == "arrival":
+                off = f"{abs(message.lag):.0f} s {'behind' if message.lag > 0 else 'ahead of'} this machine's"
+                self._say(f"clock of {name}", f"{name}: its clock is {off}; frames get the times of arrival")
 
     def _measure(self, records: Sequence[Record]) -> None:
         set_ = self._metrics.set
@@ -327,19 +357,47 @@ class LiveSite:
         if time.monotonic() - self._cared < CARE_SECONDS or self.engine.seconds is None:
             return
         self._cared = time.monotonic()
+        self._keep_clocks()
         self.archive.roll(self.engine.seconds)
         before = self.engine.seconds - self.plan.retention.days * 86400.0
         with self.store.transaction():
             self.store.forget(before)
         self.archive.forget(before, self.plan.retention.gigabytes * 1e9)
 
+    def _keep_clocks(self) -> None:
+        """Write down what was learned of the cameras' clocks, for the next start."""
+        if self._lags:
+            self.store.set_meta("clocks", json.dumps({name: round(lag, 3) for name, lag in self._lags.items()}))
+
     def _claim(self) -> None:
-        """A store belongs to one site or one replayed scenario: their times have nothing to do with each other."""
+        """A store belongs to one site or one replayed scenario, whose times have nothing to do with those of another,
+        and to one extractor, whose features cannot be compared with those of another."""
         mine = f"replay of {self.plan.replay}" if self.plan.replay else f"site {self.plan.name}"
         owner = self.store.meta("owner")
         if owner is not None and owner != mine:
             raise InputError(f"{self.plan.store}: is the store of {owner}, not of {mine}; choose another one")
+        extractor, known = self.plan.extractor, self.store.meta("extractor")
+        if known not in (None, extractor):
+            raise InputError(
+                f"{self.plan.store}: holds features of {known}, which cannot be compared with those of {extractor}; "
+                "set the extractor back, or choose another store"
+            )
         self.store.set_meta("owner", mine)
+        self.store.set_meta("extractor", extractor)
+
+
+def _in_background(lesson: Callable[[], str]) -> Future[str]:
+    """Learn in a thread that the end of the program does not wait for."""
+    future: Future[str] = Future()
+
+    def learn() -> None:
+        try:
+            future.set_result(lesson())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=learn, name="learning", daemon=True).start()
+    return future
 
 
 def _going_on(job: CameraJob, engine: Engine) -> CameraJob:

@@ -28,6 +28,13 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class _LogFile(RotatingFileHandler):
+    """Files that rotate. What cannot be written is left out: where the disk is full, the store says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
 def write_logs(folder: Path, quiet: bool = False) -> logging.Logger:
     """Let the logger `mtmc.live` write to `folder`/live.log and, unless quiet, to standard error."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +42,7 @@ def write_logs(folder: Path, quiet: bool = False) -> logging.Logger:
     for old in list(logger.handlers):
         logger.removeHandler(old)
         old.close()
-    handlers: list[logging.Handler] = [RotatingFileHandler(folder / "live.log", "a", MAX_BYTES, FILES, "utf-8")]
+    handlers: list[logging.Handler] = [_LogFile(folder / "live.log", "a", MAX_BYTES, FILES, "utf-8")]
     if not quiet:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:

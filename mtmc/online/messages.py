@@ -97,6 +97,7 @@ class CameraReport:
             slow, that were left out to keep the frame rate, that were looked at.
         busy: seconds of work on frames since the process began.
         still: seconds since the reading thread last made progress.
+        lag: what was learned of the camera's clock, see `mtmc.online.stream_clock`; None where it tells no time.
     """
 
     camera: str
@@ -117,3 +118,4 @@ class CameraReport:
     seen: int = 0
     busy: float = 0.0
     still: float = 0.0
+    lag: float | None = None

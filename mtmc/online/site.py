@@ -13,7 +13,9 @@ from pydantic import Field, field_validator, model_validator
 
 from common.errors import InputError, path_not_found
 from common.settings import Settings, validate
+from mtmc.online.networks import NO_APPEARANCE
 from mtmc.online.redaction import redact_address
+from mtmc.online.window_settings import WindowSettings
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 """Addresses that are read as streams; everything else is a file."""
@@ -30,11 +32,18 @@ class CameraEntry(Settings):
         None, description="Frames a second that are looked at; default: the site's. Raising it costs computing time."
     )
     detector: str | None = Field(None, description="A name or file, as `mtmc.run --detector`; default: the site's.")
+    extractor: str | None = Field(
+        None,
+        description="The site's extractor, or none for a camera whose pictures do not show what a vehicle looks like.",
+    )
     roi: Path | None = Field(None, description="A picture of the region of interest, white is inside.")
     calibration: Path | None = Field(None, description="calibration.txt, in CityFlow's form; needs size.")
     size: tuple[int, int] | None = Field(None, description="Width and height of the picture, for the calibration.")
     clock_offset: float = Field(
-        0.0, allow_inf_nan=False, description="Seconds to add to the camera's time, where its clock is known to be off."
+        0.0,
+        allow_inf_nan=False,
+        description="Seconds to add to the camera's time, where it is known to be off. Differences of more than a few "
+        "seconds are found by themselves.",
     )
 
     @model_validator(mode="after")
@@ -62,7 +71,9 @@ class Site(Settings):
     frame_rate: Positive = Field(10.0, description="Frames a second that are looked at, of every camera.")
     links: Path | None = Field(None, description="Zones and links; default: learned while it runs, and kept.")
     store: Path = Field(Path("live"), description="The folder for results.")
+    window: WindowSettings = WindowSettings()
     retention: Retention = Retention()
+    redis: str | None = Field(None, description="A Redis server for the events: redis://user:password@host:port/0.")
     silent_seconds: Positive = Field(
         5.0,
         description="Seconds without a frame after which a camera is silent and the others no longer wait for it. "
@@ -100,6 +111,7 @@ class SiteFile:
     site: Site
     folder: Path
     _addresses: Mapping[str, str]
+    _redis: str | None = None
 
     def __repr__(self) -> str:
         return f"<SiteFile {self.site.name}: {len(self.site.cameras)} cameras>"
@@ -109,9 +121,18 @@ class SiteFile:
         address = self._addresses[camera]
         return address if is_stream(address) else str(self.path(Path(address)))
 
+    @property
+    def redis(self) -> str | None:
+        """The address of a Redis server, with its credentials; not for printing."""
+        return self._redis
+
     def path(self, path: Path) -> Path:
         """A path of SITE.yaml, relative to its folder."""
         return self.folder / path.expanduser()
+
+    def extractor(self, camera: str) -> str:
+        """The extractor of a camera."""
+        return self.site.cameras[camera].extractor or self.site.extractor
 
     @property
     def store(self) -> Path:
@@ -143,8 +164,10 @@ def read_site(path: Path) -> SiteFile:
         content = {**content, "cameras": cameras}
     # Checked without credentials: the messages of the check quote what they refuse.
     site = validate(Site, _redacted(content), str(path))
-    file = SiteFile(site, path.parent, {name: str(content["cameras"][name]["source"]) for name in site.cameras})
+    addresses = {name: str(content["cameras"][name]["source"]) for name in site.cameras}
+    file = SiteFile(site, path.parent, addresses, content.get("redis"))
     _check_files(path, file)
+    _check_extractors(path, file)
     return file
 
 
@@ -194,3 +217,18 @@ def _check_files(path: Path, file: SiteFile) -> None:
                 raise InputError(f"{path}: key 'cameras.{name}.{key}': {path_not_found(file.path(given), 'file')}")
     if site.links is not None and not file.path(site.links).is_file():
         raise InputError(f"{path}: key 'links': {path_not_found(file.path(site.links), 'file')}")
+
+
+def _check_extractors(path: Path, file: SiteFile) -> None:
+    """All cameras have one extractor, or none: the features of two cannot be compared."""
+    chosen: str | None = None
+    for name in file.site.cameras:
+        own = file.extractor(name)
+        if own == NO_APPEARANCE:
+            continue
+        if chosen is not None and own != chosen:
+            raise InputError(
+                f"{path}: key 'cameras.{name}.extractor': features of {own} cannot be compared with those of {chosen}, "
+                f"so no vehicle could be recognised between their cameras; use one of them for all, or {NO_APPEARANCE}"
+            )
+        chosen = own

@@ -160,8 +160,15 @@ class Store:
         return str(found[0][0]) if found else None
 
     def set_meta(self, key: str, value: str) -> None:
-        """Keep a value under a name."""
-        self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        """Keep a value under a name.
+
+        Raises:
+            OSError: the disk is full, with the path.
+        """
+        try:
+            self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        except sqlite3.DatabaseError as error:
+            raise self._problem(error) from error
 
     def add_input(self, tick: int, seconds: float, content: bytes) -> None:
         """Keep what the cameras reported in a tick; part of a transaction."""

@@ -61,6 +61,10 @@ class FrameSource(Protocol):
     def clock(self) -> str:
         """Where the frames' times come from: stream, arrival, or file."""
 
+    @property
+    def lag(self) -> float | None:
+        """What was learned of the camera's clock, see `StreamClock`; None where it tells no time."""
+
 
 class NetworkStream:
     """An RTSP or HTTP stream.
@@ -68,20 +72,31 @@ class NetworkStream:
     Args:
         address: with credentials, if need be.
         clock_offset: seconds to add to its times.
+        lag: what was learned of its clock before, see `StreamClock`.
         now: seconds since 1970.
     """
 
-    def __init__(self, address: str, clock_offset: float = 0.0, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        address: str,
+        clock_offset: float = 0.0,
+        lag: float | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._address, self._clock_offset, self._now = address, clock_offset, now
-        self._clock = StreamClock()
+        self._clock = StreamClock(lag)
 
     @property
     def clock(self) -> str:
         return self._clock.source
 
+    @property
+    def lag(self) -> float | None:
+        return self._clock.lag
+
     def frames(self, session: int, first_number: int) -> Iterator[LiveFrame]:
         """See `FrameSource`. An end of a network stream is a disconnection: it raises, it does not end."""
-        self._clock = StreamClock()
+        self._clock = StreamClock(self._clock.lag)
         try:
             with self._open() as container:
                 stream = next((s for s in container.streams.video if s.codec_context is not None), None)
@@ -158,6 +173,7 @@ class PlayedFile:
     """
 
     clock = "file"
+    lag = None
 
     def __init__(self, path: Path, playback: Playback, stop: threading.Event, image_fps: float = 10.0) -> None:
         self._path, self._playback, self._stop, self._image_fps = path, playback, stop, image_fps

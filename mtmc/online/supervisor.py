@@ -104,7 +104,8 @@ class Supervisor:
 
     def __init__(self, jobs: Iterable[CameraJob]) -> None:
         self._children = {job.camera: _Child(job) for job in jobs}
-        self._begun: float | None = None
+        self.begun: float | None = None
+        """When files began to be played, in seconds since 1970; None before."""
 
     @property
     def running(self) -> set[str]:
@@ -172,10 +173,10 @@ class Supervisor:
         """Tell cameras to begin that have loaded their networks: streams at once, files together."""
         children = [child for child in self._children.values() if not child.ended]
         files = [child for child in children if child.job.playback is not None]
-        if self._begun is None and all(child.ready or child.restarts > 0 for child in files):
-            self._begun = time.time()
+        if self.begun is None and all(child.ready or child.restarts > 0 for child in files):
+            self.begun = time.time()
         for child in children:
-            begun = self._begun if child.job.playback is not None else time.time()
+            begun = self.begun if child.job.playback is not None else time.time()
             if begun is not None and child.ready and child.pipe is not None:
                 child.ready = False
                 child.note()
@@ -209,6 +210,7 @@ class Supervisor:
             first_track=max(job.first_track, max(tracks) + 1),
             first_frame=max(job.first_frame, message.frame + 1),
             session=max(job.session, message.session),
+            lag=job.lag if message.lag is None else message.lag,
         )
         if message.state == "ended":
             child.ended = True

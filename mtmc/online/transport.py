@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
@@ -11,12 +12,24 @@ from common.errors import InputError
 from mtmc.online.redaction import redact
 from mtmc.online.store import Record, Store
 
+PAUSE_SECONDS = 10.0
+"""Seconds without an attempt after one failed: one that waits for its time limit at every tick would hold the answers
+up. Raising it sends later when the other side is back."""
 BATCH = 500
 """Events that are handed over at once. Raising it catches up faster after an outage, and costs memory."""
 
 
 class TransportError(Exception):
-    """The other side cannot be reached at the moment; what was not sent is sent later. Holds no credentials."""
+    """The other side cannot be reached at the moment; what was not sent is sent later. Holds no credentials.
+
+    Args:
+        text: for the user.
+        pause: whether another attempt at once would be in vain, and take its time.
+    """
+
+    def __init__(self, text: str, pause: bool = True) -> None:
+        super().__init__(text)
+        self.pause = pause
 
 
 class Transport(Protocol):
@@ -52,7 +65,7 @@ class QueueTransport:
     def send(self, records: Sequence[Record]) -> None:
         """See `Transport`."""
         if self.events.maxsize and self.events.qsize() + len(records) > self.events.maxsize:
-            raise TransportError(f"the queue is full with {self.events.qsize()} events")
+            raise TransportError(f"the queue is full with {self.events.qsize()} events", pause=False)
         for record in records:
             self.events.put_nowait(record)
 
@@ -132,7 +145,7 @@ class KafkaTransport:
         InputError: the package confluent-kafka is not installed.
     """
 
-    def __init__(self, topic: str, servers: str = "", producer: Any = None, seconds: float = 5.0) -> None:
+    def __init__(self, topic: str, servers: str = "", producer: Any = None, seconds: float = 2.0) -> None:
         if producer is None:
             try:
                 from confluent_kafka import Producer
@@ -174,6 +187,7 @@ class Outbox:
 
     def __init__(self, store: Store, transports: Sequence[Transport], from_now: bool = False) -> None:
         self._store, self._transports = store, transports
+        self._again: dict[str, float] = {}
         self.problems: dict[str, str] = {}
         """Transport to why it cannot be reached at the moment."""
         if from_now:
@@ -185,6 +199,8 @@ class Outbox:
     def flush(self, batches: int = 4) -> None:
         """Send what is new, at most some batches to each transport."""
         for transport in self._transports:
+            if time.monotonic() < self._again.get(transport.name, 0.0):
+                continue
             self.problems.pop(transport.name, None)
             for _ in range(batches):
                 after = int(self._store.meta(_key(transport)) or 0)
@@ -195,6 +211,7 @@ class Outbox:
                     transport.send(records)
                 except TransportError as error:
                     self.problems[transport.name] = str(error)
+                    self._again[transport.name] = time.monotonic() + (PAUSE_SECONDS if error.pause else 0.0)
                     break
                 self._store.set_meta(_key(transport), str(records[-1].seq))
 

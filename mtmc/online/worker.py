@@ -49,6 +49,7 @@ class CameraJob:
         cache: the folder for exports of networks.
         frame_rate: frames a second that are looked at; None: all.
         clock_offset: seconds to add to a stream's times.
+        lag: what was learned of a stream's clock before, see `mtmc.online.stream_clock`.
         silent_seconds: seconds without a frame after which its tracks are closed.
         lossless: wait for frames to be looked at instead of dropping them; for files played without end of speed.
         tracker: its name, see `mtmc.tracking.choice`.
@@ -67,6 +68,7 @@ class CameraJob:
     cache: Path
     frame_rate: float | None = None
     clock_offset: float = 0.0
+    lag: float | None = None
     silent_seconds: float = 5.0
     lossless: bool = False
     tracker: str = DEFAULT_TRACKER
@@ -122,7 +124,7 @@ def _tell(pipe: Connection, failure: Failure) -> None:
 def open_source(job: CameraJob, stop: threading.Event, begun: float) -> FrameSource:
     """The frames of a camera: a stream of the network, or a file that is played from the time `begun` on."""
     if job.playback is None:
-        return NetworkStream(job.address, job.clock_offset)
+        return NetworkStream(job.address, job.clock_offset, job.lag)
     return PlayedFile(Path(job.address), replace(job.playback, wall=job.playback.wall + begun), stop, job.image_fps)
 
 
@@ -233,4 +235,5 @@ class _Worker:
             seen=watcher.seen,
             busy=watcher.busy,
             still=time.monotonic() - reader.alive if reader.alive else 0.0,
+            lag=self._source.lag if self._source is not None else None,
         )

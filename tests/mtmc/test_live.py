@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +22,7 @@ from .online.scenes import write_scene
 
 __all__ = ["rtsp_server"]
 SCENES = Path(__file__).with_name("online") / "scenes.py"
-VEHICLES = 5
+VEHICLES = 4
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +38,7 @@ def signals() -> Iterator[None]:
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
     """The arguments that name a replay, and its store."""
     folder = tmp_path_factory.mktemp("live")
-    write_scene(folder / "road", vehicles=VEHICLES)
+    write_scene(folder / "road", vehicles=VEHICLES, gap=3.0, travel=8.0)
     networks = ["--detector", f"{SCENES}:BrightBoxes", "--reid", f"{SCENES}:MeanColour"]
     store = folder / "store"
     arguments = ["--replay", str(folder / "road"), "--store", str(store), *networks]
@@ -111,6 +116,41 @@ def test_check_says_what_every_camera_shows(
     assert "times of its own clock" in said
     assert "yard: CANNOT BE USED: Connection refused" in said
     assert "hunter2" not in said
+
+
+def test_no_credentials_are_written_while_streams_run(
+    rtsp_server: RtspServer, tmp_path: Path, repository: Path
+) -> None:
+    site, port = tmp_path / "SITE.yaml", free_port()
+    site.write_text(
+        f"name: yard\ndetector: {SCENES}:BrightBoxes\nextractor: none\n"
+        f"cameras:\n  gate: {rtsp_server.address()}\n  yard: rtsp://admin:hunter2@127.0.0.1:{free_port()}/x?pwd=hunter2\n"
+    )
+    command = [sys.executable, "-m", "mtmc.live", str(site), "--metrics", str(port)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=repository, start_new_session=True
+    )
+    figures, end = "", time.monotonic() + 150
+    while 'frames_seen_total{camera="gate"} ' not in figures or " waiting" not in figures:
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.2)
+        with contextlib.suppress(OSError):
+            figures = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        log = tmp_path / "live" / "log" / "live.log"
+        figures += log.read_text() if log.is_file() else ""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = children.read_text().split() if children.is_file() else []
+    titles = "".join(Path(f"/proc/{number}/cmdline").read_text() for number in workers)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "yard: waiting (Connection refused)" in said
+    kept = [path.read_bytes() for path in (tmp_path / "live").rglob("*") if path.is_file()]
+    assert len(kept) >= 3
+    for text in (figures.encode(), titles.encode(), said.encode(), *kept):
+        assert b"hunter2" not in text
+        assert b"admin:" not in text
 
 
 def test_a_full_disk_is_one_line_with_the_path(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,14 @@ from mtmc.online.transport import QueueTransport
 from .scenes import ColourWindow, write_scene
 
 SCENES = Path(__file__).with_name("scenes.py")
-VEHICLES, CAMERAS = 5, 2
+VEHICLES, CAMERAS, TRAVEL = 4, 2, 8.0
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_scene(tmp_path_factory.mktemp("scene") / "road", cameras=CAMERAS, vehicles=VEHICLES)
+    return write_scene(
+        tmp_path_factory.mktemp("scene") / "road", cameras=CAMERAS, vehicles=VEHICLES, gap=3.0, travel=TRAVEL
+    )
 
 
 def plan(scene: Path, store: Path, speed: float = math.inf) -> LivePlan:
@@ -113,7 +116,7 @@ def test_its_files_can_be_read(undisturbed: tuple[Path, list[Record]]) -> None:
     assert len(archive.crops(0, "c1", 1)) > 5
     links = table(store, "links")
     assert links["vehicles"].sum() == VEHICLES
-    assert links["median_seconds"][0] == pytest.approx(12 - 4, abs=1)
+    assert links["median_seconds"][0] == pytest.approx(TRAVEL - 4, abs=1)
 
 
 def test_a_replay_without_dropping_is_the_same_every_time(
@@ -134,6 +137,25 @@ def test_a_store_belongs_to_one_site(undisturbed: tuple[Path, list[Record]], tmp
     other = write_scene(tmp_path / "other", cameras=1, vehicles=1)
     with pytest.raises(InputError, match="replay of road, not of replay of other"):
         LiveSite(plan(other, undisturbed[0]), ColourWindow)
+
+
+def test_a_store_belongs_to_one_extractor(undisturbed: tuple[Path, list[Record]], scene: Path) -> None:
+    other = plan(scene, undisturbed[0])
+    other = replace(other, jobs=tuple(replace(job, extractor="baseline") for job in other.jobs))
+    with pytest.raises(InputError, match=r"holds features of .*MeanColour, which cannot be compared with .* baseline"):
+        LiveSite(other, ColourWindow)
+
+
+def test_what_was_learned_of_clocks_is_there_at_the_next_start(scene: Path, tmp_path: Path) -> None:
+    metrics = Metrics()
+    with LiveSite(plan(scene, tmp_path), ColourWindow, metrics=metrics) as site:
+        site._hear(replace(report("c1", 0.0), clock="arrival", lag=20.25))
+        site.stop()
+        list(site.events())
+    assert 'mtmc_clock_lag_seconds{camera="c1"} 20.25' in metrics.text()
+
+    with LiveSite(plan(scene, tmp_path), ColourWindow) as site:
+        assert {n: child.job.lag for n, child in site._supervisor._children.items()} == {"c1": 20.25, "c2": None}
 
 
 REPLAY = """

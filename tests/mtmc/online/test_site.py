@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
+from mtmc.config import make_settings
+from mtmc.online.live_site import plan_site
 from mtmc.online.redaction import redact
 from mtmc.online.site import is_stream, read_site
 
@@ -79,6 +81,32 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, words: tuple[
 def test_a_missing_site_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nothing\.yaml: no such site file"):
         read_site(tmp_path / "nothing.yaml")
+
+
+def test_a_camera_has_the_extractor_of_the_others_or_none(tmp_path: Path) -> None:
+    cameras = "cameras:\n  a: {source: 'rtsp://a/1', extractor: none}\n  b: rtsp://b/1\n  c: {source: 'rtsp://c/1'%s}\n"
+
+    file = read_site(write(tmp_path, "name: x\nextractor: ssbver\n" + cameras % ""))
+    assert [file.extractor(name) for name in "abc"] == ["none", "ssbver", "ssbver"]
+    with pytest.raises(InputError, match=r"cameras\.c\.extractor': features of baseline cannot be .* of ssbver"):
+        read_site(write(tmp_path, "name: x\nextractor: ssbver\n" + cameras % ", extractor: baseline"))
+
+
+def test_the_password_of_redis_is_not_printed(tmp_path: Path) -> None:
+    text = "name: a\ncameras: {gate: 'rtsp://a/1'}\nredis: redis://me:hunter2@h/0\n"
+
+    file = read_site(write(tmp_path, text))
+
+    assert file.redis == "redis://me:hunter2@h/0"
+    assert "hunter2" not in f"{file!r} {file.site!r} {plan_site(file, make_settings({}), 0.0)!r}"
+
+
+def test_settings_of_the_window(tmp_path: Path) -> None:
+    text = "name: a\ncameras: {gate: 'rtsp://a/1'}\nwindow: {%s: 2}\n"
+
+    assert read_site(write(tmp_path, text % "settle_seconds")).site.window.settle_seconds == 2
+    with pytest.raises(InputError, match=r"unknown key 'window.settle'; did you mean settle_seconds"):
+        read_site(write(tmp_path, text % "settle"))
 
 
 @pytest.mark.parametrize("secret", SECRETS)

@@ -102,6 +102,8 @@ def test_a_full_disk_names_the_path_and_loses_nothing_that_was_written(tmp_path:
             store.add_event(1.0, "opened", identity=None, camera="c1", track=1, content={"reason": "x" * 100})
 
     assert str(caught.value.filename) == str(tmp_path / "live.sqlite")
+    with pytest.raises(OSError, match="No space left"):
+        store.set_meta("key", "x" * 100_000)
     store._base.execute("PRAGMA max_page_count = 100000")
     say(store)
     assert [event.seq for event in store.events()] == [1, 2, 3, 4, 5, 6]
@@ -229,3 +231,26 @@ def test_tables_by_quarter_of_an_hour(tmp_path: Path) -> None:
     journeys = table(store, "journeys").select("quarter", "origin", "destination", "vehicles")
     assert journeys.rows() == [(0.0, "a", "b", 1), (0.0, "a", "c", 1), (900.0, "b", "a", 1)]
     assert table(store, "links", first=1e6).is_empty()
+
+
+def test_traffic_in_both_directions_compares_the_clocks_of_two_cameras(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    rng = np.random.default_rng(0)
+    with store.transaction():
+        for vehicle in range(60):
+            begin, travel = 30.0 * vehicle, float(rng.normal(20.0, 2.0))
+            # The clock of b is 6 s ahead. Even vehicles go from a to b, odd ones back; only few come by c.
+            ways = (
+                [("a", begin), ("b", begin + travel + 6)] if vehicle % 2 else [("b", begin + 6), ("a", begin + travel)]
+            )
+            if vehicle < 5:
+                ways.append(("c", begin + 100))
+            for camera, second in ways:
+                rows = LiveRows._of(vehicle, [1, 2], [second, second + 1e-3], [[0, 0, 9, 9]] * 2, 0.9, 2)
+                store.add_track(TrackRow(camera, vehicle, rows, (64, 48), None, 0.0), 0)
+                store.set_identity(camera, vehicle, vehicle + 1, final=True, seconds=0.0)
+
+    [row] = table(store, "clocks").iter_rows(named=True)
+
+    assert (row["camera"], row["other"], row["vehicles"], row["vehicles_back"]) == ("a", "b", 30, 30)
+    assert abs(row["ahead_seconds"] - 6) < 4 * row["error_seconds"] < 2

@@ -129,6 +129,29 @@ def test_the_camera_s_own_time_is_used_unless_its_clock_is_not_set() -> None:
     assert clock.source == "arrival"
 
 
+def test_a_clock_that_is_off_is_bridged_and_the_difference_goes_on_to_the_next_session() -> None:
+    # The camera's clock is 20 s behind; frames take 0.2 s, the first ones of a session longer.
+    def session(clock: StreamClock) -> list[float | None]:
+        return [clock.at(n / 10, 1020 + n / 10 + (0.8 if n < 3 else 0.2), start=1000.0) for n in range(30)]
+
+    first = StreamClock()
+    found = session(first)
+    assert first.source == "arrival"
+    assert first.lag == pytest.approx(20.2, abs=0.01)
+    assert found[-1] == pytest.approx(1020 + 2.9 + 0.2, abs=0.01)
+
+    again = StreamClock(first.lag)
+    assert session(again) == pytest.approx([1020 + n / 10 + 0.2 for n in range(30)], abs=0.02)  # none is left out
+
+
+@pytest.mark.parametrize("known", [20.2, -30.0])
+def test_what_was_known_of_a_clock_is_forgotten_when_it_was_set(known: float) -> None:
+    clock = StreamClock(known)
+    assert clock.at(0.0, 1000.3, start=1000.0) == 1000.0
+    assert clock.source == "stream"
+    assert clock.lag == pytest.approx(0.3)
+
+
 def test_frames_are_left_out_when_better_times_turn_out_to_be_earlier() -> None:
     clock = StreamClock()
     assert clock.at(5.0, arrival=1010.0) == 1010.0
