@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = _plan(arguments)
     if arguments.check:
         return _check(plan)
-    return _watch(arguments, plan)
+    return _watch(arguments, plan.with_tiles() if arguments.tiles else plan)
 
 
 def _plan(arguments: argparse.Namespace) -> LivePlan:
@@ -203,6 +203,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as detection.score=0.2")
     add = parser.add_argument_group("where answers go").add_argument
     add("--store", type=Path, metavar="DIR", help="results of a replay (default: live/<scenario>)")
+    add(
+        "--tiles",
+        action="store_true",
+        help="also each camera's newest picture, once a second, and the state of its stream: for python -m mtmc.serve",
+    )
     add("--no-lines", action="store_true", help="write no events to standard output")
     add(
         "--redis",

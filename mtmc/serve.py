@@ -1,4 +1,4 @@
-"""python -m mtmc.serve: a finished run in the browser, to ask and to correct."""
+"""python -m mtmc.serve: a finished run in the browser, to ask and to correct; or a live site, to watch and to ask."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.command_line import run_command
 from common.errors import InputError
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 _EXAMPLES = """examples:
   the run that python -m mtmc.run wrote
     python -m mtmc.serve runs/sim-S06
+  a site that python -m mtmc.live watches, by its file or by its store
+    python -m mtmc.serve SITE.yaml
+    python -m mtmc.serve live/sim-S06
   for others in your network; the address that is printed holds the token
     python -m mtmc.serve runs/sim-S06 --host 0.0.0.0
   the extractor to look at, where the run compared several
     python -m mtmc.serve runs/sim-S06 --extractor baseline
 
-What the page makes (answers, corrected identities, clips) lies in the folder page/ of the run.
+What the page makes of a run (answers, corrected identities, clips) lies in the folder page/ of the run.
 exit status: 0 ended by Ctrl-C; 2 wrong usage or input; 1 an internal error
 """
 
@@ -40,21 +47,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         import uvicorn
     except ImportError as error:
         raise InputError(f"the page needs the package {error.name}: pip install 'mtmc[web]'") from error
-    from mtmc.report.stored_run import open_run
-    from mtmc.web.app import make_app
-    from mtmc.web.security import Access
-    from mtmc.web.session import Session
-
-    run = open_run(arguments.run, extractor=arguments.extractor, cache=arguments.cache)
+    make = _live_app if _is_live(arguments.run) else _run_app
     listening = _listen(arguments.host, arguments.port)
-    session = Session(run, solve=not arguments.no_solve)
+    try:
+        app, words = make(arguments, token)
+    except BaseException:
+        listening.close()
+        raise
     shown = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
-    sys.stderr.write(f"{run.scenario.name}, extractor {run.extraction.name}: {address}\n")
+    sys.stderr.write(f"{words}: {address}\n")
     if not loopback:
         sys.stderr.write("note: without HTTPS the token can be read on the way; put a proxy with TLS in front of it\n")
     config = uvicorn.Config(
-        make_app(session, Access(token)),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -64,8 +70,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _is_live(path: Path) -> bool:
+    """Whether a path is a site's file or a store rather than a run."""
+    return path.suffix.lower() in (".yaml", ".yml") or (path / "live.sqlite").is_file()
+
+
+def _run_app(arguments: argparse.Namespace, token: str) -> tuple[FastAPI, str]:
+    """The application over a finished run, and what it shows in words."""
+    from mtmc.report.stored_run import open_run
+    from mtmc.web.app import make_app
+    from mtmc.web.security import Access
+    from mtmc.web.session import Session
+
+    run = open_run(arguments.run, extractor=arguments.extractor, cache=arguments.cache)
+    session = Session(run, solve=not arguments.no_solve)
+    return make_app(session, Access(token)), f"{run.scenario.name}, extractor {run.extraction.name}"
+
+
+def _live_app(arguments: argparse.Namespace, token: str) -> tuple[FastAPI, str]:
+    """The application over a live site, and what it shows in words."""
+    for name, given in (("--extractor", arguments.extractor), ("--cache", arguments.cache)):
+        if given is not None:
+            raise InputError(f"{name}: is for a finished run, and {arguments.run} is a live site; leave it out")
+    from mtmc.web.live.app import make_live_app
+    from mtmc.web.live.feed import LiveFeed
+    from mtmc.web.live.open_site import open_site
+    from mtmc.web.security import Access
+
+    reader, load = open_site(arguments.run, hours=arguments.hours)
+    return make_live_app(reader, LiveFeed(reader.folder), load, Access(token)), f"{reader.now().name}, live"
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; bound before the run is opened, so that a port that is taken shows at once."""
+    """A socket that listens; bound before anything is opened, so that a port that is taken shows at once."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -80,12 +117,18 @@ def _listen(host: str, port: int) -> socket.socket:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mtmc.serve",
-        description="Open a finished run in the browser: find vehicles, see traffic, correct identities.",
+        description="Open a finished run in the browser: find vehicles, see traffic, correct identities. Or a live "
+        "site: watch its cameras, find vehicles, see traffic.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder that mtmc.run wrote")
+    add(
+        "run",
+        type=Path,
+        metavar="RUN_OR_SITE",
+        help="the folder that mtmc.run wrote; or SITE.yaml, or the store that mtmc.live writes",
+    )
     add("--extractor", metavar="NAME", help="which of the run's extractors (default: the last)")
     add("--cache", type=Path, metavar="DIR", help="where the run's cache is now (default: where the run left it)")
     add("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine only)")
@@ -96,6 +139,13 @@ def _parser() -> argparse.ArgumentParser:
         help="what every request must carry (default: $MTMC_TOKEN; else none on this machine, and a random one on "
         "another address)",
     )
+    add(
+        "--hours",
+        type=_hours,
+        default=24.0,
+        metavar="N",
+        help="how far back a live site is shown (default: 24); each track takes 2 kB of memory",
+    )
     add("--no-solve", action="store_true", help="do not solve the association again: answers act directly only")
     return parser
 
@@ -105,6 +155,13 @@ def _port(text: str) -> int:
     if not 0 <= number < 65536:
         raise argparse.ArgumentTypeError("must be from 0 to 65535")
     return number
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0.0 < hours <= 24.0 * 366:
+        raise argparse.ArgumentTypeError("must be above 0, a year at most")
+    return hours
 
 
 if __name__ == "__main__":

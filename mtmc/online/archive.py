@@ -53,6 +53,16 @@ def hour_named(name: str) -> int:
     return round((moment - _EPOCH).total_seconds() / HOUR)
 
 
+def table_file(folder: Path, kind: str, hour: int) -> Path:
+    """Where the tracks or features (`kind`) of an hour that is over lie in a store."""
+    return folder / kind / f"{hour_name(hour)}.parquet"
+
+
+def crop_file(folder: Path, hour: int, camera: str, track: int) -> Path:
+    """Where the crops of a track that ended in an hour lie in a store."""
+    return folder / "crops" / hour_name(hour) / f"{camera}-{track}.parquet"
+
+
 class Archive:
     """The files beside the database: `tracks/HOUR.parquet`, `features/HOUR.parquet`, `crops/HOUR/CAMERA-TRACK.parquet`.
 
@@ -138,10 +148,10 @@ class Archive:
             self._store.drop_pending([(camera, track) for camera, track, *_ in waiting])
 
     def _file(self, kind: str, hour: int) -> Path:
-        return self._folder / kind / f"{hour_name(hour)}.parquet"
+        return table_file(self._folder, kind, hour)
 
     def _crop_file(self, hour: int, camera: str, track: int) -> Path:
-        return self._folder / "crops" / hour_name(hour) / f"{camera}-{track}.parquet"
+        return crop_file(self._folder, hour, camera, track)
 
     def _enter(self, path: Path) -> None:
         size = path.stat().st_size

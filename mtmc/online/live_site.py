@@ -27,8 +27,10 @@ from mtmc.online.networks import NO_APPEARANCE, choose_detector
 from mtmc.online.redaction import redact
 from mtmc.online.site import Retention, SiteFile, is_stream
 from mtmc.online.store import Record, Store
+from mtmc.online.stream_health import HEALTH, HealthWriter
 from mtmc.online.streams import Playback
 from mtmc.online.supervisor import Died, Supervisor
+from mtmc.online.tiles import TILES
 from mtmc.online.transport import Outbox, Transport
 from mtmc.online.window_settings import WindowSettings
 from mtmc.online.worker import CameraJob
@@ -66,6 +68,7 @@ class LivePlan:
         window: settings of the sliding window.
         redis: the address of a server for the events, with its credentials; not printed.
         ground: calibrations of cameras that have one.
+        tiles: whether the newest pictures and the state of the streams are written, see `mtmc.online.tiles`.
     """
 
     name: str
@@ -79,11 +82,16 @@ class LivePlan:
     ground: Mapping[str, GroundMap] = field(default_factory=dict)
     window: WindowSettings = field(default_factory=WindowSettings)
     redis: str | None = field(default=None, repr=False)
+    tiles: bool = False
 
     @property
     def extractor(self) -> str:
         """The extractor of all cameras that have one."""
         return next((job.extractor for job in self.jobs if job.extractor != NO_APPEARANCE), NO_APPEARANCE)
+
+    def with_tiles(self) -> LivePlan:
+        """The same, with pictures for the page."""
+        return replace(self, tiles=True, jobs=tuple(replace(job, tiles=self.store / TILES) for job in self.jobs))
 
 
 def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePlan:
@@ -117,7 +125,7 @@ def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePla
         site.silent_seconds,
         site.retention,
         links=file.path(site.links) if site.links is not None else None,
-        ground=_ground_of(file),
+        ground=ground_of(file),
         window=site.window,
         redis=file.redis,
     )
@@ -221,6 +229,7 @@ class LiveSite:
         )
         self._outbox = Outbox(self.store, transports)
         self._metrics = metrics or Metrics()
+        self._health = HealthWriter(plan.store / TILES / HEALTH) if plan.tiles else None
         self._lesson: Future[str] | None = None
         self._stopping = False
         self._cared = time.monotonic()
@@ -310,6 +319,8 @@ class LiveSite:
 
     def _hear(self, message: CameraReport | Died) -> None:
         self.engine.hear(message)
+        if self._health is not None:
+            self._health.hear(message)
         if isinstance(message, Died):
             again = "it is started again" if message.again else "it is left out"
             logger.error("%s: %s; %s", message.camera, redact(message.text), again)
@@ -408,7 +419,7 @@ def _going_on(job: CameraJob, engine: Engine) -> CameraJob:
     return replace(job, first_track=track, first_frame=frame, session=session)
 
 
-def _ground_of(file: SiteFile) -> dict[str, GroundMap]:
+def ground_of(file: SiteFile) -> dict[str, GroundMap]:
     """The calibrations of a site, about one origin.
 
     Raises:

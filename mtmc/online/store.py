@@ -252,6 +252,21 @@ class Store:
         rows = self._read("SELECT camera, track, identity, final FROM assignments")
         return {(str(c), int(t)): (int(i), bool(f)) for c, t, i, f in rows}
 
+    def identity_of(self, camera: str, track: int) -> int | None:
+        """The present identity of one track, open or closed; None without one."""
+        rows = self._read("SELECT identity FROM assignments WHERE camera = ? AND track = ?", (camera, track))
+        return int(rows[0][0]) if rows else None
+
+    def vector_of(self, camera: str, track: int) -> bytes | None:
+        """The feature of a closed track that waits for the file of its hour, as float16; None if it does not, or has
+        none."""
+        rows = self._read("SELECT vector FROM pending WHERE camera = ? AND track = ?", (camera, track))
+        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def last_event(self) -> int:
+        """The number of the latest event; 0 before the first."""
+        return int(self._read("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
     def tracks(self, first: float = float("-inf"), last: float = float("inf")) -> list[tuple[Any, ...]]:
         """Closed tracks that end in [first, last): camera, track, first, last, boxes, label, width, height, identity
         and whether that is final, which is None without one."""

@@ -135,6 +135,11 @@ class CameraWatcher:
             self._close(number, why, embed)
         self._start_session()
 
+    def in_sight(self) -> LiveRows:
+        """The boxes of open tracks in the latest frame."""
+        latest = [rows[rows.frame == self.frame] for track in self._open.values() for rows in track.rows[-1:]]
+        return LiveRows.concatenate(latest)
+
     def news(self) -> News:
         """What happened since the last call."""
         news, self._news = self._news, News()

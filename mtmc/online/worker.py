@@ -21,6 +21,7 @@ from mtmc.online.networks import load_extractor
 from mtmc.online.reader import CameraReader, ReaderState
 from mtmc.online.redaction import redact
 from mtmc.online.streams import FrameSource, NetworkStream, Playback, PlayedFile
+from mtmc.online.tiles import TileWriter
 from mtmc.online.watcher import CameraWatcher
 from mtmc.scenarios.roi import read_roi
 from mtmc.tracking.choice import DEFAULT_TRACKER
@@ -57,6 +58,7 @@ class CameraJob:
         threads: for the networks.
         image_fps: frames per second of a folder of images.
         first_track, first_frame, session: where to go on counting, for a camera that was watched before.
+        tiles: the folder for its newest picture; None writes none.
     """
 
     camera: str
@@ -78,6 +80,7 @@ class CameraJob:
     first_track: int = 1
     first_frame: int = 1
     session: int = 0
+    tiles: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ class _Worker:
         self._session = job.session
         self._reported = (float("-inf"), float("-inf"))
         self._looked = time.monotonic()
+        self._tile = TileWriter(job.tiles, job.camera) if job.tiles is not None else None
         roi = read_roi(job.roi) if job.roi is not None else None
         self._watcher = CameraWatcher(
             job.detector.load(job.threads),
@@ -175,6 +179,8 @@ class _Worker:
                     self._watcher.end_session("lost sight")
                     self._session = frame.session
                 self._watcher.see(frame)
+                if self._tile is not None:
+                    self._tile.offer(frame, self._watcher.in_sight)
                 self._looked = time.monotonic()
             elif ended:
                 self._finish("left")

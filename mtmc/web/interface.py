@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from detection.vehicle_classes import VEHICLES, class_names
 from mtmc.web.colours import COLOURS
 from mtmc.web.correction_log import MAX_AUTHOR, MAX_NOTE
 from mtmc.web.identity_index import Filters
+from mtmc.web.shown import seconds_of
 
 _LABELS = dict(zip([str(n) for n in class_names(np.array(VEHICLES, np.int16))], VEHICLES, strict=True))
 CLASSES = tuple(_LABELS)
@@ -59,15 +61,19 @@ class FilterQuery(BaseModel):
     link: str = Field("", description="it goes from one camera straight to another: c041>c042")
     min_cameras: str = Field("", description="cameras that it passes")
 
-    def filters(self, cameras: tuple[str, ...]) -> Filters:
+    def filters(self, cameras: tuple[str, ...], seconds: Callable[[str], float | None] = seconds_of) -> Filters:
         """The filters with indices for names.
+
+        Args:
+            cameras: names of the cameras.
+            seconds: reads a time.
 
         Raises:
             InputError: a value is wrong; the message names it.
         """
         return Filters(
-            since=_seconds("since", self.since),
-            until=_seconds("until", self.until),
+            since=_seconds("since", self.since, seconds),
+            until=_seconds("until", self.until, seconds),
             camera=_index("camera", self.camera, cameras),
             label=_LABELS[_one_of("vehicle", self.vehicle, CLASSES)] if self.vehicle else None,
             colour=COLOURS.index(_one_of("colour", self.colour, COLOURS)) if self.colour else None,
@@ -80,14 +86,13 @@ class FilterQuery(BaseModel):
 FilterParameters = Annotated[FilterQuery, Query()]
 
 
-def _seconds(name: str, text: str) -> float | None:
-    """Seconds, or minutes:seconds, or hours:minutes:seconds."""
+def _seconds(name: str, text: str, read: Callable[[str], float | None]) -> float | None:
     if not text.strip():
         return None
-    total = 0.0
-    for part in text.strip().split(":"):
-        total = 60 * total + (_number(name, part) or 0.0)
-    return total
+    found = read(text.strip())
+    if found is None:
+        raise InputError(f"{name}: must be a time such as 1:30, not {text[:40]}")
+    return found
 
 
 def _number(name: str, text: str) -> float | None:

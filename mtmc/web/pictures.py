@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +54,10 @@ def read_picture(content: bytes) -> npt.NDArray[np.uint8]:
 
 
 class PictureExtractor:
-    """The extractor of a run, loaded when the first picture is given."""
+    """The extractor for pictures, loaded when the first one is given."""
 
-    def __init__(self, run: StoredRun) -> None:
-        self._run = run
+    def __init__(self, load: Callable[[], CropExtractor]) -> None:
+        self._load = load
         self._extractor: CropExtractor | None = None
         self._lock = threading.Lock()
 
@@ -74,15 +75,21 @@ class PictureExtractor:
             raise InputError("picture: the extractor finds nothing in it")
         return vector
 
-    def _load(self) -> CropExtractor:
-        extraction = self._run.extraction
-        if extraction.own is not None:
-            return OwnExtractor(extraction.own, self._run.settings.options.extractor)
-        if extraction.weights is None:
-            raise InputError("this run has no appearance (--reid none), so pictures cannot be compared")
-        if not extraction.weights.exists():
-            raise InputError(f"{extraction.weights}: is gone, so pictures cannot be compared; click a crop instead")
-        from reid.extractor import Extractor  # imports torch, which the other pages do not need
 
-        weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
-        return Extractor.load(weights, "auto")
+def extractor_of(run: StoredRun) -> CropExtractor:
+    """The extractor of a run.
+
+    Raises:
+        InputError: it had none, or its network is gone.
+    """
+    extraction = run.extraction
+    if extraction.own is not None:
+        return OwnExtractor(extraction.own, run.settings.options.extractor)
+    if extraction.weights is None:
+        raise InputError("this run has no appearance (--reid none), so pictures cannot be compared")
+    if not extraction.weights.exists():
+        raise InputError(f"{extraction.weights}: is gone, so pictures cannot be compared; click a crop instead")
+    from reid.extractor import Extractor  # imports torch, which the other pages do not need
+
+    weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights
+    return Extractor.load(weights, "auto")

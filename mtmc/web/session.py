@@ -17,7 +17,9 @@ import numpy.typing as npt
 from common.errors import InputError
 from mtmc.association.constraints import TrackName
 from mtmc.identities import Identities
+from mtmc.report.data import CameraInfo
 from mtmc.report.stored_run import StoredRun, read_identities, write_identities
+from mtmc.report.view import clock_text
 from mtmc.web.answers import answered_pairs, apply_directly
 from mtmc.web.colours import colour_of
 from mtmc.web.correction_log import KINDS, CorrectionLog, Entry
@@ -26,6 +28,8 @@ from mtmc.web.doubts import Doubt, Joins, find_doubts
 from mtmc.web.identity_index import IdentityIndex, carry_numbers, changes
 from mtmc.web.passages import load_passages, passage_keys
 from mtmc.web.resolve import Resolver
+from mtmc.web.shown import seconds_of
+from mtmc.web.traffic import camera_infos
 
 WORK = "page"
 """Folder below the run's where the page keeps what it makes: the log of answers, corrected identities, clips."""
@@ -92,6 +96,7 @@ class Session:
         self._lock = threading.Lock()
         self._due = threading.Event()
         self._closed = threading.Event()
+        self._counted = (-1, 0)
         self.snapshot = self._first()
         self._workers = [threading.Thread(target=self._find_colours, name="colours", daemon=True)]
         if solve:
@@ -106,6 +111,57 @@ class Session:
         self._due.set()
         for worker in self._workers:
             worker.join(timeout=60)
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.run.scenario.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the scenario is."""
+        return self.run.scenario.simulated
+
+    @property
+    def live(self) -> bool:
+        """A run is finished."""
+        return False
+
+    @property
+    def wall_clock(self) -> bool:
+        """Recorded videos have a time axis of their own."""
+        return False
+
+    @property
+    def extractor(self) -> str:
+        """Name of the extractor, "none" without appearance."""
+        return self.run.extraction.name
+
+    @property
+    def index(self) -> IdentityIndex:
+        """The present identities."""
+        return self.snapshot.index
+
+    @property
+    def joins(self) -> Joins:
+        """Candidate pairs of the last solution."""
+        return self.snapshot.joins
+
+    def camera_infos(self) -> list[CameraInfo]:
+        """The cameras as the map places them."""
+        return camera_infos(self.run.scenario)
+
+    def has_video(self, camera: int) -> bool:
+        """Whether clips of a camera can be cut."""
+        return self.run.scenario.cameras[camera].video is not None
+
+    def clock(self, seconds: float) -> str:
+        """A time of the scenario's axis in words."""
+        return clock_text(seconds)
+
+    def seconds(self, text: str) -> float | None:
+        """The time that a user means; None if it cannot be read."""
+        return seconds_of(text)
 
     @cached_property
     def vectors(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
@@ -204,11 +260,18 @@ class Session:
             "solved": now.solved,
             "solving": self.solving,
             "identities": len(now.index),
+            "answers": self._count_answers(now.seq),
             "changes": [
                 {"passage": self.keys[c.row], "before": c.before, "after": c.after} for c in now.changes[:MAX_NAMED]
             ],
             "problem": now.problem,
         }
+
+    def _count_answers(self, seq: int) -> int:
+        """How many answers stand after an entry; counted once, as the state is asked for all the time."""
+        if self._counted[0] != seq:
+            self._counted = (seq, len(self.log.standing()))
+        return self._counted[1]
 
     def _first(self) -> Snapshot:
         """The run's identities, or the corrected ones that were stored under the last answer."""

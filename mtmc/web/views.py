@@ -9,12 +9,12 @@ import numpy as np
 
 from detection.vehicle_classes import class_names
 from mtmc.report.colours import css_colours
-from mtmc.report.view import clock_text
 from mtmc.web.colours import COLOURS
 from mtmc.web.correction_log import Entry
 from mtmc.web.doubts import Doubt
 from mtmc.web.search import Hit, rank
 from mtmc.web.session import Session
+from mtmc.web.shown import Shown, span_text
 from mtmc.web.traffic import link_curve
 
 STRIP = 6
@@ -23,21 +23,21 @@ CANDIDATES = 8
 """Identities that are proposed as the same vehicle. Raising it shows less and less likely ones."""
 
 
-def passage(session: Session, row: int) -> dict[str, Any]:
+def passage(session: Shown, row: int) -> dict[str, Any]:
     """A passage."""
     p = session.passages
-    identity = int(session.snapshot.index.identity[row])
-    camera = session.run.scenario.cameras[p.camera[row]]
+    identity = int(session.index.identity[row])
+    camera = int(p.camera[row])
     colour = int(session.colour[row])
     return {
         "row": int(row),
         "key": session.keys[row],
-        "camera": camera.name,
+        "camera": session.cameras[camera],
         "track": int(p.track[row]),
         "identity": identity if identity >= 0 else None,
         "start": round(float(p.start[row]), 3),
         "end": round(float(p.end[row]), 3),
-        "when": f"{clock_text(float(p.start[row]))} to {clock_text(float(p.end[row]))}",
+        "when": span_text(session, float(p.start[row]), float(p.end[row])),
         "first_frame": int(p.first_frame[row]),
         "last_frame": int(p.last_frame[row]),
         "boxes": int(p.boxes[row]),
@@ -47,13 +47,13 @@ def passage(session: Session, row: int) -> dict[str, Any]:
         "crops": [
             f"/api/passages/{row}/crops/{k}.jpg?v={session.tag}" for k in range(min(session.crops.count(row), STRIP))
         ],
-        "clip": f"/api/passages/{row}/clip.mp4" if camera.video is not None else None,
+        "clip": f"/api/passages/{row}/clip.mp4" if session.has_video(camera) else None,
     }
 
 
-def identity(session: Session, number: int) -> dict[str, Any] | None:
+def identity(session: Shown, number: int) -> dict[str, Any] | None:
     """An identity with its passages by time; None if there is none of this number."""
-    rows = session.snapshot.index.rows_of(number)
+    rows = session.index.rows_of(number)
     if not len(rows):
         return None
     p = session.passages
@@ -69,16 +69,16 @@ def identity(session: Session, number: int) -> dict[str, Any] | None:
         "passages": passages,
         "path": list(dict.fromkeys(each["camera"] for each in passages)),
         "start": passages[0]["start"],
-        "when": f"{clock_text(float(p.start[rows].min()))} to {clock_text(float(p.end[rows].max()))}",
+        "when": span_text(session, float(p.start[rows].min()), float(p.end[rows].max())),
         "class": max(set(classes), key=classes.count) if classes else None,
         "colour": max(sorted(set(colours)), key=colours.count) if colours else None,
         "boxes": int(p.boxes[rows].sum()),
     }
 
 
-def hit(session: Session, found: Hit) -> dict[str, Any]:
+def hit(session: Shown, found: Hit) -> dict[str, Any]:
     """An identity that a search found, with the passage that stands for it."""
-    rows = session.snapshot.index.rows_of(found.number)
+    rows = session.index.rows_of(found.number)
     p = session.passages
     cameras = [session.cameras[c] for c in p.camera[rows].tolist()]
     return {
@@ -88,27 +88,26 @@ def hit(session: Session, found: Hit) -> dict[str, Any]:
         "best": passage(session, found.row),
         "path": [c for k, c in enumerate(cameras) if k == 0 or c != cameras[k - 1]],
         "passages": len(rows),
-        "when": f"{clock_text(float(p.start[rows].min()))} to {clock_text(float(p.end[rows].max()))}",
+        "when": span_text(session, float(p.start[rows].min()), float(p.end[rows].max())),
     }
 
 
-def candidates(session: Session, number: int) -> list[dict[str, Any]]:
+def candidates(session: Shown, number: int) -> list[dict[str, Any]]:
     """Identities that may be the same vehicle: by the probability of a join, then by likeness.
 
     Those that some camera sees at the same time as this one are left out.
     """
-    now = session.snapshot
-    index, p = now.index, session.passages
+    index, p, joins = session.index, session.passages, session.joins
     rows = index.rows_of(number)
     if not len(rows):
         return []
-    mine = np.isin(now.joins.source, rows) ^ np.isin(now.joins.target, rows)
+    mine = np.isin(joins.source, rows) ^ np.isin(joins.target, rows)
     found: dict[int, tuple[float, int, int]] = {}
     for k in np.flatnonzero(mine).tolist():
-        a, b = int(now.joins.source[k]), int(now.joins.target[k])
+        a, b = int(joins.source[k]), int(joins.target[k])
         here, there = (a, b) if int(index.identity[a]) == number else (b, a)
         other = int(index.identity[there])
-        probability = float(now.joins.probability[k])
+        probability = float(joins.probability[k])
         if other >= 0 and probability > found.get(other, (0.0, 0, 0))[0]:
             found[other] = (probability, here, there)
     vector, known = session.vectors
@@ -186,7 +185,7 @@ def _said(found: Entry) -> str:
     }[found.kind]
 
 
-def _together(session: Session, mine: Sequence[int], others: Sequence[int]) -> bool:
+def _together(session: Shown, mine: Sequence[int], others: Sequence[int]) -> bool:
     """Whether one camera sees passages of both for longer than tracks overlap by mistake: a quarter of the shorter."""
     p = session.passages
     for a in mine:

@@ -58,7 +58,7 @@ export async function undo(number) {
 const listeners = [];
 export const onState = (listener) => listeners.push(listener);
 const line = document.getElementById("state");
-const source = new EventSource("/api/events");
+export const source = new EventSource(`/api/events${document.body.dataset.page === "live" ? "?live=true" : ""}`);
 source.addEventListener("state", (event) => {
   const state = JSON.parse(event.data);
   line.classList.toggle("busy", state.solving);

@@ -19,8 +19,10 @@ let asked = false;
 
 const hue = (k) => `hsl(${(k * 137.508) % 360} 58% ${matchMedia("(prefers-color-scheme: dark)").matches ? 58 : 42}%)`;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+const daily = JSON.parse(document.getElementById("clock").textContent); // times of the day
 const clock = (seconds) => {
-  const s = Math.abs(seconds);
+  const s = daily ? ((seconds % 86400) + 86400) % 86400 : Math.abs(seconds);
+  if (daily) return [s / 3600, (s % 3600) / 60, s % 60].map((part) => String(Math.floor(part)).padStart(2, "0")).join(":");
   const whole = `${Math.floor(s / 3600) ? `${Math.floor(s / 3600)}:` : ""}${String(Math.floor((s % 3600) / 60)).padStart(s >= 3600 ? 2 : 1, "0")}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
   return (seconds < 0 ? "−" : "") + whole;
 };

@@ -85,7 +85,7 @@ def test_colours_are_found_from_the_crops(client: TestClient, session: Session) 
         ({"camera": "c9"}, "camera: there is no c9; did you mean c3 or c2 or c1?"),
         ({"vehicle": "carr"}, "vehicle: there is no carr; did you mean car?"),
         ({"link": "c1-c2"}, "link: must be CAMERA>CAMERA, not c1-c2"),
-        ({"since": "noon"}, "since: must be a number, not noon"),
+        ({"since": "noon"}, "since: must be a time such as 1:30, not noon"),
         ({"like": "c1/77"}, "c1/77: there is no such passage in this run"),
         ({"query": "gone"}, "this picture is no longer known; give it again"),
     ],
