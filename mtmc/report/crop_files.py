@@ -47,7 +47,7 @@ def write_crop_files(result: RunResult, folder: Path) -> Path:
             for row in range(len(crops)):
                 number = int(crops.track[row])
                 seen = [int(identity[row]) for identity in identities]
-                name = f"{camera.name}_{number:05d}_{int(crops.frame[row]):06d}.jpg"
+                name = crop_file_name(camera.name, number, int(crops.frame[row]))
                 (part / name).write_bytes(crops.image[row])
                 # The parts of a track that was cut have other identities.
                 track = "_".join(map(str, [camera.name, number, *seen]))
@@ -55,6 +55,15 @@ def write_crop_files(result: RunResult, folder: Path) -> Path:
                 rows.writerow([name, track, camera.name, *span, *("" if i < 0 else i for i in seen)])
         write_text(part / file.name, text.getvalue())
     return file
+
+
+def crop_file_name(camera: str, track: int, frame: int) -> str:
+    """The file name of a crop.
+
+    >>> crop_file_name("c041", 12, 340)
+    'c041_00012_000340.jpg'
+    """
+    return f"{camera}_{track:05d}_{frame:06d}.jpg"
 
 
 def _spans(tracks: Tracks, seconds: npt.NDArray[np.float64]) -> dict[int, tuple[float, float]]:

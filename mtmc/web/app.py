@@ -158,6 +158,15 @@ def _add_correcting(app: FastAPI, session: Session) -> None:
     def constraints() -> Response:
         return _download(exchange.export_constraints(session).encode(), "constraints.yaml", "application/yaml")
 
+    @app.get(
+        "/api/export/pairs.csv",
+        tags=["correct"],
+        summary="Answered pairs for reid.adapt --pairs",
+        response_class=Response,
+    )
+    def pairs() -> Response:
+        return _download(exchange.export_pairs(session).encode(), "pairs.csv", "text/csv")
+
     @app.post(
         "/api/import",
         tags=["correct"],

@@ -6,10 +6,12 @@ its tracks. Files that come back are compared with the present identities; what 
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
@@ -25,10 +27,12 @@ from detection.mot_text import MotTable, read_mot, write_mot
 from detection.vehicle_classes import class_names
 from mtmc.association.constraints import ConstraintKind
 from mtmc.association.constraints_file import read_constraints, write_constraints
+from mtmc.report.crop_files import crop_file_name
 from mtmc.tracking.tracks import Tracks
 from mtmc.web.passages import Passages
 from mtmc.web.resolve import constraints_of
 from mtmc.web.session import Session
+from reid.adaptation.pairs import COLUMNS
 
 MAX_UPLOAD = 200_000_000
 """Bytes of an upload, and ten times as many unpacked. Safety bound on memory."""
@@ -75,6 +79,39 @@ def export_constraints(session: Session) -> str:
         path = Path(folder) / "constraints.yaml"
         write_constraints(path, constraints_of(session.log.standing()))
         return path.read_text(encoding="utf-8")
+
+
+def export_pairs(session: Session) -> str:
+    """The standing answers as pairs of tracks, for `python -m reid.adapt --pairs`; see `reid.adaptation.pairs.COLUMNS`.
+
+    Tracks that are one vehicle are listed one after the other, of different ones every pair. A track is named by the
+    file name that its best crop has with `mtmc.run --crops`; tracks without crops, and what is no vehicle, are left
+    out.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for entry in session.log.standing():
+        first, second = ([key for key in side if _crop_name(session, key)] for side in (entry.first, entry.second))
+        if entry.kind == "same":
+            pairs = list(pairwise(dict.fromkeys([*first, *second])))
+        elif entry.kind == "different":
+            pairs = [(a, b) for a in first for b in second]
+        else:
+            continue
+        for a, b in pairs:
+            names = (_crop_name(session, a), _crop_name(session, b))
+            rows.writerow([*names, entry.kind, a, b, entry.author, entry.time])
+    return text.getvalue()
+
+
+def _crop_name(session: Session, key: str) -> str:
+    row = session.row_of.get(key)
+    frames = session.crops.frames(row) if row is not None else []
+    if row is None or not frames:
+        return ""
+    p = session.passages
+    return crop_file_name(session.cameras[p.camera[row]], int(p.track[row]), frames[0])
 
 
 def read_back(session: Session, name: str, content: bytes) -> list[Proposal]:

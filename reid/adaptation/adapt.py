@@ -15,6 +15,7 @@ from torch import nn
 
 from common.errors import InputError
 from reid.adaptation.batches import RelatedBatches
+from reid.adaptation.pairs import AnsweredPairs
 from reid.adaptation.relations import Relations, relate
 from reid.adaptation.settings import AdaptSettings
 from reid.adaptation.tracks import TrackCrops
@@ -53,9 +54,15 @@ class Adapted:
 
 
 def adapt(
-    model: ReidModel, crops: TrackCrops, settings: AdaptSettings | None = None, *, device: str = "cpu", workers: int = 1
+    model: ReidModel,
+    crops: TrackCrops,
+    settings: AdaptSettings | None = None,
+    *,
+    answered: AnsweredPairs | None = None,
+    device: str = "cpu",
+    workers: int = 1,
 ) -> Adapted:
-    """Adapt an extractor to the cameras of a run, without labels.
+    """Adapt an extractor to the cameras of a run, without labels, or with some answers about pairs of tracks.
 
     Positive pairs of the triplet loss are crops of one track, and of tracks of several cameras that agree (`relate`);
     negative pairs are only vehicles known to differ. SSBVER's self-distillation (equation 4) is added. The result is
@@ -70,17 +77,19 @@ def adapt(
         model: the network to start from; left as it is.
         crops: the run's crops.
         settings: of the training.
+        answered: pairs of tracks that somebody has compared, used beside those that are found.
         device: where it runs.
         workers: processes that prepare batches; 0: this one.
 
     Raises:
-        InputError: the run has too few tracks that are seen at the same time.
+        InputError: the run has too few tracks that are seen at the same time, or answers contradict each other.
     """
+    answered = answered or AnsweredPairs.none()
     settings = settings or AdaptSettings()
     torch.manual_seed(settings.seed)
     where = torch.device(device)
     vectors = _embed(model, crops, device)
-    relations = relate(crops, vectors, settings.margin)
+    relations = relate(crops, vectors, settings.margin, answered)
     labels = relations.vehicle[np.unique(crops.track, return_inverse=True)[1]]
     log.info(
         "%d crops of %d tracks of %d cameras; %d pairs of tracks joined, %d pairs of vehicles known to differ",
@@ -143,6 +152,8 @@ def adapt(
             "tracks": len(relations.vehicle),
             "cameras": len(np.unique(crops.camera)),
             "joined_tracks": relations.joined,
+            "pairs_answered_same": len(answered.same),
+            "pairs_answered_different": len(answered.different),
             "pairs_known_to_differ": len(relations.different),
             "vehicles_trained_on": len(trained),
             "vehicles_held_out": 0 if held_out is trained else len(held_out),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError
+from reid.adaptation.pairs import AnsweredPairs
 from reid.adaptation.tracks import UNKNOWN, TrackCrops
 
 Pairs = npt.NDArray[np.int64]
@@ -42,25 +45,33 @@ class Relations:
         return found
 
 
-def relate(crops: TrackCrops, vectors: npt.NDArray[np.float32], margin: float) -> Relations:
+def relate(
+    crops: TrackCrops, vectors: npt.NDArray[np.float32], margin: float, answered: AnsweredPairs | None = None
+) -> Relations:
     """Work out what is known about the tracks of a run.
 
     Tracks that a camera sees at the same time are different vehicles. Tracks of two cameras are the same vehicle if
     each is the other's most similar one there and the run gave them the same identity; where the run has no identities,
     if they lead the second most similar ones by `margin`. Joined vehicles with different identities differ as well. A
-    join that contradicts what was seen at once is left out.
+    join that contradicts what was seen at once is left out. What somebody has answered goes before all of that.
 
     Args:
         crops: the crops, sorted by track.
         vectors: (n, d) unit vectors of the crops by the extractor to adapt.
         margin: lead in cosine similarity.
+        answered: pairs of tracks that somebody has compared.
+
+    Raises:
+        InputError: answers contradict each other, or what was seen at once.
     """
+    answered = answered or AnsweredPairs.none()
     first = np.flatnonzero(np.diff(crops.track, prepend=-1))
     tracks = crops[first]
     means = np.add.reduceat(vectors, first)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    apart = seen_at_once(tracks)
-    owner, joined = _join(len(tracks), _same(tracks, means, margin), apart)
+    apart = np.concatenate([seen_at_once(tracks), answered.different])
+    _check(answered, tracks, apart)
+    owner, joined = _join(len(tracks), np.concatenate([answered.same, _same(tracks, means, margin)]), apart)
     vehicle = np.unique(owner, return_inverse=True)[1]
     parts = [vehicle[apart], _by_identity(vehicle, tracks.identity)]
     pairs = np.sort(np.concatenate(parts), axis=1)
@@ -102,6 +113,18 @@ def _same(tracks: TrackCrops, vectors: npt.NDArray[np.float32], margin: float) -
                 if sure:
                     found.append((-value, int(one), int(other)))
     return np.array([pair[1:] for pair in sorted(found)], np.int64).reshape(-1, 2)
+
+
+def _check(answered: AnsweredPairs, tracks: TrackCrops, apart: Pairs) -> None:
+    """Raise if tracks that are answered to be one vehicle are not."""
+    owner, _ = _join(len(tracks), answered.same, np.zeros((0, 2), np.int64))
+    wrong = np.flatnonzero(owner[apart[:, 0]] == owner[apart[:, 1]])
+    if len(wrong):
+        one, other = (Path(str(tracks.path[track])).name for track in apart[wrong[0]].tolist())
+        raise InputError(
+            f"--pairs: by the answers, {one} and {other} are one vehicle and different ones, or one camera sees both "
+            "at the same time; correct the list"
+        )
 
 
 def _join(count: int, same: Pairs, apart: Pairs) -> tuple[npt.NDArray[np.int64], int]:

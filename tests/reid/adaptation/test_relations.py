@@ -9,6 +9,7 @@ from PIL import Image
 
 from common.errors import InputError
 from reid.adaptation.batches import RelatedBatches
+from reid.adaptation.pairs import AnsweredPairs, read_pairs
 from reid.adaptation.relations import relate, seen_at_once
 from reid.adaptation.tracks import TrackCrops, read_run
 
@@ -106,3 +107,41 @@ def test_a_list_of_crops_is_read_and_mistakes_are_named(tmp_path: Path) -> None:
         read_run(tmp_path)
     with pytest.raises(InputError, match="nowhere"):
         read_run(tmp_path / "nowhere")
+
+
+def test_answers_go_before_what_is_found() -> None:
+    # Tracks 0 and 2 look alike and have one identity, but somebody says that 0 is 3.
+    crops = _tracks([0, 0, 1, 1], [0, 10, 20, 40], [5, 15, 25, 45], [7, 8, 7, 8])
+    vectors = _units([0.0, 1.0, 0.01, 1.01])
+    assert relate(crops, vectors, 0.0).vehicle.tolist() == [0, 1, 0, 1]
+    answered = AnsweredPairs(np.array([[0, 3]]), np.array([[0, 2]]))
+    relations = relate(crops, vectors, 0.0, answered)
+    vehicle = relations.vehicle
+    assert vehicle[0] == vehicle[3] and vehicle[0] != vehicle[2]
+    assert relations.differ(vehicle[[0, 2]])[0, 1]
+    contradiction = AnsweredPairs(np.array([[0, 1], [1, 3]]), np.array([[0, 3]]))
+    with pytest.raises(InputError, match=r"0\.jpg and 3\.jpg are one vehicle and different ones"):
+        relate(crops, vectors, 0.0, contradiction)
+    at_once = _tracks([0, 0, 1], [0, 1, 20], [5, 6, 25], [7, 7, 7])
+    with pytest.raises(InputError, match="one camera sees both at the same time"):
+        relate(at_once, _units([0.0, 0.0, 0.0]), 0.0, AnsweredPairs(np.array([[0, 2], [1, 2]]), np.zeros((0, 2), int)))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (["0.jpg", "b.jpg", "same"], "pairs.csv:2: the run has no crop 'b.jpg'"),
+        (["0.jpg", "1.jpg", "maybe"], "pairs.csv:2: answer: must be same or different, not 'maybe'"),
+        (["0.jpg", "crops/0.jpg", "different"], "pairs.csv:2: 0.jpg and 0.jpg are crops of one track"),
+    ],
+)
+def test_a_wrong_list_of_pairs_is_named_with_its_line(tmp_path: Path, row: list[str], said: str) -> None:
+    crops = _tracks([0, 1], [0, 10], [5, 15], [7, 8])
+    file = tmp_path / "pairs.csv"
+    file.write_text("first,second,answer\n" + ",".join(row) + "\n", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_pairs(file, crops)
+    assert said in str(error.value)
+    file.write_text("first,other,answer\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no column 'second'"):
+        read_pairs(file, crops)
