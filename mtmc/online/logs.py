@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
@@ -41,7 +42,8 @@ def write_logs(folder: Path, quiet: bool = False) -> logging.Logger:
     logger = logging.getLogger("mtmc.live")
     for old in list(logger.handlers):
         logger.removeHandler(old)
-        old.close()
+        with contextlib.suppress(OSError, ValueError):  # what it held back may not fit on the disk, or it was closed
+            old.close()
     handlers: list[logging.Handler] = [_LogFile(folder / "live.log", "a", MAX_BYTES, FILES, "utf-8")]
     if not quiet:
         handlers.append(logging.StreamHandler(sys.stderr))

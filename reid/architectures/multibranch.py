@@ -20,6 +20,7 @@ paper's embedding of camera and view is not part of it.
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import nn
@@ -53,7 +54,8 @@ class MultiBranch(Body):
         self.network = resnet_trunk(config, "multibranch")
         options = config.multibranch
         count, self.groups = options.branches, options.groups
-        _check(config, self.network.layer4[0].conv1.out_channels)
+        first = cast(nn.Conv2d, self.network.layer4[0].conv1)
+        _check(config, first.out_channels)
         dims = self.network.dims // self.groups
         stages = [copy.deepcopy(self.network.layer4) for _ in range(count // self.groups)]
         size = (max(1, config.image_size[0] // _STRIDE), max(1, config.image_size[1] // _STRIDE))

@@ -100,7 +100,8 @@ def make_live_app(
 
 
 async def _told(request: Request, reader: LiveReader, feed: LiveFeed, live: bool, after: int) -> AsyncIterator[str]:
-    version, health, frames, quiet = -1, None, {}, 0.0
+    version, health, quiet = -1, None, 0.0
+    frames: dict[str, Any] = {}
     while not await request.is_disconnected() and not reader.closed:
         parts = []
         # Reading the store may take a moment, which must not hold up the others who watch.
