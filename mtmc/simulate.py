@@ -18,17 +18,19 @@ from common.errors import InputError
 from common.resources import resource
 from common.settings import validate
 from mtmc.scenarios.find import known_facts
+from mtmc.simulation.conditions import CONDITIONS, Condition, parse_conditions, parse_mix
 from mtmc.simulation.detection_set import simulate_detection
 from mtmc.simulation.reid_set import simulate_reid
 from mtmc.simulation.scenario import simulate_scenario
 from mtmc.simulation.settings import SimulationSettings
 
-_OVERRIDES = ("layout", "seed", "seconds", "fps", "width", "height", "vehicles", "cameras")
+_OVERRIDES = ("layout", "seed", "seconds", "fps", "width", "height", "vehicles", "cameras", "two_wheelers")
 _EXAMPLES = """examples:
   python -m mtmc.simulate --scenario sim-S06 --seed 7 --output DIR
   python -m mtmc.simulate --scenario sim-S05 --cameras 200 --seconds 300 --no-video --output DIR
   python -m mtmc.simulate --reid --seed 11 --identities 400 --output DIR
   python -m mtmc.simulate --reid --parts --seed 11 --identities 400 --output DIR
+  python -m mtmc.simulate --reid --seed 11 --conditions night=0.3 rain night+rain=0.1 --output DIR
   python -m mtmc.simulate --detection --seed 21 --frames 900 --output DIR
 """
 
@@ -44,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.update(task, completed=done, total=total)
 
         seed = 0 if arguments.seed is None else arguments.seed
+        mix = None if arguments.scenario or not arguments.conditions else parse_mix(arguments.conditions)
         if arguments.reid:
             simulate_reid(
                 arguments.output,
@@ -55,9 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 min_visible=arguments.min_visible,
                 min_inside=arguments.min_inside,
                 parts=arguments.parts,
+                mix=mix,
+                two_wheelers=arguments.two_wheelers or 0.0,
             )
         elif arguments.detection:
-            simulate_detection(arguments.output, seed, arguments.frames, arguments.workers, advance)
+            simulate_detection(
+                arguments.output,
+                seed,
+                arguments.frames,
+                arguments.workers,
+                advance,
+                mix=mix,
+                two_wheelers=arguments.two_wheelers or 0.0,
+            )
         else:
             settings, name, split = _scenario(arguments)
             simulate_scenario(settings, arguments.output, arguments.workers, advance, name, split)
@@ -74,7 +87,17 @@ def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, s
     content |= {key: getattr(arguments, key) for key in _OVERRIDES if getattr(arguments, key) is not None}
     if arguments.no_video:
         content["video"] = False
+    if arguments.conditions:
+        content |= {"conditions": _of_all_cameras(arguments.conditions), "camera_conditions": {}}
     return validate(SimulationSettings, content, f"{source}: simulation"), facts.name, facts.split or "validation"
+
+
+def _of_all_cameras(items: Sequence[str]) -> tuple[Condition, ...]:
+    """The conditions of a scenario, in which all hold together."""
+    for item in items:
+        if "=" in item:
+            raise InputError(f"--conditions {item}: a scenario has no shares; name conditions that hold together")
+    return tuple(name for item in items for name in parse_conditions(item, "--conditions"))
 
 
 def _simulated() -> str:
@@ -96,6 +119,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="random seed (default: the scenario's, else 0)")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="number of processes (default: one per core)"
+    )
+    parser.add_argument(
+        "--conditions",
+        nargs="+",
+        metavar="NAME[=SHARE]",
+        help="weather, time of day and lens faults (default: clear days): "
+        + ", ".join(CONDITIONS)
+        + ". In sets, each has its share of the images, equal ones if none is given, clear days (day) included, and "
+        "night+rain means both; in a scenario, all hold together for all cameras",
+    )
+    parser.add_argument(
+        "--two-wheelers",
+        type=float,
+        metavar="SHARE",
+        help="share of motorcycles and scooters among the vehicles, from 0 to 1 (default: the scenario's, else 0)",
     )
     scenario = parser.add_argument_group("scenario (defaults from its YAML file)")
     scenario.add_argument("--layout", choices=("corridor", "crossing", "network"), help="layout of the roads")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.simulation import livery
+from mtmc.simulation import livery, two_wheeler_body
+from mtmc.simulation.atlas import TextureAtlas
 from mtmc.simulation.bodies import Model, shell
 from mtmc.simulation.canvas import CHROME, GLASS, MATTE
 from mtmc.simulation.mesh import Mesh, box, wheel
 from mtmc.simulation.vehicles import Vehicle
-
-LEVELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,7 @@ class Body:
         texels_per_metre: resolution of the first level.
         outline: (k, 3) float64, a few points that approximate the convex hull of the mesh, for shadows and quick boxes.
         length, width, height: metres.
+        lamps: (k, 3) float64, positions of head lamps (x above 0) and tail lamps.
     """
 
     mesh: Mesh
@@ -36,13 +35,16 @@ class Body:
     length: float
     width: float
     height: float
+    lamps: npt.NDArray[np.float64]
 
 
 def assemble(vehicle: Vehicle) -> Body:
     """Build the mesh and paint the texture of one vehicle."""
+    if vehicle.rider is not None:
+        return _assemble_two_wheeler(vehicle)
     model = vehicle.model
     scale = 34.0 if model.kind in ("bus", "truck") else 54.0
-    sheet = _TextureAtlas()
+    sheet = TextureAtlas()
     left, right = sheet.add(livery.side(vehicle, True, scale)), sheet.add(livery.side(vehicle, False, scale))
     strip = sheet.add(livery.strip(vehicle, scale))
     disc = sheet.add(livery.rim(vehicle, int(2.4 * model.wheel_radius * scale)))
@@ -74,35 +76,23 @@ def assemble(vehicle: Vehicle) -> Body:
         length=model.length,
         width=model.width,
         height=max(model.height, model.cargo[3]),
+        lamps=_lamps(model),
     )
 
 
-class _TextureAtlas:
-    """Stacks images in one texture."""
-
-    def __init__(self) -> None:
-        self._images: list[npt.NDArray[np.uint8]] = []
-        self._rows = 0
-
-    def add(self, image: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-        region = (0, self._rows, image.shape[1], self._rows + image.shape[0])
-        self._images.append(image)
-        self._rows += image.shape[0]
-        return region
-
-    def swatch(self, rgb: tuple[int, int, int], gloss: int) -> tuple[int, int, int, int]:
-        """Add a patch of one colour; the region is its centre, so that mipmaps do not blend in neighbours."""
-        left, top, _, _ = self.add(np.full((24, 24, 4), (*rgb, gloss), np.uint8))
-        return (left + 12, top + 12, left + 12, top + 12)
-
-    def levels(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        width = max(p.shape[1] for p in self._images)
-        sheet = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), "edge") for p in self._images])
-        result = [sheet]
-        for _ in range(LEVELS - 1):
-            h, w = result[-1].shape[:2]
-            result.append(cv2.resize(result[-1], (max(1, w // 2), max(1, h // 2)), interpolation=cv2.INTER_AREA))
-        return tuple(result)
+def _assemble_two_wheeler(vehicle: Vehicle) -> Body:
+    sheet = TextureAtlas()
+    mesh = two_wheeler_body.build(vehicle, sheet)
+    return Body(
+        mesh=mesh,
+        textures=sheet.levels(),
+        texels_per_metre=two_wheeler_body.SCALE,
+        outline=two_wheeler_body.outline(mesh.position),
+        length=vehicle.model.length,
+        width=0.45,  # that of the shadow below it
+        height=vehicle.model.height,
+        lamps=two_wheeler_body.lamp_places(vehicle),
+    )
 
 
 def _wheels(model: Model, disc: tuple[int, ...], rubber: tuple[int, ...]) -> list[Mesh]:
@@ -166,7 +156,7 @@ def _roof_load(vehicle: Vehicle, swatch: dict[str, tuple[int, int, int, int]]) -
 
 
 def _cargo(
-    vehicle: Vehicle, sheet: _TextureAtlas, scale: float, swatch: dict[str, tuple[int, int, int, int]]
+    vehicle: Vehicle, sheet: TextureAtlas, scale: float, swatch: dict[str, tuple[int, int, int, int]]
 ) -> list[Mesh]:
     rear, front, low, high = vehicle.model.cargo
     half = vehicle.model.width / 2 + 0.05
@@ -189,6 +179,17 @@ def _cargo(
         box(*corners, (roof[0] + 12, roof[1] + 12, roof[0] + 12, roof[1] + 12), [0, 4], cell),
         box((rear, -0.9, 0.45), (rear + 0.1, 0.9, 0.6), swatch["black"]),
     ]
+
+
+def _lamps(model: Model) -> npt.NDArray[np.float64]:
+    low, high = (0.66, 0.84) if model.kind in ("suv", "pickup", "van") else (0.55, 0.68)
+    if model.kind in ("bus", "truck"):
+        low, high = 0.65, 1.0
+    front, rear = model.length / 2 - 0.06, -model.length / 2 + 0.04
+    tail = 0.95 if model.kind in ("bus", "truck") else model.belt - 0.15
+    half = model.width / 2
+    rows = [(front, s * 0.78 * half, (low + high) / 2) for s in (-1, 1)]
+    return np.array(rows + [(rear, s * 0.82 * half, tail) for s in (-1, 1)])
 
 
 def _outline(model: Model) -> npt.NDArray[np.float64]:

@@ -30,7 +30,7 @@ def backdrop(
     forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
     middle = lens.centre[:2] + forward * _AHEAD
     aerial = aerial_view(network, middle, _SIZE, _TEXELS, shadows, random)
-    rays = _rays(lens, scale)
+    rays = viewing_directions(lens, scale)
     elevation = rays[..., 2] / np.linalg.norm(rays, axis=2)
     reach = -float(lens.centre[2]) / np.minimum(rays[..., 2], -1e-3)
     x = float(lens.centre[0]) + rays[..., 0] * reach
@@ -51,7 +51,7 @@ def backdrop(
     return np.asarray(np.where((elevation > -0.002)[..., None], sky, hazy).astype(np.uint8))
 
 
-def _rays(lens: Lens, scale: int) -> npt.NDArray[np.float32]:
+def viewing_directions(lens: Lens, scale: int) -> npt.NDArray[np.float32]:
     """Viewing directions in world axes (h * scale, w * scale, 3), computed at every fourth pixel and interpolated."""
     width, height = lens.width * scale, lens.height * scale
     columns, rows = np.meshgrid((np.arange(width // 4) + 0.5) * 4 / scale, (np.arange(height // 4) + 0.5) * 4 / scale)

@@ -13,9 +13,12 @@ import numpy.typing as npt
 from mtmc.simulation.mesh import Mesh, grid_mesh, grid_normals
 
 Kind = Literal["sedan", "hatchback", "suv", "pickup", "van", "truck", "bus"]
+TwoWheeler = Literal["motorcycle", "scooter"]
 KINDS: tuple[Kind, ...] = ("sedan", "hatchback", "suv", "pickup", "van", "truck", "bus")
-COCO_LABEL: dict[Kind, int] = {"sedan": 2, "hatchback": 2, "suv": 2, "pickup": 7, "van": 2, "truck": 7, "bus": 5}
-"""COCO class of each kind: 2 car, 5 bus, 7 truck."""
+COCO_LABEL: dict[Kind | TwoWheeler, int] = {
+    "sedan": 2, "hatchback": 2, "suv": 2, "pickup": 7, "van": 2, "truck": 7, "bus": 5, "motorcycle": 3, "scooter": 3
+}  # fmt: skip
+"""COCO class of each kind: 2 car, 3 motorcycle, 5 bus, 7 truck."""
 
 _MODELS_OF_KIND: dict[Kind, int] = {"sedan": 7, "hatchback": 5, "suv": 7, "pickup": 3, "van": 4, "truck": 3, "bus": 2}
 _SILL = 0.24
@@ -44,7 +47,7 @@ class Model:
         lamp, grille, pillars: index of the style.
     """
 
-    kind: Kind
+    kind: Kind | TwoWheeler
     number: int
     length: float
     width: float

@@ -173,3 +173,68 @@ def cylinder(
     )
     normals = np.broadcast_to(ring[:, None, :], points.shape)
     return grid_mesh(points.astype(np.float32), normals.astype(np.float32), uv.astype(np.float32))
+
+
+def ellipsoid(centre: npt.ArrayLike, radii: Sequence[float], region: Sequence[float], sides: int = 10) -> Mesh:
+    """Create an ellipsoid with axes along x, y, z; its texture is the middle of `region` (texels)."""
+    turn, polar = np.linspace(0, 2 * np.pi, sides + 1), np.linspace(0, np.pi, max(4, sides // 2 + 2))
+    unit = np.stack(
+        [
+            np.cos(turn)[:, None] * np.sin(polar),
+            np.sin(turn)[:, None] * np.sin(polar),
+            np.broadcast_to(np.cos(polar), (sides + 1, len(polar))),
+        ],
+        axis=-1,
+    )[:, ::-1]
+    scale = np.asarray(radii, np.float64)
+    normal = unit / scale
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    spot = np.array([(region[0] + region[2]) / 2, (region[1] + region[3]) / 2])
+    uv = np.broadcast_to(spot, (*unit.shape[:2], 2))
+    points = np.asarray(centre, np.float64) + unit * scale
+    return grid_mesh(points.astype(np.float32), normal.astype(np.float32), uv.astype(np.float32))
+
+
+def tube(
+    spine: Sequence[npt.ArrayLike], radii: Sequence[tuple[float, float]], region: Sequence[float], sides: int = 10
+) -> Mesh:
+    """Create a tube with elliptical sections, closed at both ends.
+
+    Args:
+        spine: centres of the sections (3,) from bottom to top, in metres.
+        radii: of each section, lengthwise (as near to x as the section allows) and across (y).
+        region: left, top, right, bottom in texels; it wraps around the tube once, with its lower edge at the first
+            section.
+    """
+    centre = np.array([np.asarray(p, np.float64) for p in spine])
+    way = np.gradient(centre, axis=0)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    across = np.tile([0.0, 1.0, 0.0], (len(centre), 1))
+    across -= (across * way).sum(1, keepdims=True) * way
+    steep = np.linalg.norm(across, axis=1) < 0.2
+    across[steep] = np.cross(way[steep], [0.0, 0.0, 1.0])
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    ahead = np.cross(across, way)
+    size = np.array(radii)
+    closing = np.concatenate([[0.01], np.ones(len(centre)), [0.01]])
+    index = np.concatenate([[0], np.arange(len(centre)), [len(centre) - 1]])
+    turn = np.linspace(0, 2 * np.pi, sides + 1)
+    ring = np.cos(turn)[:, None, None] * ahead[index] * (size[index, :1] * closing[:, None]) + np.sin(turn)[
+        :, None, None
+    ] * across[index] * (size[index, 1:] * closing[:, None])
+    normal = (
+        np.cos(turn)[:, None, None] * ahead[index] / size[index, :1]
+        + np.sin(turn)[:, None, None] * across[index] / size[index, 1:]
+    )
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    normal[:, 0], normal[:, -1] = -way[0], way[-1]
+    left, top, right, bottom = region
+    share = np.concatenate([[0.0], np.linspace(0, 1, len(centre)), [1.0]])
+    uv = np.stack(
+        np.broadcast_arrays(
+            left + np.linspace(0, 1, sides + 1)[:, None] * (right - left), bottom + share[None] * (top - bottom)
+        ),
+        axis=-1,
+    )
+    points = (centre[index] + ring).astype(np.float32)
+    return grid_mesh(points, normal.astype(np.float32), uv.astype(np.float32))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from common.errors import InputError
 from mtmc.simulation.assembly import assemble
+from mtmc.simulation.conditions import Condition, Conditions, Mix, allot
 from mtmc.simulation.files import new_folder, parallel_map, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
@@ -20,12 +21,16 @@ from mtmc.simulation.parts import PARTS, split_parts
 from mtmc.simulation.places import passages, viewpoint
 from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.sensor import Exposure, Sensor
-from mtmc.simulation.vehicles import Vehicle, population, vehicle_list
+from mtmc.simulation.vehicles import Vehicle, check_share, population, vehicle_list
 
 _WIDTH, _HEIGHT = 960, 540
 _SNAPSHOTS = 7
 _GROUP_SIZE = 5
 """Vehicles that pass a camera at the same time and may occlude each other."""
+_SPEEDS = (2.0, 15.0)
+"""Range of the vehicles' speeds in metres per second, for motion blur."""
+_TIMES = 2
+"""Times at which each camera films; conditions are drawn for each."""
 _COLOURS = {
     "yellow": 1,
     "green": 3,
@@ -38,8 +43,12 @@ _COLOURS = {
     "brown": 9,
     "black": 10,
 }
-_TYPES = {"sedan": 1, "suv": 2, "van": 3, "hatchback": 4, "pickup": 6, "bus": 7, "truck": 8}
-"""VeRi-776's colour and type numbers."""
+_TYPES = {
+    "sedan": 1, "suv": 2, "van": 3, "hatchback": 4, "pickup": 6, "bus": 7, "truck": 8, "motorcycle": 10, "scooter": 11
+}  # fmt: skip
+"""VeRi-776's colour and type numbers; VeRi-776 has no two-wheelers, which follow its last type."""
+_NARROW = 0.5
+"""Fraction of the minimum side that suffices for a two-wheeler, which is half as wide as a car."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class _ImageFile:
     time: int
     jpeg: bytes
     parts: bytes = b""
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,16 @@ class _CameraTask:
     min_visible: float
     min_inside: float
     parts: bool
+    conditions: tuple[tuple[Condition, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """A camera at a time of one weather."""
+
+    renderer: CameraRenderer
+    exposure: Exposure
+    sensor: Sensor
 
 
 def simulate_reid(
@@ -76,6 +96,8 @@ def simulate_reid(
     min_visible: float = 0.5,
     min_inside: float = 0.8,
     parts: bool = False,
+    mix: Mix | None = None,
+    two_wheelers: float = 0.0,
 ) -> None:
     """Write a re-id data set with three quarters of the identities for training and one quarter for testing.
 
@@ -95,6 +117,10 @@ def simulate_reid(
         min_inside: minimum fraction of a vehicle inside the camera image.
         parts: also write `parts_{train,test,query}/<image>.png`: masks of the vehicle's front (1), back (2), roof (3)
             and side (4); everything else, other vehicles included, is 0. The images are the same with and without.
+        mix: shares of conditions (see `parse_mix`); None: all days are clear. Each camera films at up to two times of
+            different conditions, and each vehicle passes it at one of them. Vehicles, poses and names are the same. The
+            conditions of each image are listed in `conditions.txt`.
+        two_wheelers: share of motorcycles and scooters among the identities, for which half of `min_side` suffices.
 
     Raises:
         InputError: `output` is not empty, there are too few identities, or a minimum is out of range.
@@ -103,16 +129,23 @@ def simulate_reid(
         raise InputError(f"--identities: must be at least 8, not {identities}")
     if min_side < 1:
         raise InputError(f"--min-side: must be at least 1 pixel, not {min_side}")
+    check_share(two_wheelers)
     for name, share in (("visible", min_visible), ("inside", min_inside)):
         if not 0 < share <= 1:
             raise InputError(f"--min-{name}: must be above 0 and at most 1, not {share:g}")
     random = np.random.default_rng([seed, 10])
     test_identities = max(2, identities // 4)
-    vehicles = population(identities - test_identities, random) + population(test_identities, random)
+    vehicles = [
+        vehicle
+        for count in (identities - test_identities, test_identities)
+        for vehicle in population(count, random, two_wheelers=two_wheelers)
+    ]
     seen_by: list[list[int]] = [[] for _ in range(cameras)]
     for number in range(identities):
         for camera in random.choice(cameras, min(cameras, int(random.integers(4, 7))), replace=False):
             seen_by[int(camera)].append(number)
+    times = cameras * _TIMES
+    climate = allot(mix, times, np.random.default_rng([seed, 15])) if mix else [()] * times
     tasks = [
         _CameraTask(
             camera,
@@ -124,6 +157,7 @@ def simulate_reid(
             min_visible,
             min_inside,
             parts,
+            tuple(climate[camera * _TIMES : (camera + 1) * _TIMES]),
         )
         for camera, numbers in enumerate(seen_by)
     ]
@@ -135,6 +169,8 @@ def simulate_reid(
                 progress(done, len(tasks))
         images.sort(key=lambda p: p.name)
         _write(folder, images, vehicles, identities - test_identities, np.random.default_rng([seed, 11]))
+        if mix:
+            write_text(folder / "conditions.txt", [" ".join((p.name, *p.conditions)) for p in images])
 
 
 def _write(
@@ -200,10 +236,22 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
     node = network.junctions[task.camera % len(network.junctions)]
     road = network.roads_at[node][int(random.integers(len(network.roads_at[node])))]
     lens = viewpoint(network, node, road, random, _WIDTH, _HEIGHT, near=bool(random.random() < 0.5))
-    renderer = CameraRenderer(lens, network, Light.draw(random), city)
+    light = Light.draw(random)
     sensor = Sensor.draw(random)
-    exposure = Exposure(sensor, _HEIGHT, _WIDTH, task.camera)
+    climate = np.random.default_rng([task.seed, 16, task.camera])
+    times: dict[tuple[Condition, ...], _Time] = {}
+    for names in sorted(set(task.conditions)):
+        conditions = Conditions.draw(names, climate) if names else None
+        seen = conditions.sensor(sensor) if conditions else sensor
+        times[names] = _Time(
+            CameraRenderer(lens, network, light, city, conditions=conditions),
+            Exposure(seen, _HEIGHT, _WIDTH, task.camera),
+            seen,
+        )
     paths = _visible_paths(lens, passages(network, node), task.min_side, task.min_inside)
+    min_sides = {
+        n: task.min_side * (_NARROW if v.rider else 1) for n, v in zip(task.identities, task.vehicles, strict=True)
+    }
     bodies = {n: assemble(v) for n, v in zip(task.identities, task.vehicles, strict=True)}
     divided = (
         {n: split_parts(bodies[n], v.model) for n, v in zip(task.identities, task.vehicles, strict=True)}
@@ -221,28 +269,35 @@ def _film(task: _CameraTask) -> list[_ImageFile]:
             group = order[first : first + _GROUP_SIZE]
             ways = [paths[int(random.integers(len(paths)))] for _ in group]
             phase = random.uniform(-0.08, 0.08, len(group))
+            names = task.conditions[int(climate.integers(_TIMES))]
+            time_of_day, speed = times[names], climate.uniform(*_SPEEDS, len(group))
             frame += 200
             for snapshot in range(_SNAPSHOTS):
                 poses = _poses(ways, (snapshot + 0.5) / _SNAPSHOTS + phase)
                 apart = _apart(poses, np.array([bodies[n].length for n in group]))
                 present = [n for n, keep in zip(group, apart, strict=True) if keep]
-                rendered = renderer.render([bodies[n] for n in present], poses[apart])
-                image = _compress(exposure.apply(rendered.image, frame + snapshot), sensor.quality)
+                heading = poses[apart, 3]
+                velocity = np.column_stack([np.cos(heading), np.sin(heading)]) * speed[apart, None]
+                rendered = time_of_day.renderer.render(
+                    [bodies[n] for n in present], poses[apart], velocity=velocity, frame=frame + snapshot
+                )
+                captured = time_of_day.exposure.apply(rendered.image, frame + snapshot)
+                image = _compress(captured, time_of_day.sensor.quality)
                 labels = None
                 if task.parts:
                     pieces = [piece for n in present for piece in divided[n]]
-                    labels = renderer.label_image(pieces, np.repeat(poses[apart], len(PARTS), axis=0))
+                    labels = time_of_day.renderer.label_image(pieces, np.repeat(poses[apart], len(PARTS), axis=0))
                 for place, (n, box, visible, inside) in enumerate(
                     zip(present, rendered.box, rendered.visible, rendered.inside, strict=True)
                 ):
-                    small = min(box[2], box[3]) < task.min_side
+                    small = min(box[2], box[3]) < min_sides[n]
                     if visible < task.min_visible or inside < task.min_inside or small or len(taken[n]) >= 6:
                         continue
                     time = frame + snapshot * 9
                     name = f"{n:04d}_c{task.camera + 1:03d}_{time:08d}_{len(taken[n])}.jpg"
                     window = _window(image.shape, box, random)
                     mask = b"" if labels is None else _mask(labels[window], place)
-                    taken[n].append(_ImageFile(name, n, task.camera + 1, time, _jpeg(image[window]), mask))
+                    taken[n].append(_ImageFile(name, n, task.camera + 1, time, _jpeg(image[window]), mask, names))
     return [p for images in taken.values() for p in images]
 
 

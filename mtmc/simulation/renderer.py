@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from mtmc.simulation import raster, scenery
 from mtmc.simulation.assembly import Body
+from mtmc.simulation.atmosphere import Atmosphere, Scene, Static
 from mtmc.simulation.backdrop import backdrop
 from mtmc.simulation.canvas import as_pixels
+from mtmc.simulation.conditions import Conditions
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.mesh import Mesh
@@ -45,35 +47,64 @@ class CameraRenderer:
     Args:
         lens: the camera.
         network: road network of the city.
-        light: sun and sky.
+        light: sun and sky on a clear day.
         seed: seed of the city, the same for all its cameras.
         image: False computes boxes only, without colours.
+        conditions: weather, time of day and lens faults; None is a clear day. Boxes do not depend on them.
     """
 
-    def __init__(self, lens: Lens, network: Network, light: Light, seed: int, image: bool = True) -> None:
+    def __init__(
+        self,
+        lens: Lens,
+        network: Network,
+        light: Light,
+        seed: int,
+        *,
+        image: bool = True,
+        conditions: Conditions | None = None,
+    ) -> None:
+        if conditions is not None:
+            light = conditions.light(light)
         self._lens, self._light, self._paint = lens, light, image
         size = (lens.height * raster.SUPERSAMPLE, lens.width * raster.SUPERSAMPLE)
         self._rotation, self._centre = lens.rotation, lens.centre.astype(np.float64)
         scale = raster.SUPERSAMPLE
         self._optics = np.array([lens.focal * scale, size[1] / 2, size[0] / 2, lens.k1, lens.k2])
-        self._rays = np.array([*light.sun, light.strength, light.ambient, 0.92, 0.30, 0.5])
+        sky, ground = (0.92, 0.30) if conditions is None else conditions.sky_reflection()
+        self._rays = np.array([*light.sun, light.strength, light.ambient, sky, ground, 0.5])
         self._colour = np.zeros((*size, 3) if image else (1, 1, 3), np.uint8)
         self._label = np.zeros(size, np.int16)
         self._stamp = np.zeros(size, np.int32)
         self._stamped = 0
         self._depth = np.zeros(size, np.float32)
-        self._background, self._open_ground = self._render_static(network, seed)
+        self._background, self._open_ground, static = self._render_static(network, seed, conditions)
+        self._atmosphere = None
+        if conditions is not None and static is not None:
+            self._atmosphere = Atmosphere(conditions, lens, light, static, seed)
         self._static_depth = self._depth.copy()
         self._label[:] = 0
         self._dirty: tuple[int, int, int, int] | None = None
 
     @property
     def background(self) -> npt.NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB, the image without vehicles."""
+        """(h, w, 3) uint8 RGB, the image without vehicles and before its conditions are applied."""
         return self._background
 
-    def render(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> RenderedFrame:
-        """Render `bodies` at `poses` (n, 4): x, y, z in metres and heading in radians."""
+    def render(
+        self,
+        bodies: Sequence[Body],
+        poses: npt.NDArray[np.float64],
+        *,
+        velocity: npt.NDArray[np.float64] | None = None,
+        frame: int = 0,
+    ) -> RenderedFrame:
+        """Render one frame.
+
+        Args:
+            bodies: the vehicles; poses: (n, 4) x, y, z in metres and heading in radians.
+            velocity: (n, 2) metres per second, for motion blur and brake lamps; None is at rest.
+            frame: frame number, which decides where rain falls.
+        """
         self._restore_background()
         count = len(bodies)
         box = np.zeros((count, 4), np.float32)
@@ -102,7 +133,33 @@ class CameraRenderer:
             image = np.empty_like(self._background)
             shadow = self._shadows([(b, p) for b, p, c in zip(bodies, poses, inside, strict=True) if c > 0])
             raster.resolve(self._colour, self._label, self._background, shadow, image)
+            if self._atmosphere is not None:
+                image = self._atmosphere.apply(image, self._scene(bodies, poses, velocity, box, frame))
         return RenderedFrame(image, box, visible, inside)
+
+    def _scene(
+        self,
+        bodies: Sequence[Body],
+        poses: npt.NDArray[np.float64],
+        velocity: npt.NDArray[np.float64] | None,
+        box: npt.NDArray[np.float32],
+        frame: int,
+    ) -> Scene:
+        scale = raster.SUPERSAMPLE
+        near = [i for i, pose in enumerate(poses) if self.within(pose)]
+        label = np.ascontiguousarray(self._label[::scale, ::scale])
+        number = np.zeros(len(bodies) + 1, np.int16)
+        number[np.array(near, np.int64) + 1] = np.arange(1, len(near) + 1)
+        return Scene(
+            label=number[label],
+            inverse_depth=np.ascontiguousarray(self._depth[::scale, ::scale]),
+            poses=poses[near],
+            velocity=np.zeros((len(near), 2)) if velocity is None else velocity[near],
+            lengths=[bodies[i].length for i in near],
+            lamps=[bodies[i].lamps for i in near],
+            box=box[near],
+            frame=frame,
+        )
 
     def label_image(self, bodies: Sequence[Body], poses: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
         """Number of the visible one of `bodies` at `poses` (n, 4) in each pixel: (h, w) int16, from 1; 0 is none."""
@@ -200,20 +257,41 @@ class CameraRenderer:
         hull = cv2.convexHull(np.clip(pixels * 16, -30000, 60000).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, value, cv2.LINE_AA, 4)
 
-    def _render_static(self, network: Network, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Render the static scenery into the buffers; returns the image (h, w, 3) and a mask of open ground (h, w)."""
+    def _render_static(
+        self, network: Network, seed: int, conditions: Conditions | None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], Static | None]:
+        """Render the static scenery into the buffers.
+
+        Returns:
+            The image (h, w, 3), a mask of open ground (h, w), and what the conditions need; None on a clear day.
+        """
         lens = self._lens
         forward = np.array([np.cos(lens.yaw), np.sin(lens.yaw)])
         objects = scenery.build(network, lens.centre[:2], forward, self._light.sun, seed)
         if self._paint:
             self._colour[:] = backdrop(lens, network, self._light, objects.shadows, seed, raster.SUPERSAMPLE)
-        for mesh, two_sided in ((objects.mesh, False), (objects.leaves, True)):
-            self._rasterise(mesh, objects.texture, 1.0, np.zeros(4), 1, two_sided)
+        self._draw_scenery(objects, objects.texture)
         scale = raster.SUPERSAMPLE
-        background = np.zeros((0, 0, 3), np.uint8)
-        if self._paint:
-            background = as_pixels(cv2.resize(self._colour, (lens.width, lens.height), interpolation=cv2.INTER_AREA))
-        return background, self._label[::scale, ::scale] == 0
+        open_ground = self._label[::scale, ::scale] == 0
+        if not self._paint:
+            return np.zeros((0, 0, 3), np.uint8), open_ground, None
+        background = self._shrunk()
+        if conditions is None:
+            return background, open_ground, None
+        shining = np.zeros_like(background)
+        if conditions.night:
+            self._colour[:], self._depth[:] = 0, 0
+            self._draw_scenery(objects, scenery.emission(objects.texture, np.random.default_rng([seed, 6])))
+            shining = self._shrunk()
+        depth = np.ascontiguousarray(self._depth[::scale, ::scale])
+        return background, open_ground, Static(background, depth, open_ground, shining, objects.lamps)
+
+    def _draw_scenery(self, objects: scenery.Scenery, texture: npt.NDArray[np.uint8]) -> None:
+        for mesh, two_sided in ((objects.mesh, False), (objects.leaves, True)):
+            self._rasterise(mesh, texture, 1.0, np.zeros(4), 1, two_sided)
+
+    def _shrunk(self) -> npt.NDArray[np.uint8]:
+        return as_pixels(cv2.resize(self._colour, (self._lens.width, self._lens.height), interpolation=cv2.INTER_AREA))
 
 
 def _placed(points: npt.NDArray[np.float64], pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mtmc.simulation.assembly import Body, assemble
 from mtmc.simulation.bodies import COCO_LABEL
+from mtmc.simulation.conditions import Conditions
 from mtmc.simulation.files import new_folder, parallel_map, write_jpeg, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
@@ -38,6 +39,7 @@ class Plan:
         vehicles: all vehicles; the last k of them are parked.
         parked: (k, 4) poses of the parked vehicles.
         traffic: trajectories of the moving vehicles.
+        conditions: one per camera; None is a clear day.
     """
 
     network: Network
@@ -49,6 +51,7 @@ class Plan:
     vehicles: tuple[Vehicle, ...]
     parked: npt.NDArray[np.float64]
     traffic: Traffic
+    conditions: tuple[Conditions | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class _CameraTask:
     number: int
     lens: Lens
     sensor: Sensor
+    conditions: Conditions | None
     start: float
     network: Network
     city: int
@@ -76,6 +80,7 @@ def plan_scenario(settings: SimulationSettings) -> Plan:
         lenses.append(_lens(settings, network, camera, places))
     looks = np.random.default_rng([seed, 22])
     sensors = tuple(Sensor.draw(looks) for _ in range(settings.cameras))
+    conditions = tuple(_conditions(settings, camera) for camera in range(settings.cameras))
     starts = (0.0, *(round(float(s), 1) for s in looks.uniform(0, MAX_START_OFFSET, settings.cameras - 1)))
     span = settings.seconds + MAX_START_OFFSET
     metres = sum(float(np.linalg.norm(np.subtract(*network.nodes[[r.start, r.end]]))) * r.lanes for r in network.roads)
@@ -86,7 +91,7 @@ def plan_scenario(settings: SimulationSettings) -> Plan:
             len(network.entries) ** 0.7 * (warm_up + span) * (0.18 if settings.layout == "corridor" else 0.10)
         )
     standing = parking(network, lenses, np.random.default_rng([seed, 23]))
-    vehicles = population(count + len(standing), np.random.default_rng([seed, 24]))
+    vehicles = population(count + len(standing), np.random.default_rng([seed, 24]), two_wheelers=settings.two_wheelers)
     traffic = simulate(
         network, [v.model.length for v in vehicles[:count]], span, warm_up, np.random.default_rng([seed, 25])
     )
@@ -95,11 +100,12 @@ def plan_scenario(settings: SimulationSettings) -> Plan:
         city=int(np.random.default_rng([seed, 26]).integers(1 << 30)),
         light=Light.draw(np.random.default_rng([seed, 27])),
         lenses=tuple(lenses),
-        sensors=sensors,
+        sensors=tuple(c.sensor(s) if c else s for c, s in zip(conditions, sensors, strict=True)),
         starts=starts,
         vehicles=tuple(vehicles),
         parked=standing,
         traffic=traffic,
+        conditions=conditions,
     )
 
 
@@ -131,7 +137,7 @@ def simulate_scenario(
     frames = max(1, round(settings.seconds * settings.fps))
     with new_folder(output) as folder:
         scenario = folder / split / name
-        names = [f"c{settings.first_camera + i:03d}" for i in range(settings.cameras)]
+        names = settings.camera_names
         tasks = [_task(settings, plan, i, scenario / camera) for i, camera in enumerate(names)]
         found: list[Rows] = []
         for done, rows in enumerate(parallel_map(_film, tasks, workers), start=1):
@@ -151,6 +157,10 @@ def simulate_scenario(
             write_text(folder / kind / f"{name}.txt", [f"{c} {v}" for c, v in zip(names, values, strict=True)])
         (folder / "simulated_vehicles").mkdir()
         write_text(folder / "simulated_vehicles" / f"{name}.txt", vehicle_list(plan.vehicles))
+        if any(plan.conditions):
+            (folder / "simulated_conditions").mkdir()
+            lines = [" ".join((camera, *settings.conditions_of(camera))) for camera in names]
+            write_text(folder / "simulated_conditions" / f"{name}.txt", lines)
 
 
 def _network(settings: SimulationSettings) -> Network:
@@ -160,6 +170,11 @@ def _network(settings: SimulationSettings) -> Network:
     if settings.layout == "crossing":
         return crossing(random)
     return grid(settings.cameras, random)
+
+
+def _conditions(settings: SimulationSettings, camera: int) -> Conditions | None:
+    names = settings.conditions_of(settings.camera_names[camera])
+    return Conditions.draw(names, np.random.default_rng([settings.seed, 28, camera])) if names else None
 
 
 def _lens(settings: SimulationSettings, network: Network, camera: int, random: np.random.Generator) -> Lens:
@@ -183,6 +198,7 @@ def _task(settings: SimulationSettings, plan: Plan, camera: int, folder: Path) -
         number=camera,
         lens=lens,
         sensor=plan.sensors[camera],
+        conditions=plan.conditions[camera],
         start=plan.starts[camera],
         network=plan.network,
         city=plan.city,
@@ -198,19 +214,26 @@ def _film(task: _CameraTask) -> Rows:
     """Write video, region of interest and calibration of one camera; returns every vehicle in every frame."""
     settings, lens = task.settings, task.lens
     task.folder.mkdir(parents=True)
-    renderer = CameraRenderer(lens, task.network, task.light, task.city, image=settings.video)
+    renderer = CameraRenderer(
+        lens, task.network, task.light, task.city, image=settings.video, conditions=task.conditions
+    )
     exposure = Exposure(task.sensor, lens.height, lens.width, settings.seed * 1000 + task.number)
     bodies: dict[int, Body] = {}
     rows = Rows.collector()
     writer = _Video(task.folder / "vdo.avi", settings, task.sensor.quality) if settings.video else None
     for frame in range(max(1, round(settings.seconds * settings.fps))):
-        numbers, poses = task.traffic.at(task.start + frame / settings.fps)
+        seconds = task.start + frame / settings.fps
+        numbers, poses = task.traffic.at(seconds)
         seen = [*numbers.tolist(), *task.parked]
         placed = np.concatenate([poses, *(p[None] for p in task.parked.values())])
         for n in seen:
             if n not in bodies:
                 bodies[n] = assemble(task.vehicles[n])
-        rendered = renderer.render([bodies[n] for n in seen], placed)
+        velocity = None
+        if task.conditions:
+            standing = np.zeros((len(task.parked), 2))
+            velocity = np.concatenate([task.traffic.velocity(seconds, numbers, poses), standing])
+        rendered = renderer.render([bodies[n] for n in seen], placed, velocity=velocity, frame=frame)
         labels = [COCO_LABEL[task.vehicles[n].model.kind] for n in seen]
         rows.add(frame + 1, np.array(seen, np.int64) + 1, rendered, np.array(labels, np.int64))
         if writer:

@@ -13,6 +13,8 @@ from mtmc.simulation.mesh import Mesh, box, cylinder
 from mtmc.simulation.network import PAVEMENT, Network
 
 _TILE = 192
+_LAMP_REACH = 160.0
+"""Metres from the camera within which street lamps light what it sees."""
 _SWATCHES: tuple[tuple[str, tuple[int, int, int], int], ...] = (
     ("bark", (74, 60, 46), MATTE),
     ("metal", (120, 124, 126), 60),
@@ -32,12 +34,14 @@ class Scenery:
         mesh: closed shapes; leaves: two-sided surfaces.
         texture: (h, w, 4) uint8.
         shadows: shadow polygons (k, 2) on the ground in metres.
+        lamps: (k, 3) float64, street lamps in metres, those behind the camera included.
     """
 
     mesh: Mesh
     leaves: Mesh
     texture: npt.NDArray[np.uint8]
     shadows: list[npt.NDArray[np.float64]]
+    lamps: npt.NDArray[np.float64]
 
 
 def build(
@@ -58,6 +62,7 @@ def build(
     meshes: list[Mesh] = []
     leaves: list[Mesh] = []
     shadows: list[npt.NDArray[np.float64]] = []
+    lamps: list[npt.NDArray[np.float64]] = []
     drift = -sun[:2] / max(0.25, float(sun[2]))
     for number, road in enumerate(network.roads):
         random = np.random.default_rng([seed, 2, number])
@@ -99,6 +104,9 @@ def build(
             tree_seeds = random.integers(1 << 30, size=len(spots))
             for spot, kind, shift, tree_seed in zip(spots, kinds, jitter, tree_seeds, strict=True):
                 place = a + way * (spot + shift) + side * (road.half_width + (2.3 if kind < 0.4 else 2.6))
+                near = float(np.linalg.norm(place - camera)) < _LAMP_REACH
+                if kind < 0.4 and near and _free(network, number, place, 1.0):
+                    lamps.append(np.array([*(place - side * 2.3), 8.6]))
                 if not _seen(place, camera, towards, 110, 15) or not _free(network, number, place, 1.0):
                     continue
                 if kind < 0.4:
@@ -122,6 +130,8 @@ def build(
                 - way * (network.stop_line_distance(node) - 3)
                 + side * (network.roads[number].half_width + 1.2)
             )
+            if float(np.linalg.norm(place - camera)) < _LAMP_REACH:
+                lamps.append(np.array([*place, 6.6]))
             if _seen(place, camera, towards, 130, 11) and _free(network, -1, place, 0.5):
                 meshes.append(
                     _signal(regions, network.roads[number].half_width).moved(
@@ -129,7 +139,26 @@ def build(
                     )
                 )
     empty = box((0, 0, -9), (0.1, 0.1, -8), regions["dark"], [0])
-    return Scenery(Mesh.concatenate([*meshes, empty]), Mesh.concatenate([*leaves, empty]), texture, shadows)
+    posts = np.array(lamps).reshape(-1, 3)
+    return Scenery(Mesh.concatenate([*meshes, empty]), Mesh.concatenate([*leaves, empty]), texture, shadows, posts)
+
+
+def emission(texture: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """The texture (h, w, 4) of what shines by itself at night: some of the windows, most shop fronts, signals."""
+    result = np.zeros_like(texture)
+    count, piece, box_of, _ = cv2.connectedComponentsWithStats((texture[..., 3] == GLASS // 2).astype(np.uint8))
+    for number in range(1, count):
+        left, top, width, height, _ = box_of[number]
+        shop = height > _TILE / 9
+        if random.random() < (0.6 if shop else 0.28):
+            tone = np.array([[255, 196, 120], [255, 226, 180], [225, 235, 255]])[int(random.integers(3))]
+            where = piece[top : top + height, left : left + width] == number
+            result[top : top + height, left : left + width, :3][where] = tone * random.uniform(0.35, 0.95)
+    first = len(texture) - 8 * len(_SWATCHES)
+    for row, (name, rgb, _) in enumerate(_SWATCHES):
+        if name == "red":
+            result[first + 8 * row : first + 8 * (row + 1), :, :3] = rgb
+    return result
 
 
 def _seen(

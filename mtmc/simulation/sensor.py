@@ -80,7 +80,8 @@ class Exposure:
             grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
             result = cv2.addWeighted(result, self._sensor.saturation, grey, 1 - self._sensor.saturation, 0)
         if self._sensor.blur > 0.2:
-            result = cv2.GaussianBlur(result, (3, 3) if self._sensor.blur < 0.7 else (5, 5), self._sensor.blur)
+            size = 3 if self._sensor.blur < 0.7 else 5 if self._sensor.blur < 1.0 else 9
+            result = cv2.GaussianBlur(result, (size, size), self._sensor.blur)
         row, column = np.random.default_rng([self._seed, number]).integers(0, 64, 2)
         height, width = result.shape[:2]
         grain = self._noise[row : row + height, column : column + width]

@@ -47,6 +47,14 @@ class Traffic:
         change[:, 3] = (change[:, 3] + np.pi) % (2 * np.pi) - np.pi
         return common, start + share * change
 
+    def velocity(self, seconds: float, vehicles: Ints, poses: Floats) -> Floats:
+        """(k, 2) metres per second of `vehicles` (k,) at `poses` (k, 4), those at `seconds`; 0 for those that leave."""
+        later, there = self.at(seconds + 1 / RATE)
+        _, now, then = np.intersect1d(vehicles, later, assume_unique=True, return_indices=True)
+        result = np.zeros((len(vehicles), 2))
+        result[now] = (there[then, :2] - poses[now, :2]) * RATE
+        return result
+
     def near(self, place: npt.ArrayLike, reach: float) -> Traffic:
         """Restrict to the rows within `reach` metres of `place` (2,)."""
         keep = ((self.pose[:, :2] - np.asarray(place)) ** 2).sum(1) < reach**2
@@ -257,8 +265,9 @@ def _signals(
 
 
 def _poses(along: Floats, length: Floats, path: Ints, paths: Paths) -> Floats:
-    front = _place(along - _AXLE, path, paths)
-    rear = _place(along - length + _AXLE, path, paths)
+    overhang = np.minimum(_AXLE, 0.25 * length)  # less for two-wheelers only
+    front = _place(along - overhang, path, paths)
+    rear = _place(along - length + overhang, path, paths)
     way = front - rear
     middle = (front + rear) / 2
     return np.column_stack([middle, np.zeros(len(along)), np.arctan2(way[:, 1], way[:, 0])])

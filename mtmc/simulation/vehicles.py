@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.errors import InputError
 from mtmc.simulation.bodies import Kind, Model, catalogue
-
-Rgb = tuple[int, int, int]
+from mtmc.simulation.two_wheelers import (
+    Rgb,
+    Rider,
+    draw_rider,
+    draw_two_wheeler,
+    rider_differences,
+    two_wheeler_models,
+)
 
 PAINTS: tuple[tuple[str, Rgb, float], ...] = (
     ("white", (226, 226, 222), 0.27),
@@ -98,6 +105,7 @@ class Vehicle:
         rgb: colour of the paint.
         details: individual details.
         twin_of: number of its group of look-alikes, -1 if none.
+        rider: on a two-wheeler, whose `details` are all plain; None for other vehicles.
     """
 
     model: Model
@@ -105,13 +113,40 @@ class Vehicle:
     rgb: Rgb
     details: Details
     twin_of: int
+    rider: Rider | None = None
 
 
-def population(count: int, random: np.random.Generator, look_alikes: float = 0.5) -> list[Vehicle]:
+def population(
+    count: int, random: np.random.Generator, look_alikes: float = 0.5, two_wheelers: float = 0.0
+) -> list[Vehicle]:
     """Draw `count` vehicles, at least `look_alikes` of them in groups of two or three of the same model and paint.
 
-    Members of a group differ in at least four details. The order is shuffled.
+    Members of a group differ in at least four details, two-wheelers in three. The order is shuffled.
+
+    Args:
+        count: number of vehicles.
+        random: source of all choices.
+        look_alikes: minimum share in groups; two_wheelers: share of motorcycles and scooters.
     """
+    narrow = round(count * two_wheelers)
+    vehicles = _four_wheelers(count - narrow, random, look_alikes)
+    if narrow:
+        vehicles += _two_wheelers(narrow, random, look_alikes, 1 + max((v.twin_of for v in vehicles), default=-1))
+    order = random.permutation(count)
+    return [vehicles[i] for i in order]
+
+
+def check_share(two_wheelers: float) -> None:
+    """Refuse a share of two-wheelers that is none.
+
+    Raises:
+        InputError: it is not from 0 to 1.
+    """
+    if not 0 <= two_wheelers <= 1:
+        raise InputError(f"--two-wheelers: must be from 0 to 1, not {two_wheelers:g}")
+
+
+def _four_wheelers(count: int, random: np.random.Generator, look_alikes: float) -> list[Vehicle]:
     models = catalogue()
     vehicles: list[Vehicle] = []
     group = 0
@@ -128,8 +163,32 @@ def population(count: int, random: np.random.Generator, look_alikes: float = 0.5
                 members.append(details)
         vehicles += [Vehicle(model, paint, rgb, details, group if size > 1 else -1) for details in members]
         group += size > 1
-    order = random.permutation(count)
-    return [vehicles[i] for i in order]
+    return vehicles
+
+
+def _two_wheelers(count: int, random: np.random.Generator, look_alikes: float, group: int) -> list[Vehicle]:
+    models = two_wheeler_models()
+    vehicles: list[Vehicle] = []
+    while len(vehicles) < count:
+        model, paint, rgb = draw_two_wheeler(models, random)
+        size = 1
+        if len(vehicles) < round(count * look_alikes) and count - len(vehicles) >= 2:
+            size = min(int(random.choice([2, 2, 3])), count - len(vehicles))
+        riders: list[Rider] = []
+        while len(riders) < size:
+            rider = draw_rider(model, random)
+            if all(rider_differences(rider, other) >= 3 for other in riders):
+                riders.append(rider)
+        vehicles += [Vehicle(model, paint, rgb, _PLAIN, group if size > 1 else -1, rider) for rider in riders]
+        group += size > 1
+    return vehicles
+
+
+_PLAIN = Details(
+    rack=0, stripe=0, accent=(0, 0, 0), stickers=(), rim=0, rim_tone=0.5, dirt=0.0, dirt_seed=0, panel=-1,
+    panel_rgb=(0, 0, 0), tint=0.0, sunroof=False, spoiler=False, black_bumpers=False, sun_strip=False, fog_lamps=False,
+    logo=0, plate=0, cargo=0
+)  # fmt: skip
 
 
 def vehicle_list(vehicles: Sequence[Vehicle]) -> list[str]:

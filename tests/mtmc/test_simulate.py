@@ -29,6 +29,10 @@ def test_a_scenario_by_name_with_other_settings(tmp_path: Path, capsys: pytest.C
         (["--scenario", "sim-S06", "--seconds", "-3"], "seconds"),
         (["--reid", "--identities", "2"], "--identities"),
         (["--detection", "--frames", "3"], "--frames"),
+        (["--reid", "--conditions", "nigth"], "--conditions nigth: unknown condition; did you mean night"),
+        (["--detection", "--conditions", "night=2"], "--conditions night=2"),
+        (["--scenario", "sim-S06", "--conditions", "fog"], "--conditions fog: unknown condition"),
+        (["--scenario", "sim-S06", "--conditions", "night=0.5"], "a scenario has no shares"),
     ],
 )
 def test_a_user_mistake_gives_one_line_and_status_2(
