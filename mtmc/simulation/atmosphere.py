@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float32]
 
 _STREAKS = 5
 """Different patterns of falling rain; each frame shows one of them at a random place."""
+_RAIN_LIFT = {False: (0.88, 20.0), True: (0.88, 5.0)}
+"""Factor and offset in grey levels that rain on the lens applies by day and at night (True)."""
 _SKY_BY_DAY = np.array([198, 201, 205], np.float32)
 _LAMP_REACH = 7.5
 """Metres from a street lamp at which its light has fallen to a third. Raising it makes the road evenly lit."""
@@ -94,8 +96,7 @@ class Atmosphere:
         self._lamps = static.lamps if conditions.night else np.zeros((0, 3))
         self._factor = self._brightness()
         self._added = self._additions(rays)
-        self._veil = self._static_veil()
-        self._wet_mask = self._ground.astype(np.float32)[..., None]
+        self._clear = self._apply_veil()
         self._streaks = self._rain_patterns() if conditions.rain else []
         self._drops = self._lens_drops() if conditions.rain else []
         self._shade = self._vignette()
@@ -103,7 +104,7 @@ class Atmosphere:
 
     def apply(self, image: npt.NDArray[np.uint8], scene: Scene) -> npt.NDArray[np.uint8]:
         """Return the image (h, w, 3) uint8 of a frame as it looks under the conditions."""
-        result = image.astype(np.float32)
+        result: Floats = image.astype(np.float32)
         seen = [i for i in range(len(scene.poses)) if scene.box[i, 2] > 0]
         masks = {i: self._mask(scene, i) for i in seen}
         if self._is.rain:
@@ -118,14 +119,15 @@ class Atmosphere:
             for i in seen:
                 self._smear(result, scene, i, *masks[i])
         if self._glare is not None:
-            result += self._glare
+            cv2.add(result, self._glare, dst=result)
         if self._is.rain:
             self._add_rain(result, scene.frame)
         if self._is.fringe:
             result = self._fringe(result)
         if self._shade is not None:
             result *= self._shade
-        return np.asarray(np.clip(result, 0, 255).astype(np.uint8))
+        lift = _RAIN_LIFT[self._is.night] if self._is.rain else (1.0, 0.0)  # stray light in a wet lens
+        return np.asarray(cv2.convertScaleAbs(result, alpha=lift[0], beta=lift[1]), np.uint8)
 
     def _brightness(self) -> Floats:
         """(h, w, 3) factor of the city's colours."""
@@ -192,10 +194,23 @@ class Atmosphere:
             self._factor[self._sky] = 0
         return added if added.any() else None
 
-    def _static_veil(self) -> Floats | None:
+    def _apply_veil(self) -> Floats:
+        """Include the veil of rain in the city's factors and additions; returns what it leaves of the light, (h, w)."""
         if not self._is.rain:
-            return None
-        return np.asarray(1 - np.exp(-np.minimum(self._depth, 600) / self._is.visibility), np.float32) * np.float32(0.8)
+            return np.ones(self._depth.shape, np.float32)
+        clear = np.asarray(1 - self._veil(self._depth), np.float32)
+        self._factor *= clear[..., None]
+        added = np.zeros_like(self._factor) if self._added is None else self._added
+        self._added = added * clear[..., None] + (1 - clear)[..., None] * self._veil_colour
+        return clear
+
+    def _veil(self, metres: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Share of the light that comes from rain in front of a surface."""
+        return np.asarray(0.8 * (1 - np.exp(-np.minimum(metres, 600.0) / self._is.visibility)), np.float32)
+
+    @property
+    def _veil_colour(self) -> Floats:
+        return np.array([24, 22, 21] if self._is.night else [158, 163, 168], np.float32)
 
     def _mask(self, scene: Scene, i: int) -> tuple[slice, slice, npt.NDArray[np.bool_]]:
         """Rows and columns of a vehicle's box, and where in them it is seen."""
@@ -237,22 +252,19 @@ class Atmosphere:
             light = beams(self._lens, scene.poses, scene.lengths, *image.shape[:2])
             if light is not None:
                 strength = 0.55 if self._is.rain else 0.75  # a wet road throws the light forward
-                factor = factor + (light * self._ground * strength)[..., None]
-        image *= factor
+                factor = factor + (light * self._clear * self._ground * np.float32(strength))[..., None]
+        cv2.multiply(image, factor, dst=image)
         if self._added is not None:
-            image += self._added
-        veil_colour = np.array([24, 22, 21] if self._is.night else [158, 163, 168], np.float32)
-        if self._veil is not None:
-            image += (veil_colour - image) * self._veil[..., None]
+            cv2.add(image, self._added, dst=image)
         lit = lit_by_others(scene.poses) if self._is.night else np.zeros(len(scene.poses))
         for i, (rows, columns, mask) in masks.items():
             colour = own[i]
             if self._is.night:
                 level = self._street_light(*scene.poses[i, :2]) * np.float32(self._is.lamp_tint) + np.float32(lit[i])
                 colour = colour * level
-            if self._veil is not None:
-                far = float(np.linalg.norm(scene.poses[i, :3] - self._lens.centre))
-                colour = colour + (veil_colour - colour) * np.float32(0.8 * (1 - np.exp(-far / self._is.visibility)))
+            if self._is.rain:
+                far = self._veil(float(np.linalg.norm(scene.poses[i, :3] - self._lens.centre)))
+                colour = colour + (self._veil_colour - colour) * far
             image[rows, columns][mask] = colour
 
     def _add_lamps(self, image: Floats, scene: Scene) -> None:
@@ -264,10 +276,10 @@ class Atmosphere:
             add_vehicle_lamps(glow, mirror, self._lens, lamps, pose, scene.inverse_depth, brightness, braking)
         light = glow.full_size(0.32 if self._is.night else 0.12)
         if light is not None:
-            image += light
+            cv2.add(image, light, dst=image)
         streaks = mirror.full_size(0.1) if mirror else None
         if streaks is not None:
-            image += streaks * ((scene.label == 0) * self._ground)[..., None] * np.float32(self._is.rain)
+            image += streaks * (((scene.label == 0) & self._ground) * np.float32(self._is.rain))[..., None]
 
     def _smear(
         self, image: Floats, scene: Scene, i: int, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]
@@ -301,8 +313,8 @@ class Atmosphere:
         weight = np.clip(np.asarray(cv2.filter2D(cover, -1, kernel)) * 1.6, 0, 1)[..., None]
         patch += (np.asarray(blurred, np.float32) - patch) * weight
 
-    def _rain_patterns(self) -> list[Floats]:
-        """Patterns of streaks (h, w), 0 to 1."""
+    def _rain_patterns(self) -> list[tuple[npt.NDArray[np.int64], Floats]]:
+        """Patterns of streaks: indices of the pixels that they cover, row by row, and how much, 0 to 1."""
         height, width = self._depth.shape
         slant = float(self._random.normal(0, 0.12))
         patterns = []
@@ -316,7 +328,9 @@ class Atmosphere:
             for a, b, reach, bright, wide in zip(x, y, length, level, near, strict=True):
                 end = (int(a + slant * reach), int(b + reach))
                 cv2.line(pattern, (int(a), int(b)), end, int(bright), 2 if wide > 0.7 else 1, cv2.LINE_AA)
-            patterns.append(np.asarray(cv2.GaussianBlur(pattern, (3, 3), 0.7), np.float32) / np.float32(255))
+            soft = np.asarray(cv2.GaussianBlur(pattern, (3, 3), 0.7)).ravel()
+            where = np.flatnonzero(soft > 4)
+            patterns.append((where, soft[where].astype(np.float32) / np.float32(255)))
         return patterns
 
     def _lens_drops(self) -> list[tuple[int, int, int]]:
@@ -329,14 +343,13 @@ class Atmosphere:
 
     def _add_rain(self, image: Floats, frame: int) -> None:
         random = np.random.default_rng([self._seed, 5, frame])
-        pattern = self._streaks[int(random.integers(len(self._streaks)))]
-        pattern = np.roll(pattern, tuple(random.integers(0, pattern.shape)), axis=(0, 1))
-        light = 0.35 if self._is.night else 0.42
-        bright = 92.0 if self._is.night else 212.0
-        weight = (pattern * np.float32(light * self._is.rain))[..., None]
-        image += np.maximum(bright - image, -60) * weight
-        image *= np.float32(0.88)
-        image += np.float32(5.0 if self._is.night else 20.0)
+        where, amount = self._streaks[int(random.integers(len(self._streaks)))]
+        pixels = image.reshape(-1, 3)
+        where = (where + int(random.integers(len(pixels)))) % len(pixels)
+        light, bright = (0.35, 92.0) if self._is.night else (0.42, 212.0)
+        old = pixels[where]
+        weight = (amount * np.float32(light * self._is.rain))[:, None]
+        pixels[where] = old + np.maximum(bright - old, -60) * weight
         height, width = image.shape[:2]
         for x, y, radius in self._drops:
             top, bottom, left, right = (
@@ -401,7 +414,7 @@ def _line(kernel: Floats, ends: Sequence[tuple[int, ...]]) -> None:
 
 def _warm(image: Floats) -> None:
     """Colour sunlit surfaces like the evening sun and shadows like the sky."""
-    grey = image.mean(axis=2, keepdims=True)
-    share = np.clip((grey - 40) / 90, 0, 1)
+    grey = np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3)), np.float32)
+    share = np.clip((grey - 40) / 90, 0, 1)[..., None]
     sunny, shady = np.array([1.58, 1.26, 0.86], np.float32), np.array([0.84, 0.92, 1.06], np.float32)
     image *= shady + (sunny - shady) * share
