@@ -28,6 +28,7 @@ from mtmc.association.links_exchange import from_links, from_views, to_links, to
 from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.solving.bonds import Bonds
+from mtmc.association.solving.leftovers import join_leftovers
 from mtmc.association.solving.solve import Ties, chain, hold, identify, tie
 from mtmc.association.track_summaries import TrackSummaries
 
@@ -185,6 +186,8 @@ def associate(
             learned = learn_links(learned.pairs, learned.evidence, settings=short, start=learned, identity=identity)
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
+    if settings.by_time and links is None and not vector.shape[1]:
+        identity = join_leftovers(summaries, identity, bonds)
     identity += 1
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:

@@ -82,6 +82,12 @@ class AssociationSettings(Settings):
         description="Find overlapping fields of view of uncalibrated cameras from vehicles that look and move alike.",
     )
     fragments: bool = Field(True, description="Rejoin fragments of one vehicle's track within a camera.")
+    by_time: bool = Field(
+        True,
+        description="Without features, if links explain less than a third of the tracks, join the others of "
+        "uncalibrated cameras by time alone. Most of these joins are wrong, and their probabilities say so; turn it "
+        "off where cameras may share no vehicle.",
+    )
     local_search: bool = Field(True, description="Improve the identities by merging, splitting and swapping tails.")
 
 
