@@ -168,27 +168,24 @@ def folder_of(method: str, part: Source, seed: int, arguments: argparse.Namespac
 
 
 def cost_rows(methods: Sequence[str], arguments: argparse.Namespace) -> list[dict[str, str | float]]:
-    """Counted and measured cost of each method."""
+    """Counted and, unless `--seconds` is 0, measured cost of each method."""
     configs = {method: settings_of(method, arguments).model for method in methods}
-    costs = measure_together(
-        configs,
-        device=arguments.device,
-        precision="float32" if arguments.device == "cpu" else "auto",
-        threads=arguments.threads,
-        seconds=arguments.seconds,
-    )
-    return [
-        {
-            "method": method,
-            "M": size.deployed / 1e6,
-            "dims": size.dims,
-            "GFLOP": size.gflop,
-            "ms, batch 1": costs[method].ms_batch1,
-            "ms, batch 32": costs[method].ms_batch32,
-            "MB, batch 32": costs[method].memory_mb_batch32,
-        }
-        for method, size in ((method, size_of(configs[method])) for method in methods)
-    ]
+    rows: list[dict[str, str | float]] = []
+    for method in methods:
+        size = size_of(configs[method])
+        rows.append({"method": method, "M": size.deployed / 1e6, "dims": size.dims, "GFLOP": size.gflop})
+    if arguments.seconds:
+        costs = measure_together(
+            configs,
+            device=arguments.device,
+            precision="float32" if arguments.device == "cpu" else "auto",
+            threads=arguments.threads,
+            seconds=arguments.seconds,
+        )
+        for row, cost in zip(rows, costs.values(), strict=True):
+            row |= {"ms, batch 1": cost.ms_batch1, "ms, batch 32": cost.ms_batch32}
+            row["MB, batch 32"] = cost.memory_mb_batch32
+    return rows
 
 
 def accuracy_rows(methods: Sequence[str], part: Source, arguments: argparse.Namespace) -> list[dict[str, str | float]]:
@@ -266,7 +263,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=2.0, help="time of the measurement per method and batch size")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=2.0,
+        help="time of the measurement per method and batch size; 0: do not measure",
+    )
     parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -286,7 +288,8 @@ def main() -> None:
                     run_once(method, together, folder_of(method, together[0], seed, arguments), seed, arguments)
     costs = cost_rows(methods, arguments)
     accuracies = {part.label: accuracy_rows(methods, part, arguments) for part in sets}
-    text = as_markdown(costs, f"{arguments.device}, {arguments.threads} threads")
+    where = f"{arguments.device}, {arguments.threads} threads"
+    text = as_markdown(costs, where) if arguments.seconds else markdown_table(costs)
     for label, rows in accuracies.items():
         text += f"\n{label}:\n\n" + markdown_table(rows)
     write_json(arguments.output / "table5.json", {"cost": costs, **accuracies})

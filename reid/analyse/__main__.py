@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from reid import train
 from reid.analyse.budget import training_budget
 from reid.analyse.curves import curve_rows, draw_curves, read_curves
 from reid.analyse.distances import distance_histograms, distance_means, draw_distances, pair_distances
-from reid.analyse.efficiency import PUBLISHED, Subject, draw_efficiency, measure, with_accuracy
+from reid.analyse.efficiency import BATCHES, PUBLISHED, Cost, Subject, draw_efficiency, measure, with_accuracy
 from reid.analyse.results import save_figure, save_table, short_names
 from reid.analyse.saliency import draw_saliency, pair_saliency
 from reid.analyse.sweep import Point, Variation, draw_sweep, read_points, run_sweep
@@ -141,13 +142,16 @@ def _table5(arguments: argparse.Namespace) -> None:
             raise InputError(f"--figures {text}: must be METHOD=FILE.json, with a method that is measured")
         accuracies[method] = read_figures(Path(path))[1]
     sizes = {method: size_of(config) for method, config in configs.items()}
-    costs = measure_together(
-        configs,
-        device=arguments.device,
-        precision=arguments.precision,
-        threads=arguments.threads,
-        seconds=arguments.seconds,
-    )
+    costs = {m: Cost(m, "", s.deployed / 1e6, s.dims, *4 * (math.nan,)) for m, s in sizes.items()}
+    if arguments.seconds:
+        costs = measure_together(
+            configs,
+            device=arguments.device,
+            precision=arguments.precision,
+            threads=arguments.threads,
+            seconds=arguments.seconds,
+            batches=sorted(set(arguments.batches)),
+        )
     rows = table_rows(sizes, costs, accuracies)
     save_table(rows, arguments.output / "table5.csv")
     write_text(arguments.output / "table5.md", as_markdown(rows, next(iter(costs.values())).source))
@@ -295,7 +299,17 @@ def _parser() -> argparse.ArgumentParser:
     table5.add_argument(
         "--figures", nargs="+", default=[], metavar="METHOD=FILE", help="accuracy from a JSON of reid.evaluate --output"
     )
-    table5.add_argument("--seconds", type=float, default=2.0, help="measurement time per method and batch size")
+    table5.add_argument(
+        "--seconds", type=float, default=2.0, help="measurement time per method and batch size; 0: count only"
+    )
+    table5.add_argument(
+        "--batches",
+        nargs="+",
+        type=int,
+        choices=BATCHES,
+        default=list(BATCHES),
+        help="batch sizes to measure (default: both; 32 pictures of full size take minutes on a CPU)",
+    )
     table5.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     table5.add_argument("--precision", default="auto", help="arithmetic of the networks: auto, float32, bfloat16")
     table5.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")

@@ -6,6 +6,7 @@ with shared stages), so both its count and that of the deployed network are give
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import statistics
 import tempfile
@@ -101,6 +102,7 @@ def measure_together(
     precision: str = "auto",
     threads: int = 0,
     seconds: float = 2.0,
+    batches: Sequence[int] = BATCHES,
 ) -> dict[str, Cost]:
     """Measure networks in turns, so that other load on the machine affects all of them alike.
 
@@ -113,6 +115,7 @@ def measure_together(
         precision: as in `Extractor.load`.
         threads: CPU threads, 0 for all cores.
         seconds: measurement time per network and batch size (at least 3 and at most 100 rounds).
+        batches: which of `BATCHES` to measure; costs of the others are NaN.
 
     Returns:
         Costs by name; times are medians over the rounds, `parameters` those of the deployed network in millions.
@@ -127,14 +130,14 @@ def measure_together(
         with tempfile.TemporaryDirectory() as folder:
             for number, (name, network) in enumerate(networks.items()):
                 path = network if isinstance(network, Path) else _prepared(network, Path(folder) / str(number), device)
-                runners[name] = _Runner(context, path, device, precision, threads)
+                runners[name] = _Runner(context, path, device, precision, threads, batches)
         rounds = 0
         start = time.perf_counter()
         while rounds < _ROUNDS[0] or (
-            rounds < _ROUNDS[1] and time.perf_counter() - start < seconds * len(runners) * len(BATCHES)
+            rounds < _ROUNDS[1] and time.perf_counter() - start < seconds * len(runners) * len(batches)
         ):
             for runner in runners.values():
-                for batch in BATCHES:
+                for batch in batches:
                     runner.run(batch)
             rounds += 1
         return {name: runner.cost(name, _parameters(networks[name])) for name, runner in runners.items()}
@@ -164,11 +167,11 @@ def _prepared(config: ModelConfig, path: Path, device: str) -> Path:
 
 
 class _Loaded(NamedTuple):
-    """What a process tells of its network: length of a vector, device, peak memory in MB for each of `BATCHES`."""
+    """What a process tells of its network: length of a vector, device, peak memory in MB by batch size."""
 
     dims: int
     source: str
-    memory: tuple[float, float]
+    memory: dict[int, float]
 
 
 class _Runner:
@@ -181,16 +184,19 @@ class _Runner:
         device: str,
         precision: str,
         threads: int,
+        batches: Sequence[int],
     ) -> None:
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, path, device, precision, threads), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, path, device, precision, threads, batches), daemon=True
+        )
         self._process.start()
         theirs.close()
         loaded: _Loaded | str = self._receive()
         if isinstance(loaded, str):
             raise InputError(loaded)
         self._loaded = loaded
-        self._times: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+        self._times: dict[int, list[float]] = {batch: [] for batch in batches}
 
     def run(self, batch: int) -> None:
         """Run one batch in the process and keep its seconds."""
@@ -198,9 +204,11 @@ class _Runner:
         self._times[batch].append(self._receive())
 
     def cost(self, name: str, parameters: float) -> Cost:
-        first, second = (1e3 * statistics.median(self._times[batch]) / batch for batch in BATCHES)
+        times = {batch: 1e3 * statistics.median(taken) / batch for batch, taken in self._times.items()}
         loaded = self._loaded
-        return Cost(name, loaded.source, parameters, loaded.dims, first, second, *loaded.memory)
+        first, second = (times.get(batch, math.nan) for batch in BATCHES)
+        memory1, memory32 = (loaded.memory.get(batch, math.nan) for batch in BATCHES)
+        return Cost(name, loaded.source, parameters, loaded.dims, first, second, memory1, memory32)
 
     def close(self) -> None:
         self._ours.close()  # ends the loop of `_serve`
@@ -217,7 +225,7 @@ class _Runner:
             ) from error
 
 
-def _serve(pipe: Connection, path: Path, device: str, precision: str, threads: int) -> None:
+def _serve(pipe: Connection, path: Path, device: str, precision: str, threads: int, batches: Sequence[int]) -> None:
     """Load a network, send what is known of it, then answer each batch size with the seconds of one run."""
     before = peak_memory(device)
     try:
@@ -226,14 +234,14 @@ def _serve(pipe: Connection, path: Path, device: str, precision: str, threads: i
         pipe.send(str(error))
         return
     size = extractor.image_size
-    images = {batch: np.random.default_rng(0).integers(0, 256, (batch, 3, *size), np.uint8) for batch in BATCHES}
-    memory: list[float] = []
-    for batch in BATCHES:
+    images = {batch: np.random.default_rng(0).integers(0, 256, (batch, 3, *size), np.uint8) for batch in batches}
+    memory: dict[int, float] = {}
+    for batch in sorted(batches):
         for _ in range(_WARM_UP):
             extractor.embed_prepared(images[batch])
-        memory.append(peak_memory(device) - before)
+        memory[batch] = peak_memory(device) - before
     source = device_name(device, threads, extractor.precision)
-    pipe.send(_Loaded(extractor.dims, source, (memory[0], memory[1])))
+    pipe.send(_Loaded(extractor.dims, source, memory))
     while True:
         try:
             batch = pipe.recv()
@@ -251,7 +259,7 @@ def table_rows(
 
     Args:
         sizes: by method.
-        costs: measured, by method.
+        costs: measured, by method; NaN where they were not.
         accuracies: `mAP` and `cmc1` as fractions by method, of networks that were trained; may lack any.
     """
     published = {cost.method: cost for cost in PUBLISHED}
@@ -285,9 +293,10 @@ def table_rows(
 
 
 def as_markdown(rows: Sequence[Mapping[str, str | float]], source: str) -> str:
-    """The rows as a table in Markdown, below the device of the measurement."""
-    published = ' Columns that begin with "paper" are the paper\'s (an RTX 2080).' if "paper M" in rows[0] else ""
-    return f"Measured on: {source}.{published}\n\n{markdown_table(rows)}"
+    """The rows as a table in Markdown, below the device of the measurement ("" if nothing was measured)."""
+    published = 'Columns that begin with "paper" are the paper\'s (an RTX 2080).' if "paper M" in rows[0] else ""
+    measured = f"Measured on: {source}." if source else ""
+    return f"{' '.join(filter(None, (measured, published)))}\n\n{markdown_table(rows)}"
 
 
 def markdown_table(rows: Sequence[Mapping[str, str | float]]) -> str:

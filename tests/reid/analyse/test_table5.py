@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reid.analyse.__main__ import main as analyse
 from reid.analyse.efficiency import PUBLISHED, Cost
 from reid.analyse.table5 import RECIPES, Size, as_markdown, size_of, table_rows
 from reid.train import read_settings
@@ -53,3 +54,15 @@ def test_columns_without_a_number_are_left_out() -> None:
     text = as_markdown(table_rows({"own": size}, {"own": cost}, {}), "CPU")
     assert "mAP" not in text
     assert "| paper " not in text
+
+
+def test_batch_sizes_that_were_not_measured_are_left_out(repository: Path, tmp_path: Path) -> None:
+    small = ["--set", "model.backbone=resnet18_ibn_quarter", "--set", "model.image_size=[32,32]", "--device", "cpu"]
+    command = ["table5", "--only", "EVER", *small, "--threads", "1", "--output", str(tmp_path)]
+    assert analyse([*command, "--batches", "1", "--seconds", "0.01"]) == 0
+    text = (tmp_path / "table5.md").read_text()
+    assert "ms, batch 1" in text and "MB, batch 1" in text and "batch 32" not in text
+    assert analyse([*command, "--seconds", "0"]) == 0
+    text = (tmp_path / "table5.md").read_text()
+    assert "GFLOP" in text and "batch" not in text and "Measured" not in text
+    assert (tmp_path / "figure7.png").is_file()
