@@ -35,6 +35,9 @@ when it is back."""
 MAX_UNSTAMPED = 10
 """Frames without a time stamp that are left out at the beginning of a session, until stamps come. Raising it waits
 longer in streams that have none. A stamp takes one frame with RTSP."""
+WITHOUT_STAMPS = ("mpjpeg", "mjpeg", "h264", "hevc", "m4v")
+"""FFmpeg's names of formats that hold no time stamps (pictures over HTTP, mostly). FFmpeg makes some up, 25 frames a
+second whatever the camera sends; the times of arrival are used instead."""
 JITTER = 0.3
 """Share of a pause that is random, so that cameras behind one switch do not all come back at the same moment."""
 
@@ -113,6 +116,7 @@ class NetworkStream:
 
     def _decode(self, container: Any, stream: Any, session: int, number: int) -> Iterator[LiveFrame]:
         whole, unstamped = False, 0
+        stamped = container.format.name not in WITHOUT_STAMPS
         for packet in container.demux(stream):
             # What precedes the first key frame cannot be decoded completely: it shows grey or smeared pictures.
             whole = whole or bool(packet.is_keyframe)
@@ -124,8 +128,8 @@ class NetworkStream:
                 whole = False
                 continue
             for frame in decoded:
-                stamp = None if frame.pts is None else float(frame.pts * frame.time_base)
-                if stamp is None and unstamped < MAX_UNSTAMPED:
+                stamp = float(frame.pts * frame.time_base) if stamped and frame.pts is not None else None
+                if stamp is None and stamped and unstamped < MAX_UNSTAMPED:
                     unstamped += 1
                     continue
                 start = container.start_time_realtime

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -188,6 +191,45 @@ def test_no_server_is_an_error_without_credentials() -> None:
 
     assert "refused" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+class _Pictures(BaseHTTPRequestHandler):
+    """A camera that sends JPEG pictures over HTTP, eight a second."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        body = cv2.imencode(".jpg", np.full((120, 160, 3), 90, np.uint8))[1].tobytes()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                self.wfile.write(head + body + b"\r\n")
+                time.sleep(0.125)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_pictures_over_http_have_the_times_of_their_arrival() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pictures)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        stream = NetworkStream(f"http://admin:hunter2@127.0.0.1:{server.server_address[1]}/video")
+        found = []
+        for taken in stream.frames(1, 1):
+            found.append((taken.seconds, time.time()))
+            if len(found) == 16:
+                break
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    # FFmpeg's own stamps would be 0.04 s apart.
+    assert found[-1][0] - found[5][0] > 8 * 0.125
+    assert all(seconds <= now + 0.01 for seconds, now in found)
+    assert stream.clock == "arrival"
 
 
 def test_a_real_server_lost_frozen_and_back_with_another_picture_size(
