@@ -30,9 +30,9 @@ def render_scenario(facts: ScenarioFacts, cache: Cache, workers: int, console: C
     root = cache.folder("simulated", key)
     if root.is_dir():
         return root
-    console.print(f"{facts.name} is simulated: rendering it once into {root}", highlight=False)
-    from mtmc.simulation.scenario import simulate_scenario  # imports numba: only where a scenario is rendered
+    from mtmc.simulation.scenario import simulate_scenario  # slow to import, and needed once
 
+    console.print(f"{facts.name} is simulated: rendering it once into {root}", highlight=False)
     columns = (TextColumn("render"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
     with cache.write("simulated", key) as folder, Progress(*columns, console=console) as progress:
         task = progress.add_task("render", total=None)

@@ -126,6 +126,27 @@ def test_the_key_tells_weights_and_precisions_apart(tmp_path: Path, checkpoint: 
     assert Extractor.load(checkpoint, "cpu", precision="bfloat16").key != keys[0]
 
 
+def test_a_converted_network_is_found_by_its_content_without_reading_the_checkpoint(
+    tmp_path: Path, checkpoint: Path, crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Extractor.load(checkpoint, "cpu", precision="float32", cache_dir=tmp_path / "cache")
+    moved = tmp_path / "moved.safetensors"
+    moved.write_bytes(checkpoint.read_bytes())
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(checkpoint.read_bytes()[:-1] + b"!")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the checkpoint was read")
+
+    monkeypatch.setattr("reid.extractor._load_checkpoint", refuse)
+    assert Extractor.check(moved, tmp_path / "cache") == first.notes
+    second = Extractor.load(moved, "cpu", precision="float32", cache_dir=tmp_path / "cache")
+    assert second.key == first.key
+    np.testing.assert_array_equal(first.embed(crops), second.embed(crops))
+    with pytest.raises(AssertionError, match="was read"):
+        Extractor.check(other, tmp_path / "cache")
+
+
 def test_the_converted_network_is_kept_and_used_again(
     tmp_path: Path, checkpoint: Path, crops: list[np.ndarray]
 ) -> None:

@@ -45,7 +45,7 @@ class RedBoxes:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> RedBoxes:
     boxes = RedBoxes()
-    monkeypatch.setattr("mtmc.observation.camera.load_detector", lambda name, **options: boxes)
+    monkeypatch.setattr("detection.loading.load_detector", lambda name, **options: boxes)
     return boxes
 
 
@@ -105,7 +105,7 @@ def test_a_camera_without_vehicles_is_an_empty_result(
 ) -> None:
     blind = RedBoxes()
     monkeypatch.setattr(blind, "detect", lambda frames: [Detections.empty() for _ in frames])
-    monkeypatch.setattr("mtmc.observation.camera.load_detector", lambda name, **options: blind)
+    monkeypatch.setattr("detection.loading.load_detector", lambda name, **options: blind)
     observe_camera(job_of(make_cityflow(), tmp_path / "cache"))
     assert Cache(tmp_path / "cache").find("observe", "k1") is not None
     assert len(read_tracks(tmp_path / "cache/observe/k1/tracks.parquet")) == 0
