@@ -131,6 +131,7 @@ def clips(arguments: argparse.Namespace) -> Table:
         for way in arguments.ways:
             before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
             command = [sys.executable, __file__, "one-way", way, str(folder), "--workers", str(arguments.workers)]
+            command += ["--reid", arguments.reid]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
             found[way] = json.loads(done.stdout.splitlines()[-1])
@@ -266,17 +267,33 @@ def paper(arguments: argparse.Namespace) -> Table:
     """Machines for many cameras, computed from unit costs."""
     table = Table(title="on paper: computed from unit costs, not measured", title_justify="left")
     table.add_column("cameras", justify="right")
-    for head in ("CPU cores", "of them decoding", "or GPUs", "results TB a day", "results MB/s", "association cores"):
+    for head in (
+        "CPU cores",
+        "of them decoding",
+        "or GPUs",
+        "video Gb/s",
+        "results TB a day",
+        "results MB/s",
+        "association cores",
+    ):
         table.add_column(head, justify="right")
     a = arguments
     for cameras in a.cameras:
         frames = cameras * a.fps
         embeds = cameras * a.tracks_per_second * a.crops
         cores = frames * (a.decode + a.detect + a.track) + embeds * a.embed
-        gpus = (frames / a.gpu_frames + embeds / a.gpu_crops) if a.gpu_frames and a.gpu_crops else float("nan")
+        known = a.gpu_frames and a.gpu_crops
+        gpus = f"{frames / a.gpu_frames + embeds / a.gpu_crops:,.1f}" if known else "not known"
         rate = cameras * a.tracks_per_second * a.bytes_per_track / 1e6
         solve = cameras * a.tracks_per_second * a.associate
-        row = [f"{cores:,.0f}", f"{frames * a.decode:,.0f}", f"{gpus:,.1f}", f"{rate * 86400 / 1e6:.2f}", f"{rate:.1f}"]
+        row = [
+            f"{cores:,.0f}",
+            f"{frames * a.decode:,.0f}",
+            gpus,
+            f"{cameras * a.megabits / 1e3:,.0f}",
+            f"{rate * 86400 / 1e6:.2f}",
+            f"{rate:.1f}",
+        ]
         table.add_row(f"{cameras:,}", *row, f"{solve:,.1f}")
     return table
 
@@ -293,6 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--cameras", type=int, default=200)
     add("--ways", nargs="+", choices=WAYS, default=WAYS)
     add("--workers", type=int, default=2)
+    add("--reid", default="baseline", help="the extractor, or none")
     add = parts.add_parser("one-way").add_argument
     add("way", choices=WAYS)
     add("folder", type=Path)
@@ -315,10 +333,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--detect", type=float, default=0.052, help="CPU seconds per frame, detector")
     add("--track", type=float, default=0.001, help="CPU seconds per frame, tracker and crops")
     add("--embed", type=float, default=0.054, help="CPU seconds per crop, extractor")
-    add("--crops", type=float, default=8.0, help="crops per track")
+    add("--crops", type=float, default=11.0, help="crops per track")
     add("--tracks-per-second", type=float, default=0.1, help="tracks per camera and second, mean of a day")
-    add("--bytes-per-track", type=float, default=30_000.0, help="boxes, crops and vectors in the cache")
+    add("--bytes-per-track", type=float, default=50_000.0, help="boxes, crops and vectors in the cache")
     add("--associate", type=float, default=0.004, help="CPU seconds per track")
+    add("--megabits", type=float, default=2.0, help="Mb/s of a camera's video")
     add("--gpu-frames", type=float, help="frames per second of a GPU, detector; without it no GPUs are computed")
     add("--gpu-crops", type=float, help="crops per second of a GPU, extractor")
     arguments = parser.parse_args(argv)

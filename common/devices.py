@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -121,7 +122,8 @@ def fastest_cpu_precision(kept: Path | None = None) -> Precision:
     if file.is_file() and (known := file.read_text(encoding="ascii").strip()) in ("bfloat16", "float32"):
         return cast(Precision, known)
     answer = _ask_for_precision()
-    write_text(file, answer)
+    with suppress(OSError):  # a folder that cannot be written is reported where a result is lost by it
+        write_text(file, answer)
     return answer
 
 

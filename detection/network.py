@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,7 +47,8 @@ def kept_facts(file: Path | None, read: Callable[[], NetworkFacts]) -> NetworkFa
         return _facts_from(json.loads(file.read_text(encoding="utf-8")))
     facts = read()
     if file is not None:
-        write_json(file, asdict(facts))
+        with suppress(OSError):  # a folder that cannot be written is reported where a result is lost by it
+            write_json(file, asdict(facts))
     return facts
 
 

@@ -23,7 +23,7 @@ from mtmc.simulation.reid_set import simulate_reid
 pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
-    "ablation", "association_quality", "association_scale", "constraints", "corrections", "decoding",
+    "ablation", "association_quality", "association_scale", "city", "constraints", "corrections", "decoding",
     "detectors", "extraction", "live", "online", "ranking", "real_reid", "reid_pairs", "reliability", "scoring",
     "search", "ssbver_gain", "ssbver_step", "table4", "table5", "tracking", "whole_run",
 )  # fmt: skip
@@ -102,6 +102,16 @@ def test_ablation(tmp_path: Path) -> None:
 
 def test_association_scale(tmp_path: Path) -> None:
     assert "growth" in run("association_scale", tmp_path, "--tracks", "200", "400")
+
+
+def test_city(tmp_path: Path) -> None:
+    assert "ms per clip" in run("city", tmp_path, "overhead", "--clips", "2", "--ways", "in-turn")
+    assert "identities" in run("city", tmp_path, "clips", "--cameras", "2", "--ways", "in-turn", "--reid", "none")
+    small = ("--seeds", "11", "--vehicles", "12", "--seconds", "100", "--overlap", "20")
+    assert "in shards" in run("city", tmp_path, "seams", *small)
+    sizes = ("--tracks", "300", "--cameras", "20", "--max-tracks", "100")
+    assert "peak GiB" in run("city", tmp_path, "association", *sizes)
+    assert "10,000" in run("city", tmp_path, "paper")
 
 
 def test_constraints(tmp_path: Path) -> None:
