@@ -29,6 +29,7 @@ from common.errors import InputError
 from reid.architectures.attention import HEADS, GroupedConvolution
 from reid.architectures.body import Body, require_average_pooling
 from reid.architectures.trunk import load_resnet, resnet_trunk
+from reid.backbones import RESNETS
 from reid.branches import Branch, ImageLabels
 from reid.settings import ModelConfig
 
@@ -54,8 +55,7 @@ class MultiBranch(Body):
         self.network = resnet_trunk(config, "multibranch")
         options = config.multibranch
         count, self.groups = options.branches, options.groups
-        first = cast(nn.Conv2d, self.network.layer4[0].conv1)
-        _check(config, first.out_channels)
+        _check(config, RESNETS[config.backbone].width * 8)
         dims = self.network.dims // self.groups
         stages = [copy.deepcopy(self.network.layer4) for _ in range(count // self.groups)]
         size = (max(1, config.image_size[0] // _STRIDE), max(1, config.image_size[1] // _STRIDE))
