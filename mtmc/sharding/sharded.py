@@ -54,8 +54,9 @@ class ShardedAssociation:
     """An `AssociationMethod` that solves large scenarios in shards with another one.
 
     Scenarios of at most `max_tracks` tracks are left to the other method as they are, so their result is the same to
-    the last bit. In larger ones links, if none are given, are learned from as many tracks in the middle of the
-    recording, of all cameras; with them each shard learns the rest of the evidence from its own tracks.
+    the last bit. In larger ones each shard learns evidence, and links if none are given, from its own tracks: links
+    that are given as a file say less than those that the method learns along with the evidence, and cost more than the
+    seams do (benchmarks/city.py seams). The links of the result are then those of the shard with the most tracks.
 
     Args:
         method: solves the shards.
@@ -96,40 +97,31 @@ class ShardedAssociation:
             more = {} if constraints is None else {"constraints": constraints}
             return self._method.associate(tracks, features, scenario, links, **more)
         whole = _Whole(tracks, features, scenario, constraints, camera, number, *_times(tracks, scenario))
-        given = links if links is not None else self._learn_links(whole)
         overlap = self._settings.overlap
         if overlap is None:
-            overlap = self._longest_travel if given is None else longest_travel(given, self._longest_travel)
+            overlap = self._longest_travel if links is None else longest_travel(links, self._longest_travel)
         count = np.bincount(camera, minlength=len(tracks))
         shards = plan_shards(
             camera,
             whole.start,
             whole.end,
-            group=groups_of_cameras(_names(scenario), given, count, self._settings.max_tracks),
+            group=groups_of_cameras(_names(scenario), links, count, self._settings.max_tracks),
             max_tracks=self._settings.max_tracks,
             overlap=overlap,
         )
-        solved = [found for found, _ in self._solve([(shard, given) for shard in shards], whole)]
-        return whole.stitched(shards, solved, given or Links())
+        solved = list(self._solve(shards, links, whole))
+        if links is None:
+            links = solved[int(np.argmax([len(shard.rows) for shard in shards]))][1]
+        return whole.stitched(shards, [found for found, _ in solved], links)
 
-    def _learn_links(self, whole: _Whole) -> Links | None:
-        """Links learned from the middle of the recording; None: the method learns none."""
-        n, wanted = len(whole.start), self._settings.max_tracks
-        order = np.sort(np.argsort(whole.start, kind="stable")[(n - wanted) // 2 : (n + wanted) // 2])
-        begin, end = float(whole.start[order].min()), float(whole.start[order].max())
-        sample = Shard(order, np.ones(len(order), np.bool_), begin, end)
-        [(_, links)] = self._solve([(sample, None)], whole)
-        return links if links.links or links.overlapping_views else None
-
-    def _solve(self, shards: Sequence[tuple[Shard, Links | None]], whole: _Whole) -> Iterator[tuple[Solved, Links]]:
+    def _solve(self, shards: Sequence[Shard], links: Links | None, whole: _Whole) -> Iterator[tuple[Solved, Links]]:
         for first in range(0, len(shards), AT_ONCE):
             some = shards[first : first + AT_ONCE]
             jobs = {
-                f"shard {first + place}": whole.job(self._method, shard, links)
-                for place, (shard, links) in enumerate(some, 1)
+                f"shard {first + place}": whole.job(self._method, shard, links) for place, shard in enumerate(some, 1)
             }
             results = dict(self._executor.map(solve_shard, jobs, expected=(InputError,)))
-            for name, (shard, _) in zip(jobs, some, strict=True):
+            for name, shard in zip(jobs, some, strict=True):
                 result = results[name]
                 if isinstance(result, ClipFailure):
                     raise InputError(
