@@ -44,7 +44,7 @@ from mtmc.web.passages import Passages, load_passages, passage_keys
 from mtmc.web.resolve import Resolver
 
 SHARES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
-CONSIDERED = 1e-3
+CONSIDERED = 0.02
 """Probability from which a pair that is not joined may be asked about at random. Raising it asks less hopeless ones."""
 IntArray = npt.NDArray[np.int64]
 Answer = tuple[int, int, bool]

@@ -4,6 +4,7 @@
 
 What the page does for each search: one exact product of all features with the query, the best passage of each identity,
 the first 48. The time of making the index anew, which follows each answer, and of packing the timeline stand beside it.
+The best of many repeats says what the machine can do while others use it, too.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--passages", type=int, default=3, help="of each identity")
     parser.add_argument("--cameras", type=int, default=50)
     parser.add_argument("--dims", type=int, default=256)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args(argv)
     passages, identity, vector = made(arguments.identities, arguments.passages, arguments.cameras, arguments.dims)
     known = np.ones(len(passages), np.bool_)
@@ -63,17 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "timeline": lambda: pack(index),
     }
     title = f"{arguments.identities} identities, {len(passages)} passages, {arguments.dims} dimensions"
-    table = Table("", "median ms", "slowest ms", "CPU ms", title=title)
+    table = Table("", "best ms", "median ms", "best CPU ms", title=title)
     for name, task in tasks.items():
         task()  # the first time pays for memory
-        times = []
-        used = time.process_time()
+        wall, used = [], []
         for _ in range(arguments.repeats):
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), time.process_time()
             task()
-            times.append(1000 * (time.perf_counter() - start))
-        used = 1000 * (time.process_time() - used) / arguments.repeats
-        table.add_row(name, f"{np.median(times):.1f}", f"{max(times):.1f}", f"{used:.1f}")
+            wall.append(1000 * (time.perf_counter() - start))
+            used.append(1000 * (time.process_time() - processor))
+        table.add_row(name, f"{min(wall):.1f}", f"{np.median(wall):.1f}", f"{min(used):.1f}")
     Console().print(table)
     return 0
 

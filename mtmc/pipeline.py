@@ -84,6 +84,7 @@ class RunResult:
         links_given: whether zones and links were given; otherwise each extractor's run learned its own.
         log: seconds of every stage.
         association: the method of association.
+        constraints: what was given about single tracks, named by their numbers; None where nothing was.
     """
 
     scenario: Scenario
@@ -93,6 +94,7 @@ class RunResult:
     links_given: bool
     log: StageLog
     association: str = DEFAULT_ASSOCIATION
+    constraints: Constraints | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ def run(
         )
     for stage in ("embed", "associate", "evaluate"):
         log.tell(stage)
-    return RunResult(scenario, observations, outcomes, truth, given is not None, log, association)
+    return RunResult(scenario, observations, outcomes, truth, given is not None, log, association, known.constraints)
 
 
 def cut_tracks(

@@ -13,10 +13,11 @@ from common.versions import versions
 from detection.mot_text import MotTable, write_mot
 from evaluation.submission import write_submission
 from evaluation.tables import Result, ResultTable
+from mtmc.association.constraints_file import write_constraints
 from mtmc.association.links_file import write_links
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.report.join_table import joins_table
-from mtmc.report.stored_run import STAGES, describe_stages, write_identities
+from mtmc.report.stored_run import CONSTRAINTS, STAGES, describe_stages, write_identities
 
 PACKAGES = (
     "av",
@@ -57,12 +58,16 @@ def own_tables_of(result: RunResult) -> list[ResultTable]:
 def write_run(result: RunResult, folder: Path, configuration: Mapping[str, Any], command: str) -> None:
     """Write track1.txt, tracks/, identities.parquet, joins.csv, links.yaml, metrics.json, run.json, stages.json.
 
-    Each is written whole or not at all. Where there are several extractors, the first five lie in a folder for each of
-    them.
+    And constraints.yaml, where constraints were given. Each is written whole or not at all. Where there are several
+    extractors, the first five lie in a folder for each of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for outcome in result.outcomes:
         _write_outcome(result, outcome, folder_of(result, outcome, folder))
+    if result.constraints is not None and len(result.constraints):
+        write_constraints(folder / CONSTRAINTS, result.constraints)
+    else:
+        (folder / CONSTRAINTS).unlink(missing_ok=True)  # of an earlier run in the same folder
     write_json(folder / "metrics.json", metrics_of(result))
     write_json(folder / "run.json", _run_of(result, configuration, command))
     folders = [folder_of(result, outcome, folder).relative_to(folder) for outcome in result.outcomes]

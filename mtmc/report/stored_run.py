@@ -25,6 +25,8 @@ from common.settings import Settings
 from mtmc.appearance.extraction import Extraction
 from mtmc.appearance.features import read_vectors
 from mtmc.appearance.splitting import Cuts
+from mtmc.association.constraints import Constraints
+from mtmc.association.constraints_file import read_constraints
 from mtmc.association.links_file import Links, read_links
 from mtmc.config import PipelineSettings, make_settings
 from mtmc.execution.clips import StoredCrops
@@ -37,6 +39,8 @@ from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.tracking.tracks_file import read_tracks
 
 STAGES = "stages.json"
+CONSTRAINTS = "constraints.yaml"
+"""What the run was given about single tracks (`--constraints`), with the numbers of its tracks."""
 FORMAT = 1
 """Version of `stages.json`. It rises when an earlier program could not read the file."""
 
@@ -100,6 +104,7 @@ class StoredRun:
         association: the method of association.
         settings: of all stages.
         info: the content of run.json.
+        constraints: what the run was given about single tracks.
     """
 
     folder: Path
@@ -115,6 +120,7 @@ class StoredRun:
     association: str
     settings: PipelineSettings
     info: Mapping[str, Any] = field(default_factory=dict)
+    constraints: Constraints = field(default_factory=Constraints.empty)
 
 
 def describe_stages(result: RunResult, folders: Sequence[Path]) -> dict[str, Any]:
@@ -185,6 +191,7 @@ def open_run(folder: Path, *, extractor: str | None = None, cache: Path | None =
         association=stages.association,
         settings=make_settings(info["configuration"]),
         info=info,
+        constraints=read_constraints(given) if (given := folder / CONSTRAINTS).is_file() else Constraints.empty(),
     )
 
 

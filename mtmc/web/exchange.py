@@ -25,7 +25,6 @@ from common.errors import InputError
 from common.nearest import nearest
 from detection.mot_text import MotTable, read_mot, write_mot
 from detection.vehicle_classes import class_names
-from mtmc.association.constraints import ConstraintKind
 from mtmc.association.constraints_file import read_constraints, write_constraints
 from mtmc.report.crop_files import crop_file_name
 from mtmc.tracking.tracks import Tracks
@@ -313,16 +312,7 @@ def _of_constraints(session: Session, content: bytes, suffix: str) -> list[Propo
             table = read_constraints(path)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from error
-    kinds: Mapping[int, str] = {
-        ConstraintKind.MUST_LINK: "same",
-        ConstraintKind.CANNOT_LINK: "different",
-        ConstraintKind.NOT_A_VEHICLE: "not-a-vehicle",
-    }
-    found = []
-    for row, names in enumerate(session.resolver.located(table)):
-        sides = [tuple(session.keys_of(name)) for name in names]
-        found.append(Proposal(kinds[int(table.kind[row])], sides[0], sides[1] if len(sides) > 1 else ()))
-    return found
+    return [Proposal(*each) for each in session.said_by(table)]
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

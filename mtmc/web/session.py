@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from mtmc.association.constraints import TrackName
+from mtmc.association.constraints import ConstraintKind, Constraints, TrackName
 from mtmc.identities import Identities
 from mtmc.report.data import CameraInfo
 from mtmc.report.stored_run import StoredRun, read_identities, write_identities
@@ -33,8 +33,17 @@ from mtmc.web.traffic import camera_infos
 
 WORK = "page"
 """Folder below the run's where the page keeps what it makes: the log of answers, corrected identities, clips."""
+GIVEN = "given with --constraints"
+"""Note of the answers that the run was made with."""
 MAX_NAMED = 2000
 """Passages that one answer may name. Safety bound on the work of a request."""
+
+
+_ANSWERS = {
+    ConstraintKind.MUST_LINK: "same",
+    ConstraintKind.CANNOT_LINK: "different",
+    ConstraintKind.NOT_A_VEHICLE: "not-a-vehicle",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class Session:
         self._lock = threading.Lock()
         self._due = threading.Event()
         self._closed = threading.Event()
+        self._given = self._take_given()
         self._counted = (-1, 0)
         self.snapshot = self._first()
         self._workers = [threading.Thread(target=self._find_colours, name="colours", daemon=True)]
@@ -190,6 +200,19 @@ class Session:
             mine &= p.part == part[0]
         return [self.keys[row] for row in np.flatnonzero(mine).tolist()]
 
+    def said_by(self, constraints: Constraints) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """What constraints say, as answers: their kind and the keys of both sides.
+
+        Raises:
+            InputError: a track is not there.
+        """
+        found = []
+        for row, names in enumerate(self.resolver.located(constraints)):
+            sides = [tuple(self.keys_of(name)) for name in names]
+            kind = _ANSWERS[ConstraintKind(int(constraints.kind[row]))]
+            found.append((kind, sides[0], sides[1] if len(sides) > 1 else ()))
+        return found
+
     def answer(
         self,
         kind: str,
@@ -267,6 +290,21 @@ class Session:
             "problem": now.problem,
         }
 
+    def _take_given(self) -> frozenset[int]:
+        """The entries that stand for what the run was given; they enter the log when it is first opened.
+
+        So they are shown, kept when the association solves again, exported, and can be taken back, as answers are.
+        """
+        given = frozenset(entry.seq for entry in self.log.entries() if entry.note == GIVEN)
+        if given or not len(self.run.constraints):
+            return given
+        said = self.said_by(self.run.constraints)
+        return frozenset(self.log.append(*each, author="mtmc.run", note=GIVEN).seq for each in said)
+
+    def _as_run(self, standing: Sequence[Entry]) -> bool:
+        """Whether these answers say what the run knew, no more and no less."""
+        return {entry.seq for entry in standing if entry.kind != "unsure"} == self._given
+
     def _count_answers(self, seq: int) -> int:
         """How many answers stand after an entry; counted once, as the state is asked for all the time."""
         if self._counted[0] != seq:
@@ -338,7 +376,7 @@ class Session:
             self.snapshot = Snapshot(now.version + 1, seq, now.solved, now.index, now.joins, (), problem)
             return
         before = now.index.identity
-        if not standing:
+        if self._as_run(standing):
             after = self._original
         elif self.resolver.takes_answers:
             after = carry_numbers(before, solution.identity, self.passages.boxes, self._taken)

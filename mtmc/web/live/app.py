@@ -100,8 +100,9 @@ def make_live_app(
 
 
 async def _told(request: Request, reader: LiveReader, feed: LiveFeed, live: bool, after: int) -> AsyncIterator[str]:
-    version, health, quiet = -1, None, 0.0
-    frames: dict[str, Any] = {}
+    version, quiet = -1, 0.0
+    health: dict[str, Any] | None = None
+    frames: dict[str, int] = {}
     while not await request.is_disconnected() and not reader.closed:
         parts = []
         # Reading the store may take a moment, which must not hold up the others who watch.

@@ -11,6 +11,7 @@ const buttons = Object.fromEntries([...document.querySelectorAll("[data-act]")].
 const note = document.getElementById("chosen");
 const keysOf = async (other) => (await api(`/api/identities/${other}`)).passages.map((p) => p.key);
 let answered = null;
+let dropping = false; // two answers, not to be parted by a new page
 
 function show() {
   const count = chosen().length;
@@ -26,9 +27,11 @@ async function give(kind, first, second) {
     answered = entry.seq;
     sessionStorage.setItem("mtmc-last", entry.seq);
     say("Answered; solving again …", { label: "Undo", action: takeBack });
+    return true;
   } catch (error) {
     say(error.message, { bad: true });
     if (error.status === 409) answered = -1;
+    return false;
   }
 }
 
@@ -64,7 +67,7 @@ show();
 
 // The page shows the new state as soon as it is there, with what else changed.
 onState((state) => {
-  if (answered === null || state.solving || (answered > 0 && state.solved < answered)) return;
+  if (answered === null || dropping || state.solving || (answered > 0 && state.solved < answered)) return;
   const others = new Set(state.changes.flatMap((c) => [c.before, c.after])).size;
   sessionStorage.setItem("mtmc-told", state.changes.length ? `${state.changes.length} more tracks changed, in ${others} identities` : "Nothing else changed");
   location.reload();
@@ -100,7 +103,11 @@ for (const card of document.querySelectorAll(".candidate")) {
       card.classList.toggle("over", name === "dragover");
       if (name !== "drop") return;
       const key = event.dataTransfer.getData("text/plain");
-      if (items.some((item) => item.dataset.key === key)) give("same", [key], await keysOf(other));
+      if (!items.some((item) => item.dataset.key === key)) return;
+      // Out of this identity first: else the other one would come along into it.
+      dropping = true;
+      if (items.length === 1 || (await give("different", rest([key]), [key]))) await give("same", await keysOf(other), [key]);
+      dropping = false;
     });
   }
   card.querySelector("[data-same]").addEventListener("click", async () => give("same", items.map((i) => i.dataset.key), await keysOf(other)));

@@ -24,7 +24,7 @@ function drawn(tile) {
     const text = identity === null ? `${track}` : `#${identity}`;
     const label = svg("text", { x: x + size * 0.2, y: Math.max(y - size * 0.25, size * 0.85), "font-size": size });
     label.textContent = text;
-    const patch = svg("rect", { class: "patch", x, y: Math.max(y - size * 1.1, 0), width: text.length * size * 0.62 + size * 0.4, height: size * 1.1, fill: colour });
+    const patch = svg("rect", { class: "patch", x, y: Math.max(y - size * 1.1, 0), width: text.length * size * 0.62 + size * 0.4, height: size * 1.1, style: `fill:${colour}` });
     const parts = [svg("rect", { x, y, width, height, stroke: colour, class: identity === null ? "unnamed" : "" }), patch, label];
     return identity === null ? svg("g", {}, ...parts) : svg("a", { href: `/identity/${identity}`, "aria-label": `identity ${identity}` }, ...parts);
   });
@@ -69,7 +69,7 @@ source.addEventListener("health", (event) => {
   }
 });
 
-const WORDS = { opened: "appears", assigned: "is", revised: "is now", merged: "is the same as", split: "is split from", closed: "has left", final: "stays" };
+const WORDS = { opened: "appears", assigned: "is", revised: "is now", merged: "is the same as", split: "is split from", closed: "has left", final: "remains" };
 function row(event) {
   const number = (n) => element("a", { href: `/identity/${n}` }, `#${n}`);
   const dot = element("i", { class: "dot", style: `--c:${event.css || "#999"}` });

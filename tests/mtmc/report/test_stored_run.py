@@ -11,6 +11,7 @@ import pytest
 
 import mtmc
 from common.errors import InputError
+from mtmc.association.constraints import Constraints, TrackName
 from mtmc.report.stored_run import open_run
 
 
@@ -69,3 +70,16 @@ def test_what_a_run_found_is_there_again_unless_something_is_gone(
     (folder / "stages.json").unlink()
     with pytest.raises(InputError, match=r"written by an earlier version; run it again"):
         open_run(folder)
+
+
+def test_what_a_run_was_given_about_tracks_is_in_its_folder(finished: mtmc.ScenarioResult, tmp_path: Path) -> None:
+    assert not len(open_run(tmp_path / "run").constraints)
+    names = [TrackName(o.camera.name, int(o.tracks.track[0])) for o in finished.run.observations]
+    given = Constraints.cannot_link(*names, line=3)
+    options = {"reid": ["none"], "tracks": "tc_ssd512", "association": "linkage", "cache": tmp_path / "cache"}
+    again = mtmc.run_scenario(finished.scenario, constraints=given, workers=1, **options)
+    again.write(tmp_path / "run")
+    found = open_run(tmp_path / "run").constraints
+    assert [found.names(row) for row in range(len(found))] == [tuple(names)]
+    finished.write(tmp_path / "run")
+    assert not len(open_run(tmp_path / "run").constraints)

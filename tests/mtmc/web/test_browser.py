@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,30 @@ def test_an_identity_is_split_by_keys_and_put_back(browser: Any, address: str, s
     browser.press("u")
     browser.wait("document.querySelectorAll('.passage').length === 3")
     assert [entry.kind for entry in session.log.entries()] == ["different", "undo"]
+
+
+def test_a_track_is_dropped_on_another_identity(browser: Any, address: str, session: Session) -> None:
+    # The run takes vehicle 1 in camera 3 for vehicle 2.
+    index = session.snapshot.index
+    wrong, right = (int(index.identity[session.row_of[key]]) for key in ("c3/1", "c1/1"))
+    browser.open(f"{address}/identity/{wrong}")
+    browser.wait("document.querySelector('.candidate')")
+    browser.run(
+        """(() => {
+      const drag = { bubbles: true, cancelable: true, dataTransfer: new DataTransfer() };
+      document.querySelector('.passage[data-key="c3/1"]').dispatchEvent(new DragEvent("dragstart", drag));
+      document.querySelector('.candidate[data-identity="RIGHT"]').dispatchEvent(new DragEvent("drop", drag));
+    })()""".replace("RIGHT", str(right))
+    )
+    end = time.monotonic() + 60
+    while len(session.log.standing()) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert [(e.kind, e.second) for e in session.log.standing()] == [("different", ("c3/1",)), ("same", ("c3/1",))]
+    rest = session.snapshot.index.identity[[session.row_of["c1/2"], session.row_of["c2/2"]]]
+    assert int(session.snapshot.index.identity[session.row_of["c3/1"]]) not in rest.tolist()
+    # Loaded again when it is solved, after which nothing more moves.
+    browser.wait("!window.before && document.querySelectorAll('.passage').length === 2", 60)
 
 
 def test_a_clip_plays(browser: Any, address: str, session: Session) -> None:

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from mtmc.association.constraints import Constraints, TrackName
+from mtmc.association.constraints_file import write_constraints
+from mtmc.report.stored_run import CONSTRAINTS
 from mtmc.web.correction_log import CorrectionLog, Overtaken
 from mtmc.web.session import Session
 
@@ -80,6 +83,28 @@ def test_undo_brings_the_run_back(open_session: Callable[..., Session]) -> None:
     session.undo(entry.seq)
     solved(session)
     assert np.array_equal(session.snapshot.index.identity, session.run.identities.identity)
+
+
+def test_what_the_run_was_given_is_kept_and_can_be_taken_back(
+    open_session: Callable[..., Session], made_run: Path
+) -> None:
+    given = Constraints.cannot_link(TrackName("c2", 2), TrackName("c3", 1), line=1)
+    write_constraints(made_run / CONSTRAINTS, given)
+    session = open_session(solve=True)
+    solved(session)
+    (entry,) = session.log.standing()
+    assert (entry.kind, entry.first, entry.second, entry.author) == ("different", ("c2/2",), ("c3/1",), "mtmc.run")
+    # The made run does not keep to it; solving again does, from the first answer on.
+    assert np.array_equal(session.snapshot.index.identity, session.run.identities.identity)
+    session.answer("same", ["c1/4"], ["c2/4"])
+    solved(session)
+    assert not together(session, "c2/2", "c3/1")
+    again = open_session()
+    assert [e.seq for e in again.log.standing()] == [1, 2]
+    session.undo(1)
+    solved(session)
+    assert together(session, "c2/2", "c3/1")
+    assert [e.seq for e in open_session().log.standing()] == [2]
 
 
 def test_contradictions_are_refused_before_they_are_logged(open_session: Callable[..., Session]) -> None:
