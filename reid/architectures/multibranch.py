@@ -20,7 +20,6 @@ paper's embedding of camera and view is not part of it.
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 import torch
 from torch import nn
