@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,8 @@ from mtmc.simulation.vehicles import Vehicle
 
 SCALE = 90.0
 """Texels per metre."""
+_DISC_TRIANGLES = 18
+"""The first triangles of a wheel are its outer face; the tread is a cylinder between both faces."""
 _SKIN = (176, 132, 106)
 Region = tuple[int, int, int, int]
 
@@ -74,11 +78,14 @@ def _wheels(vehicle: Vehicle, sheet: TextureAtlas, swatch: dict[str, Region]) ->
     canvas.ellipse(0, 0, 0.5, 0.5, (120, 122, 124), CHROME)  # brake disc
     disc = sheet.add(canvas.pixels)
     wide = (0.055, 0.075) if model.kind == "motorcycle" else (0.05, 0.055)
-    return [
-        wheel((axle, side * half, model.wheel_radius), model.wheel_radius, half, side, disc, swatch["rubber"])
-        for axle, half in ((model.axle_front, wide[0]), (model.axle_rear, wide[1]))
-        for side in (1, -1)
-    ]
+    parts = []
+    for axle, half in ((model.axle_front, wide[0]), (model.axle_rear, wide[1])):
+        low, radius = model.wheel_radius, model.wheel_radius
+        parts.append(cylinder((axle, -half, low), (axle, half, low), radius, swatch["rubber"], 18))
+        for side in (1, -1):
+            whole = wheel((axle, side * half, low), radius, half, side, disc, swatch["rubber"])
+            parts.append(replace(whole, triangle=whole.triangle[:_DISC_TRIANGLES]))
+    return parts
 
 
 def _common(vehicle: Vehicle, swatch: dict[str, Region], bar: tuple[float, float]) -> list[Mesh]:

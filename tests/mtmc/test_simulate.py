@@ -29,6 +29,8 @@ def test_a_scenario_by_name_with_other_settings(tmp_path: Path, capsys: pytest.C
         (["--scenario", "sim-S06", "--seconds", "-3"], "seconds"),
         (["--reid", "--identities", "2"], "--identities"),
         (["--detection", "--frames", "3"], "--frames"),
+        (["--detection", "--two-wheelers", "-0.1"], "--two-wheelers"),
+        (["--scenario", "sim-S06", "--two-wheelers", "3"], "two_wheelers"),
         (["--reid", "--conditions", "nigth"], "--conditions nigth: unknown condition; did you mean night"),
         (["--detection", "--conditions", "night=2"], "--conditions night=2"),
         (["--scenario", "sim-S06", "--conditions", "fog"], "--conditions fog: unknown condition"),

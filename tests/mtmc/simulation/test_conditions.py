@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from common.errors import InputError
+from common.resources import resource
 from common.settings import validate
+from mtmc.scenarios.facts import read_scenario_file
 from mtmc.simulation.assembly import assemble
 from mtmc.simulation.conditions import Condition, Conditions, allot, parse_mix
 from mtmc.simulation.lens import Lens
@@ -156,6 +158,16 @@ def test_a_camera_has_its_own_conditions_in_a_scenario(small_settings: Simulatio
     lines = (tmp_path / "root" / "simulated_conditions" / "sim-tiny.txt").read_text().splitlines()
     assert lines == ["c041 overcast", "c042 night rain"]
     assert plan_scenario(small_settings).conditions == (None, None)
+
+
+def test_the_scenario_of_hard_pictures_has_night_rain_and_riders() -> None:
+    facts = read_scenario_file(resource("configs", "scenarios") / "sim-S07.yaml")
+    assert facts.simulation
+    assert list(facts.cameras) == facts.simulation.camera_names
+    named = {name for camera in facts.cameras for name in facts.simulation.conditions_of(camera)}
+    assert named >= {"night", "rain", "low-sun"}
+    assert not facts.simulation.conditions_of("c047")
+    assert facts.simulation.two_wheelers > 0
 
 
 @pytest.mark.parametrize(
