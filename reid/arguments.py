@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,8 +72,8 @@ def read_options(texts: Sequence[str]) -> dict[str, object]:
 
 
 def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extractor:
-    """Load the extractor selected by the arguments of `add_extractor_arguments`."""
-    return Extractor.load(
+    """Load the extractor selected by the arguments of `add_extractor_arguments`; its notes go to standard error."""
+    extractor = Extractor.load(
         weights,
         arguments.device,
         precision=arguments.precision,
@@ -80,6 +81,9 @@ def extractor_of(weights: str | Path, arguments: argparse.Namespace) -> Extracto
         batch=arguments.batch,
         cache_dir=arguments.cache_dir,
     )
+    for note in extractor.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return extractor
 
 
 def read_figures(path: Path) -> tuple[str, dict[str, float]]:

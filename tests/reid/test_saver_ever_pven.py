@@ -11,6 +11,7 @@ import torch
 from common.errors import InputError
 from mtmc.run import main as run_scenario
 from reid import evaluate, export, pretrain, train
+from reid.analyse import __main__ as analyse
 from reid.architectures import ARCHITECTURES
 from reid.checkpoint import load_model
 from reid.extractor import Extractor
@@ -95,7 +96,12 @@ def test_a_recipe_trains_resumes_and_is_used(
 
 
 def test_pven_tracks_by_an_approximation_which_the_run_says(
-    repository: Path, tiny_datasets: Path, tiny_scenario: Path, parts: Path, tmp_path: Path
+    repository: Path,
+    tiny_datasets: Path,
+    tiny_scenario: Path,
+    parts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     train.main([*command("pven", repository, tiny_datasets, parts, tmp_path / "net"), "--until", "1"])
     words = ["--data-root", str(tiny_scenario), "--scenario", "S01", "--tracks", "tc_ssd512", "--device", "cpu"]
@@ -103,7 +109,13 @@ def test_pven_tracks_by_an_approximation_which_the_run_says(
     words += ["--allow-missing-cameras", "--reid", weights, "--output", str(tmp_path / "tracked")]
     assert run_scenario(words) == 0
     assert len(list((tmp_path / "tracked").rglob("track1.txt"))) == 1
-    assert "the cosine of its vectors approximates" in (tmp_path / "tracked" / "run.json").read_text()
+    note = "the cosine of its vectors approximates its distance"
+    assert note in capsys.readouterr().err
+    assert note in (tmp_path / "tracked" / "run.json").read_text()
+    assert note in (tmp_path / "tracked" / "report.html").read_text(encoding="utf-8")
+    data = ["--dataset", "veri", "--data-root", str(tiny_datasets / "veri"), "--output", str(tmp_path / "distances")]
+    analyse.main(["distances", "--weights", weights, *data, "--device", "cpu"])
+    assert note in capsys.readouterr().err
 
 
 def test_pven_without_a_parser_is_refused(repository: Path, tiny_datasets: Path, parts: Path, tmp_path: Path) -> None:
