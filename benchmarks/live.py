@@ -2,6 +2,7 @@
 
     python benchmarks/live.py --scenario sim-S06
     python benchmarks/live.py --scenario sim-S06 --speeds 0.5 1 2
+    python benchmarks/live.py --scenario sim-S06 --frames 100
     python benchmarks/live.py --day --vehicles 200 --minutes 8
 
 Without --speeds the scenario is played as fast as its frames are looked at, without dropping one. The table then says
@@ -12,9 +13,13 @@ all processes together.
 With --speeds it is played at these speeds, as by cameras of so many frames a second. The share of dropped frames says
 what this machine bears; answers are timed by the wall clock until a consumer has them.
 
+With --frames the first camera's frames go through what its process does with them (decoding, detection, tracking,
+crops, features), and CPU time is measured, which other programs on the machine do not change.
+
 With --day tracks and features of simulated traffic (`synthetic_tracks.py`, no pixels) go through the engine, the store
-and the association, hour after hour for that many minutes. For each half hour it prints memory, the size of the window,
-what waits, and CPU milliseconds of a tick; then their slopes per hour after the first one, with standard errors.
+and the association, hour after hour for that many minutes. For each quarter of an hour it prints memory, the size of
+the window, what waits, and CPU milliseconds of a tick; then their slopes per hour after the first one, with standard
+errors.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,14 +56,19 @@ from mtmc.online.hour_report import hour_result
 from mtmc.online.live_site import LiveSite, plan_replay
 from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
 from mtmc.online.metrics import Metrics
+from mtmc.online.networks import load_extractor
 from mtmc.online.store import Record, Store
+from mtmc.online.streams import Playback, PlayedFile
 from mtmc.online.supervisor import Died
+from mtmc.online.watcher import CameraWatcher
 from mtmc.scenarios.scenario import Scenario
 
 FEATURE_SECONDS = 1.0
 """Seconds after which the feature of a simulated track comes."""
-STEP_SECONDS = 1800.0
+STEP_SECONDS = 900.0
 """Seconds of the simulated day in a row of its table."""
+WARM_UP = 10
+"""Frames before CPU time of a frame is measured."""
 CARE_SECONDS = 60.0
 """Seconds of the simulated day between two rounds of writing hours and deleting what is old."""
 
@@ -192,6 +203,32 @@ def played(scenario: Scenario, arguments: argparse.Namespace, speed: float, stor
     )
 
 
+def watched(scenario: Scenario, arguments: argparse.Namespace, folder: Path) -> None:
+    """CPU milliseconds of a frame of the first camera with all that its process does."""
+    settings = make_settings({})
+    detector = arguments.detector or default_detector(scenario)
+    plan = plan_replay(
+        scenario, speed=math.inf, detector=detector, extractor=arguments.reid, settings=settings, store=folder
+    )
+    job, camera = plan.jobs[0], scenario.cameras[0]
+    watcher = CameraWatcher(job.detector.load(1), load_extractor(job.extractor, settings, job.cache, 1), settings)
+    source = PlayedFile(Path(job.address), Playback(camera.clock, camera.span[0], 0.0, math.inf), threading.Event())
+    cpu = []
+    before = time.process_time()
+    for frame in source.frames(1, 1):
+        watcher.see(frame)
+        cpu.append(1000 * (time.process_time() - before))
+        before = time.process_time()
+        if len(cpu) >= arguments.frames + WARM_UP:
+            break
+    steady = np.array(cpu[WARM_UP:])
+    error = steady.std() / math.sqrt(len(steady))
+    print(
+        f"{camera.name}, {frame.width} x {frame.height}: {steady.mean():.1f} +- {error:.1f} CPU ms a frame: "
+        f"{1000 / steady.mean():.0f} frames a second of all cameras together for each processor"
+    )
+
+
 def reports_of(cameras: Sequence[CameraTracks], start: float, numbers: dict[str, int]) -> list[CameraReport]:
     """What the cameras of an hour report: boxes twice a second, features, ends of tracks; in the order of time."""
     found = []
@@ -203,9 +240,10 @@ def reports_of(cameras: Sequence[CameraTracks], start: float, numbers: dict[str,
         tables = camera.tracks
         rows = LiveRows._of(track, tables.frame, seconds, tables.box, tables.score, tables.label)
         features = camera.features
-        for step in np.unique(np.floor(2 * seconds)).tolist():
-            mine = rows[np.floor(2 * seconds) == step]
-            found.append(_report(camera, (step + 1) / 2, mine))
+        order = np.argsort(seconds, kind="stable")
+        step = np.floor(2 * seconds[order])
+        for part in np.split(order, np.flatnonzero(np.diff(step)) + 1):
+            found.append(_report(camera, (math.floor(2 * seconds[part[0]]) + 1) / 2, rows[np.sort(part)]))
         for number in np.unique(tables.track).tolist():
             own = rows[track == number + shift]
             first, last = float(own.seconds.min()), float(own.seconds.max())
@@ -295,11 +333,13 @@ def day(arguments: argparse.Namespace, folder: Path) -> None:
                 flush=True,
             )
             cpu, waiting = [], 0
-    table = np.array(rows)
+    table = np.array(rows).reshape(-1, 5)
     steady = table[table[:, 0] > 1]
     for name, column in (("memory, MB", 1), ("CPU ms a tick", 2), ("tracks in the window", 3)):
         print(f"{name}: {slope(steady[:, 0], steady[:, column])} an hour after the first one")
-    print(f"{table[-1, 0]:.1f} hours, {events} events, {arguments.vehicles} vehicles an hour (simulated)")
+    print(
+        f"{(engine.seconds or 0.0) / 3600:.1f} hours of {arguments.vehicles} vehicles each (simulated), {events} events"
+    )
     store.close()
 
 
@@ -322,6 +362,7 @@ def main() -> int:
     parser.add_argument("--reid", default="baseline")
     parser.add_argument("--frame-rate", type=float, help="frames a second that are looked at (default: all)")
     parser.add_argument("--speeds", type=float, nargs="+")
+    parser.add_argument("--frames", type=int, help="CPU time of so many frames of the first camera instead")
     parser.add_argument("--day", action="store_true", help="tracks of simulated traffic instead of a scenario")
     parser.add_argument("--vehicles", type=int, default=200, help="in an hour of --day (default: 200)")
     parser.add_argument("--minutes", type=float, default=8.0, help="for --day (default: 8)")
@@ -334,6 +375,10 @@ def main() -> int:
     scenario = load_scenario(arguments.scenario, arguments.data_root, cache=arguments.cache)
     simulated = " (simulated)" if scenario.simulated else ""
     print(f"{scenario.name}{simulated}, {len(scenario.cameras)} cameras, detector {arguments.detector or 'default'}")
+    if arguments.frames:
+        with tempfile.TemporaryDirectory() as folder:
+            watched(scenario, arguments, Path(folder))
+        return 0
     for speed in arguments.speeds or [math.inf]:
         with tempfile.TemporaryDirectory() as folder:
             played(scenario, arguments, speed, Path(folder))

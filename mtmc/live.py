@@ -104,6 +104,9 @@ def _check(plan: LivePlan) -> int:
 
 
 def _watch(arguments: argparse.Namespace, plan: LivePlan) -> int:
+    import contextlib
+    import logging
+    import os
     import signal
 
     from mtmc.association.links_file import read_links
@@ -123,14 +126,26 @@ def _watch(arguments: argparse.Namespace, plan: LivePlan) -> int:
 
     metrics = Metrics()
     server = MetricsServer(metrics, arguments.metrics, arguments.metrics_host) if arguments.metrics else None
+    signals: list[int] = []
     with LiveSite(plan, window, _transports(arguments, plan), metrics) as site:
         write_logs(plan.store / "log", quiet=arguments.quiet)
+
+        def stop(number: int, frame: object) -> None:
+            signals.append(number)
+            site.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: site.stop())
+            signal.signal(number, stop)
         for _ in site.events():
             pass
     if server is not None:
         server.close()
+    if signals:
+        # All is stored. Taking the interpreter down with everything that was loaded would be most of the time to stop.
+        logging.shutdown()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(0)
     return 0
 
 

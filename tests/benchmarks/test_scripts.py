@@ -24,8 +24,8 @@ pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
     "ablation", "association_quality", "association_scale", "city", "constraints", "corrections", "decoding",
-    "detectors", "extraction", "live", "online", "ranking", "real_reid", "reid_pairs", "reliability", "scoring",
-    "search", "ssbver_gain", "ssbver_step", "table4", "table5", "tracking", "whole_run",
+    "detectors", "extraction", "live", "live_kills", "online", "ranking", "real_reid", "reid_pairs", "reliability",
+    "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -245,6 +245,15 @@ def test_live(tmp_path: Path) -> None:
     )
     told = run("live", tmp_path, "--scenario", "tiny.yaml")
     assert "tiny (simulated)" in told and "final" in told and "frames a second" in told
+
+
+def test_a_day_of_live_tracks(tmp_path: Path) -> None:
+    assert "hours of 20 vehicles" in run("live", tmp_path, "--day", "--vehicles", "20", "--minutes", "0.2")
+
+
+def test_live_kills(tmp_path: Path) -> None:
+    told = run("live_kills", tmp_path, "--kills", "1", "--vehicles", "3", "--stops", "1")
+    assert "nothing was lost or doubled" in told or "SIGTERM" in told
 
 
 def write_veri(root: Path, random: np.random.Generator) -> None:

@@ -53,11 +53,22 @@ COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0), (250, 0, 250), 
 
 
 def write_scene(
-    folder: Path, *, cameras: int = 2, vehicles: int = 6, gap: float = 5.0, travel: float = 12.0, tail: float = 10.0
+    folder: Path,
+    *,
+    cameras: int = 2,
+    vehicles: int = 6,
+    gap: float = 5.0,
+    travel: float = 12.0,
+    tail: float = 10.0,
+    irregular: float = 0.0,
 ) -> Path:
-    """Videos of cameras along a road, one vehicle every `gap` seconds, each `travel` seconds later in the next one."""
+    """Videos of cameras along a road, one vehicle every `gap` seconds, each `travel` seconds later in the next one.
+
+    Up to `irregular` seconds come before each vehicle on top of that: regular traffic fits several travel times.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    fps, seconds = 10, gap * vehicles + travel * (cameras - 1) + tail
+    fps, seconds = 10, gap * vehicles + travel * (cameras - 1) + tail + irregular
+    begins = [gap * vehicle + irregular * (0.618 * vehicle % 1.0) for vehicle in range(vehicles)]
     for camera in range(cameras):
         with av.open(str(folder / f"c{camera + 1}.mp4"), "w") as container:
             stream = container.add_stream("libx264", rate=fps, options={"g": "10", "crf": "12", "bf": "0"})
@@ -65,7 +76,7 @@ def write_scene(
             for number in range(round(seconds * fps)):
                 seen = []
                 for vehicle in range(vehicles):
-                    passed = number / fps - 1 - gap * vehicle - travel * camera - 0.2 * (vehicle % 3) * camera
+                    passed = number / fps - 1 - begins[vehicle] - travel * camera - 0.2 * (vehicle % 3) * camera
                     if 0 <= passed <= 4:
                         left = -VEHICLE[0] + passed * (SIZE[0] + VEHICLE[0]) / 4
                         seen.append((left, 80.0, COLOURS[vehicle % len(COLOURS)]))
