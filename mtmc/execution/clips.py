@@ -71,6 +71,8 @@ def work_on_clips(
     plan = plan_observation(scenario, source, settings=settings, cache=cache)
     for note in plan.notes:
         log.say(note)
+    for name, reason in scenario.missing.items():
+        log.say(f"{name}: left out: {reason}")
     for name in plan.jobs.keys() - plan.due.keys():
         log.say(f"{name}: reused from the cache")
     if plan.due and plan.description:

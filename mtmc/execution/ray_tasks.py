@@ -56,8 +56,10 @@ class RayTasks:
                     logging_level=logging.ERROR,
                     runtime_env={"env_vars": {"PYTHONPATH": _import_path()}},
                 )
-            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-                raise InputError(f"--executor ray: no cluster at {address}: {str(error).splitlines()[0]}") from error
+            except Exception as error:  # Ray raises a bare one where a node takes too long to start
+                where = f"no cluster at {address}" if address else "Ray does not start on this machine"
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise InputError(f"--executor ray: {where}: {reason}") from error
         resources = ray.cluster_resources()
         self._cpus = max(1, int(resources.get("CPU", 1)))
         self._node_cpus = max([1, *(int(n["Resources"].get("CPU", 0)) for n in ray.nodes() if n["Alive"])])

@@ -73,6 +73,15 @@ def test_an_address_without_a_cluster_is_refused_at_once() -> None:
         make_executor("ray", address="127.0.0.1:1")
 
 
+def test_a_node_that_does_not_start_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_start(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nMore of it.")
+
+    monkeypatch.setattr(ray, "init", slow_start)
+    with pytest.raises(InputError, match=r"ray: Ray does not start on this machine: The current .* startup\.$"):
+        make_executor("ray")
+
+
 def _kill_node_of(cluster: object, worker: int) -> None:
     """Kill the processes of the node whose raylet started the worker; the head must live, so else only the worker."""
     parent = int(Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
