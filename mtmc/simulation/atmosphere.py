@@ -132,8 +132,8 @@ class Atmosphere:
     def _brightness(self) -> Floats:
         """(h, w, 3) factor of the city's colours."""
         if self._is.night:
-            factor = self._street_light(self._place[..., 0], self._place[..., 1])[..., None] * np.float32(
-                self._is.lamp_tint
+            factor = self._street_light(self._place[..., 0], self._place[..., 1])[..., None] * np.asarray(
+                self._is.lamp_tint, np.float32
             )
             factor[self._sky] = np.array([0.10, 0.085, 0.08]) * (1.3 if self._is.lamp_tint[0] > 1 else 1.0)
         else:
@@ -260,7 +260,9 @@ class Atmosphere:
         for i, (rows, columns, mask) in masks.items():
             colour = own[i]
             if self._is.night:
-                level = self._street_light(*scene.poses[i, :2]) * np.float32(self._is.lamp_tint) + np.float32(lit[i])
+                level = self._street_light(*scene.poses[i, :2]) * np.asarray(
+                    self._is.lamp_tint, np.float32
+                ) + np.float32(lit[i])
                 colour = colour * level
             if self._is.rain:
                 far = self._veil(float(np.linalg.norm(scene.poses[i, :3] - self._lens.centre)))

@@ -60,7 +60,8 @@ class Glow:
             narrow = cv2.GaussianBlur(light, (0, 0), 2.2)
             coarse = cv2.resize(light, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
             wide = cv2.resize(cv2.GaussianBlur(coarse, (0, 0), 3.2), (width, height), interpolation=cv2.INTER_LINEAR)
-            light = light + halo * (np.asarray(narrow, np.float32) + 1.4 * np.asarray(wide, np.float32))
+            around = np.asarray(narrow, np.float32) + np.float32(1.4) * np.asarray(wide, np.float32)
+            light = np.asarray(light + np.float32(halo) * around, np.float32)
         height, width = self._size
         return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

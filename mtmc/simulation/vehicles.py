@@ -10,13 +10,14 @@ import numpy as np
 from common.errors import InputError
 from mtmc.simulation.bodies import Kind, Model, catalogue
 from mtmc.simulation.two_wheelers import (
-    Rgb,
     Rider,
     draw_rider,
     draw_two_wheeler,
     rider_differences,
     two_wheeler_models,
 )
+
+Rgb = tuple[int, int, int]
 
 PAINTS: tuple[tuple[str, Rgb, float], ...] = (
     ("white", (226, 226, 222), 0.27),
