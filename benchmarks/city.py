@@ -9,8 +9,8 @@
 `overhead` gives clips that do nothing to each way: seconds until the first result, and milliseconds per clip after it.
 
 `clips` makes videos of rectangles that drive from camera to camera, 2 seconds of 10 frames per second and 160 x 96
-pixels each, and runs detector, tracker, extractor and association on all of them, each way with a cache of its own. It
-fails unless all ways give the same identities.
+pixels each, and runs a detector of rectangles, tracker, extractor and association on all of them, each way with a cache
+of its own. It fails unless all ways give the same identities.
 
 `seams` associates simulated traffic (`synthetic_tracks.py`, a network of streets) whole and in shards, and prints IDF1
 of both in per cent: what the seams cost.
@@ -156,8 +156,8 @@ def one_way(arguments: argparse.Namespace) -> str:
         result = mtmc.run_scenario(
             scenario,
             reid=arguments.reid,
-            detector=Path(__file__).parents[1] / "weights" / "detector.onnx",
-            settings={"detection.image_size": 160, "detection.score": 0.05, "repair.min_side": 0},
+            detector=f"{Path(__file__).with_name('rectangles.py')}:Rectangles",
+            settings={"repair.min_side": 0},
             cache=folder / arguments.way,
             executor=executor,
         )

@@ -27,7 +27,7 @@ SCRIPTS = (
     "detectors", "extraction", "live", "live_kills", "online", "ranking", "real_reid", "reid_pairs", "reliability",
     "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "tracking", "whole_run",
 )  # fmt: skip
-LIBRARIES = ("simulated", "synthetic_tracks")
+LIBRARIES = ("rectangles", "simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
 
 
