@@ -25,7 +25,7 @@ pytestmark = pytest.mark.benchmark
 SCRIPTS = (
     "ablation", "association_quality", "association_scale", "city", "constraints", "corrections", "decoding",
     "detectors", "extraction", "live", "live_kills", "online", "ranking", "real_reid", "reid_pairs", "reliability",
-    "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "tracking", "whole_run",
+    "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "timeline", "tracking", "whole_run",
 )  # fmt: skip
 LIBRARIES = ("rectangles", "simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -135,6 +135,12 @@ def test_corrections(tmp_path: Path) -> None:
 
 def test_search(tmp_path: Path) -> None:
     assert "six filters" in run("search", tmp_path, "--identities", "200", "--dims", "8", "--repeats", "1")
+
+
+def test_timeline(tmp_path: Path) -> None:
+    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        pytest.skip("no Chromium on the PATH (Debian: apt install chromium)")
+    assert "other vehicles" in run("timeline", tmp_path, "--bars", "300", "--redraws", "4")
 
 
 def test_decoding(tmp_path: Path, video: Path) -> None:
