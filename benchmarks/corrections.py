@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", nargs="*", default=["corridor", "crossing", "site"], choices=list(LAYOUTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302, 303])
-    parser.add_argument("--vehicles", type=int, help="vehicles of each layout; the default is the layout's own, and slow")
+    parser.add_argument("--vehicles", type=int, help="vehicles of each layout (default: the layout's own)")
     parser.add_argument("--quality", type=float, default=80.0, help="mAP of the features of the layouts, per cent")
     parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of finished runs, instead of layouts")
     parser.add_argument("--data-root", type=Path, help="where the scenarios of these runs are")
@@ -193,7 +194,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.quick:
         jobs = [Job("site", 301, True, False, QUICK["site"])]
     else:
-        jobs = [Job(layout, seed, True, False, arguments.vehicles) for layout in arguments.layouts for seed in arguments.seeds]
+        problems = product(arguments.layouts, arguments.seeds)
+        jobs = [Job(layout, seed, True, False, arguments.vehicles) for layout, seed in problems]
     cases = [run_case(folder, arguments.data_root) for folder in arguments.run]
     cases = cases or [layout_case(job, arguments.quality) for job in jobs]
     table = Table(title="IDF1, per cent, after answers to a share of the joins")
