@@ -76,7 +76,8 @@ def pretrain(
     content = settings.model_dump(mode="json")
     identity = {key: value for key, value in content.items() if key not in _RESUMABLE_CHANGES}
     state = output / "state.safetensors"
-    step = load_state(state, modules, optimiser, identity) if state.is_file() else 0
+    defaults = type(settings)().model_dump(mode="json")
+    step = load_state(state, modules, optimiser, identity, defaults) if state.is_file() else 0
     last = min(steps, until or steps)
     figures: dict[str, float] = {}
     for batch in _batches(subject.data, step, last, settings.workers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,16 @@ def load_state(
     modules: dict[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     settings: dict[str, Any],
+    defaults: Mapping[str, Any] | None = None,
 ) -> int:
     """Restore what `save_state` saved.
+
+    Args:
+        path: the file.
+        modules: as for `save_state`.
+        optimiser: as for `save_state`.
+        settings: of this run.
+        defaults: of settings that the file may lack because they are newer than it.
 
     Returns:
         Number of completed steps.
@@ -62,7 +71,7 @@ def load_state(
     tensors, description = read_tensors(path)
     if description.get("format") != FORMAT:
         raise InputError(f"{path}: not a training state (format {description.get('format')!r}, expected {FORMAT!r})")
-    difference = _first_difference(description["settings"], settings)
+    difference = _first_difference(description["settings"], settings, defaults or {})
     if difference:
         raise InputError(
             f"{path}: was written with different settings: {difference}; use the same ones, or change run.output"
@@ -93,12 +102,15 @@ def _load_optimiser(optimiser: torch.optim.Optimizer, stored: dict[str, torch.Te
         optimiser.state[parameter][key] = value
 
 
-def _first_difference(stored: dict[str, Any], given: dict[str, Any], path: str = "") -> str:
+def _first_difference(
+    stored: Mapping[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any], path: str = ""
+) -> str:
     for key in sorted(stored.keys() | given.keys()):
-        old, new = stored.get(key), given.get(key)
+        default = defaults.get(key)
+        old, new = stored.get(key, default), given.get(key)
         here = f"{path}{key}"
         if isinstance(old, dict) and isinstance(new, dict):
-            found = _first_difference(old, new, f"{here}.")
+            found = _first_difference(old, new, default if isinstance(default, dict) else {}, f"{here}.")
             if found:
                 return found
         elif old != new:

@@ -205,7 +205,8 @@ class Trainer:
         Raises:
             InputError: the file is damaged, or belongs to a run with different settings or data.
         """
-        self.step = load_state(path, self._modules(), self.optimiser, self._identity())
+        defaults = TrainSettings().model_dump(mode="json")
+        self.step = load_state(path, self._modules(), self.optimiser, self._identity(), defaults)
 
     def run(self, output: Path, validate: Validate | None = None, until: int | None = None) -> dict[str, float]:
         """Train to the end or to step `until`, resuming from a training state in `output` if there is one.

@@ -10,7 +10,7 @@ import torch
 from common.errors import InputError
 from reid.checkpoint import load_model
 from reid.datasets import ImageTable
-from reid.tensor_files import read_tensors
+from reid.tensor_files import read_tensors, write_tensors
 from reid.train_log import COLUMNS, read_log
 from reid.training.batches import Batch
 
@@ -144,6 +144,23 @@ def test_resumes_to_the_same_weights_bit_for_bit(
     rows = [read_log(tmp_path / name / "log.csv") for name in ("through", "stopped")]
     keep = ("step", "total", "triplet", "learning_rate")
     assert [[r[k] for k in keep] for r in rows[0]] == [[r[k] for k in keep] for r in rows[1]]
+
+
+def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(
+    tmp_path: Path, table: ImageTable, tiny_settings: Fixture, make_trainer: Fixture
+) -> None:
+    make_trainer(table, tiny_settings()).run(tmp_path / "run", until=1)
+    path = tmp_path / "run" / "state.safetensors"
+    tensors, description = read_tensors(path)
+    del description["settings"]["ssl"]["devices"], description["settings"]["model"]["multibranch"]
+    write_tensors(path, tensors, description)
+    trainer = make_trainer(table, tiny_settings())
+    trainer.resume(path)
+    assert trainer.step == 1
+    del description["settings"]["optimiser"]["learning_rate"]
+    write_tensors(path, tensors, description)
+    with pytest.raises(InputError, match=r"optimiser\.learning_rate was 0\.0005, now 0\.0001"):
+        make_trainer(table, tiny_settings(optimiser={"warmup_epochs": 0, "learning_rate": 1e-4})).resume(path)
 
 
 def test_resuming_with_other_settings_or_data_is_refused(
