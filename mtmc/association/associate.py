@@ -139,7 +139,7 @@ def associate(
     pairs = _candidates(
         summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
     )
-    if links is None:
+    if links is None or links.unlisted:
         pairs = Pairs.concatenate([pairs, find_resemblances(summaries, vector, different)])
     if bonds is not None:
         pairs = bonds.complete(pairs)
@@ -192,7 +192,14 @@ def associate(
     alone = np.bincount(identity)[identity] == 1 if len(identity) else np.zeros(0, np.bool_)
     if links is None:
         links = to_links(
-            summaries, entries, exits, table=table, mass=learned.mass, share=learned.share, times=learned.times
+            summaries,
+            entries,
+            exits,
+            table=table,
+            mass=learned.mass,
+            share=learned.share,
+            times=learned.times,
+            seen=bool(vector.shape[1]),
         )
     links = links.model_copy(update={"overlapping_views": shared_views})
     found = learned.pairs

@@ -116,6 +116,11 @@ class Links(Settings):
 
     zones: tuple[Zone, ...] = Field((), description="entry and exit zones of all cameras")
     links: tuple[Link, ...] = Field((), description="links between them")
+    unlisted: bool = Field(
+        False,
+        description="whether vehicles may also go where no link leads, if their tracks resemble each other: true for "
+        "links that were learned; false: these links are the only ones",
+    )
     overlapping_views: tuple[OverlappingView, ...] | None = Field(
         None,
         description="overlapping fields of view of uncalibrated cameras; if left out, they are found from the tracks",

@@ -251,7 +251,9 @@ class SlidingWindow:
         summaries = summarise(cameras)
         keys = _keys(summaries)
         settings = self._association.model_copy(update={"rounds": self._settings.rounds, "chain_features": False})
-        found = associate(summaries, self._model.links, settings, _known(keys, every))
+        # An answer is final when no link can lead on from it, which joins outside the links would not respect.
+        links = self._model.links.model_copy(update={"unlisted": False})
+        found = associate(summaries, links, settings, _known(keys, every))
         groups: dict[int, list[TrackKey]] = defaultdict(list)
         for row in np.lexsort((np.arange(len(keys)), summaries.start)).tolist():
             if keys[row] in rows:

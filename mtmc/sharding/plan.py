@@ -96,7 +96,7 @@ def groups_of_cameras(names: Sequence[str], links: Links | None, count: IntArray
     """The group (c,) of each camera: cameras that links or overlapping views connect are in one.
 
     Small groups are put together up to `max_tracks`, since each shard costs a start-up and learns the better, the more
-    it sees. Without links all cameras are one group.
+    it sees. Without links, or if vehicles may go where no link leads, all cameras are one group.
 
     Args:
         names: of the cameras.
@@ -104,7 +104,7 @@ def groups_of_cameras(names: Sequence[str], links: Links | None, count: IntArray
         count: (c,) tracks of each camera.
         max_tracks: of a group of several parts.
     """
-    if links is None or not (links.links or links.overlapping_views):
+    if links is None or links.unlisted or not (links.links or links.overlapping_views):
         return np.zeros(len(names), np.int64)
     index = {name: number for number, name in enumerate(names)}
     zone = {each.name: index[each.camera] for each in links.zones if each.camera in index}

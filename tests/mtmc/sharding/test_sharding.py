@@ -187,6 +187,8 @@ def test_cameras_that_no_link_connects_are_in_different_shards() -> None:
     assert groups_of_cameras(names, links, count, 100).tolist() == [0, 0, 1, 1]
     assert groups_of_cameras(names, links, count, 200).tolist() == [0, 0, 0, 0]
     assert groups_of_cameras(names, None, count, 10).tolist() == [0, 0, 0, 0]
+    learned = links.model_copy(update={"unlisted": True})
+    assert groups_of_cameras(names, learned, count, 10).tolist() == [0, 0, 0, 0]
 
 
 KINDS = ("entry", "exit")
