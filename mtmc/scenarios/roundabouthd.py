@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from common.cache import Cache, key_of
 from common.code_version import code_version
 from common.errors import InputError
+from common.zip_archives import read_members
 from detection.mot_text import MotTable, write_mot
 from evaluation.boxes import LARGEST
 from mtmc.scenarios.camera_names import camera_number
@@ -281,16 +281,17 @@ def _label_files(path: Path) -> Iterator[tuple[str, int, str]]:
     """Name, frame and text of every label file of an archive or a folder."""
     if path.is_dir():
         for file in sorted(path.rglob("img*.txt")):
-            if match := _LABELS.fullmatch(file.name):
-                yield file.name, int(match[1]), file.read_text(encoding="utf-8-sig", errors="replace")
+            if (frame := _frame_of(file.name)) is not None:
+                yield file.name, frame, file.read_text(encoding="utf-8-sig", errors="replace")
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if "__MACOSX" not in name and (match := _LABELS.fullmatch(name.rsplit("/", 1)[-1])):
-                    yield name, int(match[1]), archive.read(name).decode("utf-8-sig", errors="replace")
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a readable zip archive ({error}); download it again") from error
+    for name, content in read_members(path, lambda name: _frame_of(name) is not None, source=str(path)):
+        yield name, _frame_of(name) or 0, content.decode("utf-8-sig", errors="replace")
+
+
+def _frame_of(name: str) -> int | None:
+    """The frame of a label file in an archive; None for other files."""
+    match = _LABELS.fullmatch(name.rsplit("/", 1)[-1])
+    return int(match[1]) if match and "__MACOSX" not in name else None
 
 
 def _calibration_of(directory: Path, size: tuple[int, int]) -> tuple[Calibration | None, str]:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from common.boxes import iou
 from common.errors import InputError
 from common.nearest import nearest
+from common.zip_archives import read_members
 from detection.mot_text import MotTable, read_mot, write_mot
 from detection.vehicle_classes import class_names
 from mtmc.association.constraints_file import read_constraints, write_constraints
@@ -325,13 +326,13 @@ def _zipped(files: Mapping[str, bytes]) -> bytes:
 
 def _unzipped(content: bytes) -> dict[str, bytes]:
     """The text and XML files of an archive by name; nothing is written to disk."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            chosen = [i for i in archive.infolist() if i.filename.lower().endswith((".txt", ".xml")) and not i.is_dir()]
-            if sum(info.file_size for info in chosen) > 10 * MAX_UPLOAD:
-                raise InputError("the archive is too large unpacked")
-            if not chosen:
-                raise InputError("the archive holds no .txt or .xml file")
-            return {PurePosixPath(info.filename).name: archive.read(info) for info in chosen}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"no ZIP archive that can be read ({error})") from error
+    members = read_members(
+        io.BytesIO(content),
+        lambda name: name.lower().endswith((".txt", ".xml")),
+        source="the archive",
+        most_bytes=10 * MAX_UPLOAD,
+    )
+    files = {PurePosixPath(name).name: text for name, text in members}
+    if not files:
+        raise InputError("the archive holds no .txt or .xml file")
+    return files

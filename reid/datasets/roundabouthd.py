@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from common.cache import Cache, key_of
 from common.errors import InputError
+from common.zip_archives import read_members
 from reid.datasets.dataset import Dataset, Split
 from reid.datasets.files import IMAGE_SUFFIXES, list_images
 from reid.datasets.table import ImageTable
@@ -67,24 +67,25 @@ def _unpacked(root: Path, cache: Path) -> Path:
     key = key_of({"archive": store.file_digest(archive)})
     if store.find("reid-subset", key) is None:
         with store.write("reid-subset", key) as target:
-            try:
-                with zipfile.ZipFile(archive) as content:
-                    _extract(content, target)
-            except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
-                raise InputError(f"{archive}: not a readable zip archive ({error}); download it again") from error
+            _extract(archive, target)
     return store.folder("reid-subset", key)
 
 
-def _extract(content: zipfile.ZipFile, target: Path) -> None:
+def _extract(archive: Path, target: Path) -> None:
     """Write the pictures of each part, flat: folders above a part and paths that lead elsewhere do not matter."""
-    for name in _PARTS.values():
-        (target / name).mkdir()
-    for member in content.namelist():
-        *folders, name = member.split("/")
-        if not folders or folders[-1] not in _PARTS.values() or "__MACOSX" in folders:
-            continue
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
-            (target / folders[-1] / name).write_bytes(content.read(member))
+    for part in _PARTS.values():
+        (target / part).mkdir()
+    for name, content in read_members(archive, _is_picture, source=str(archive)):
+        part, picture = name.split("/")[-2:]
+        (target / part / picture).write_bytes(content)
+
+
+def _is_picture(name: str) -> bool:
+    """Whether a member of the archive is a picture of one of the parts."""
+    *folders, picture = name.split("/")
+    if not folders or folders[-1] not in _PARTS.values() or "__MACOSX" in folders:
+        return False
+    return Path(picture).suffix.lower() in IMAGE_SUFFIXES and not picture.startswith(".")
 
 
 def _read_part(folder: Path) -> ImageTable:
