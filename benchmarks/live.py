@@ -10,7 +10,7 @@ IDF1 of the final answers by CityFlow's rule, where there is ground truth; how l
 scenario; the time of a solve with its writing in the first and in the second half; frames a second and CPU seconds of
 all processes together.
 
-With --speeds it is played at these speeds, as by cameras of so many frames a second. The share of dropped frames says
+With --speeds it is played at these speeds, as if the cameras ran that much faster. The share of dropped frames says
 what this machine bears; answers are timed by the wall clock until a consumer has them.
 
 With --frames the first camera's frames go through what its process does with them (decoding, detection, tracking,
@@ -362,7 +362,9 @@ def main() -> int:
     parser.add_argument("--reid", default="baseline")
     parser.add_argument("--frame-rate", type=float, help="frames a second that are looked at (default: all)")
     parser.add_argument("--speeds", type=float, nargs="+")
-    parser.add_argument("--frames", type=int, help="CPU time of so many frames of the first camera instead")
+    parser.add_argument(
+        "--frames", type=int, help="instead: the CPU time of the first N frames of the first camera", metavar="N"
+    )
     parser.add_argument("--day", action="store_true", help="tracks of simulated traffic instead of a scenario")
     parser.add_argument("--vehicles", type=int, default=200, help="in an hour of --day (default: 200)")
     parser.add_argument("--minutes", type=float, default=8.0, help="for --day (default: 8)")

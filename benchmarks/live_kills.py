@@ -274,7 +274,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--vehicles", type=int, default=14, help="in the scene, each past two cameras (default: 14)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stops", type=int, default=0, help="also so many times SIGTERM")
+    parser.add_argument("--stops", type=int, default=0, help="also end the program by SIGTERM this often (default: 0)")
     parser.add_argument("--full-disk", type=int, metavar="KB", help="also on a disk of that size, which grows")
     parser.add_argument("--each", type=int, default=5, help="largest number of kills of one replay (default: 5)")
     arguments = parser.parse_args()

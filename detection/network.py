@@ -43,8 +43,9 @@ def kept_facts(file: Path | None, read: Callable[[], NetworkFacts]) -> NetworkFa
 
     Reading them may import torch or OpenVINO, which a run that finds its boxes in the cache does not wait for.
     """
-    if file is not None and file.is_file():
-        return _facts_from(json.loads(file.read_text(encoding="utf-8")))
+    if file is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # none yet, or damaged
+            return _facts_from(json.loads(file.read_text(encoding="utf-8")))
     facts = read()
     if file is not None:
         with suppress(OSError):  # a folder that cannot be written is reported where a result is lost by it

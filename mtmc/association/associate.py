@@ -199,7 +199,7 @@ def associate(
             mass=learned.mass,
             share=learned.share,
             times=learned.times,
-            seen=bool(vector.shape[1]),
+            by_appearance=bool(vector.shape[1]),
         )
     links = links.model_copy(update={"overlapping_views": shared_views})
     found = learned.pairs

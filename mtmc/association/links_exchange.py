@@ -18,7 +18,7 @@ from mtmc.association.track_summaries import TrackSummaries
 MIN_VEHICLES = 1.0
 """Expected number of vehicles from which a learned link is written. Raising it writes fewer links. Theory: a link that
 no vehicle took is not worth reading."""
-MIN_VEHICLES_SEEN = 0.3
+MIN_VEHICLES_BY_APPEARANCE = 0.3
 """The same where appearance vouches for the vehicles, so that one is enough: the link of a single pair of tracks is
 expected to have the probability of that pair as its number of vehicles. Raising it writes fewer links. Theory: below
 the probability from which tracks are joined."""
@@ -48,7 +48,7 @@ def to_links(
     mass: npt.NDArray[np.float64],
     share: npt.NDArray[np.float64],
     times: TravelTimes,
-    seen: bool = False,
+    by_appearance: bool = False,
 ) -> Links:
     """Learned links that a vehicle is likely to have taken, with their zones.
 
@@ -59,12 +59,14 @@ def to_links(
         mass: (l,) expected number of vehicles that take each link.
         share: (l,) share of the source's vehicles that take it.
         times: travel times of the links.
-        seen: whether they were learned from appearance as well.
+        by_appearance: whether they were learned from appearance as well.
     """
     names: dict[tuple[Kind, int], str] = {}
     zones: list[Zone] = []
     links: list[Link] = []
-    for row in np.flatnonzero((mass >= (MIN_VEHICLES_SEEN if seen else MIN_VEHICLES)) & times.density.any(1)):
+    for row in np.flatnonzero(
+        (mass >= (MIN_VEHICLES_BY_APPEARANCE if by_appearance else MIN_VEHICLES)) & times.density.any(1)
+    ):
         kind: Kind = "entry" if table.overlap[row] else "exit"
         ends: list[tuple[Kind, int]] = [(kind, int(table.source[row])), ("entry", int(table.target[row]))]
         for end in ends:

@@ -101,7 +101,8 @@ class CameraRenderer:
         """Render one frame.
 
         Args:
-            bodies: the vehicles; poses: (n, 4) x, y, z in metres and heading in radians.
+            bodies: the n vehicles.
+            poses: (n, 4) x, y, z in metres and heading in radians.
             velocity: (n, 2) metres per second, for motion blur and brake lamps; None is at rest.
             frame: frame number, which decides where rain falls.
         """

@@ -61,7 +61,8 @@ def read_pairs(path: Path, crops: TrackCrops) -> AnsweredPairs:
             for column in COLUMNS[:3]:
                 if column not in columns:
                     raise InputError(f"{path}: no column {column!r}{nearest(column, columns)}")
-            for line, row in enumerate(reader, start=2):
+            for row in reader:
+                line = reader.line_num
                 answer = (row["answer"] or "").strip()
                 if answer not in ANSWERS:
                     raise InputError(f"{path}:{line}: answer: must be same or different, not {answer[:40]!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import ClassVar
@@ -18,7 +19,7 @@ from reid.interface import Distance
 from reid.settings import ModelConfig
 
 
-class Body(nn.Module):
+class Body(nn.Module, ABC):
     """Everything between the images and the batch-norm neck; subclasses set `branches` and implement the rest.
 
     `ReidModel` takes it in the place of a backbone with pooling, adds the neck, and ranks by its features.
@@ -44,13 +45,13 @@ class Body(nn.Module):
         return self.dims
 
     @property
+    @abstractmethod
     def trunk(self) -> nn.Module:
         """The pretrained part, which `optimiser.frozen_epochs` freezes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, images: torch.Tensor, labels: ImageLabels | None = None) -> torch.Tensor:
         """Map normalised images (n, 3, h, w) to the features of all branches side by side, (n, dims)."""
-        raise NotImplementedError
 
     def finish(self, features: torch.Tensor) -> torch.Tensor:
         """Make the vectors for ranking, (n, dims), from the features after the neck."""
@@ -71,13 +72,13 @@ class Body(nn.Module):
             InputError: one is missing; the message names the command that makes it.
         """
 
+    @abstractmethod
     def load_trunk(self, source: str) -> None:
         """Initialise from weights of the trunk alone: `imagenet` or a file.
 
         Raises:
             InputError: the weights cannot be obtained or do not fit.
         """
-        raise NotImplementedError
 
     def make_auxiliary(self) -> nn.Module | None:
         """A loss that trains with this network and is not part of it: None, or a module called as

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from common.errors import InputError
 from mtmc.online.store import Record, Store
@@ -112,8 +113,8 @@ class LiveFeed:
             last = store.last_event()
             if self._seq < 0:
                 self._seq = max(last - KEPT_EVENTS, 0)
-                self._heard = _written(store)
-            elif (heard := _written(store)) != self._heard:
+                self._heard = _heard_until(store)
+            elif (heard := _heard_until(store)) != self._heard:
                 self._heard, self._moved = heard, time.time()
             new = store.events(self._seq, KEPT_EVENTS) if last > self._seq else []
             for event in new:
@@ -143,12 +144,12 @@ class LiveFeed:
             "width": tile.width,
             "height": tile.height,
             "boxes": boxes,
-            "picture": f"/api/live/tiles/{tile.camera}/{tile.frame}.jpg",
+            "picture": f"/api/live/tiles/{quote(tile.camera, safe='')}/{tile.frame}.jpg",
         }
         self._tiles.setdefault(tile.camera, deque(maxlen=KEPT_PICTURES)).append(ShownTile(tile, content))
 
 
-def _written(store: Store) -> dict[str, float]:
+def _heard_until(store: Store) -> dict[str, float]:
     """Up to which second each camera was heard, as the store says."""
     cameras = json.loads(store.meta("progress") or "{}").get("cameras", {})
     return {name: float(row.get("written", float("-inf"))) for name, row in cameras.items()}

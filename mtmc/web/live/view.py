@@ -64,7 +64,7 @@ class LiveView:
 
     @property
     def live(self) -> bool:
-        """It is."""
+        """Its cameras are running, or were when the store was written."""
         return True
 
     @property

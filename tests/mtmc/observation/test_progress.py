@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import pickle
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from rich.console import Console
@@ -59,8 +59,9 @@ def test_an_unknown_camera_is_an_error_and_a_late_worker_is_not() -> None:
     with CameraProgress({"a": 2}, console=Console(file=io.StringIO())) as progress:
         with pytest.raises(KeyError):
             progress.advance("b")
-        late = pickle.loads(pickle.dumps(progress.advance))
-    late("a")
+        late = progress.advance
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(late, "a").result()
     assert not late.path.exists()
 
 

@@ -142,6 +142,9 @@ def test_a_wrong_list_of_pairs_is_named_with_its_line(tmp_path: Path, row: list[
     with pytest.raises(InputError) as error:
         read_pairs(file, crops)
     assert said in str(error.value)
+    file.write_text('first,second,answer,author\n0.jpg,1.jpg,same,"Ada\nL."\n' + ",".join(row) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"pairs\.csv:4: "):  # where an author takes two lines
+        read_pairs(file, crops)
     file.write_text("first,other,answer\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column 'second'"):
         read_pairs(file, crops)
