@@ -24,6 +24,7 @@ import yaml
 
 from common.errors import InputError
 from detection.ultralytics_package import ultralytics_module
+from detection.unfused import restore
 
 
 def train(
@@ -68,8 +69,8 @@ def train(
         threads: threads of torch; None: one per core.
         workers: processes that load pictures; 0: this one.
         device: "cpu" or a GPU's number.
-        start: checkpoint of an earlier training (`run/weights/last.pt` in its `work`) to start from; `width` and
-            `depth` are then its own.
+        start: where to start: a checkpoint of an earlier training (`run/weights/last.pt` in its `work`), whose width
+            and depth are then taken, or the `.onnx` file of one with this `width` and `depth`.
         work: where checkpoints are kept; None: a temporary folder.
         resume: continue from the last checkpoint in `work`.
 
@@ -106,8 +107,13 @@ def train(
             pictures = _Pictures(data / names["train"], np.random.default_rng(seed))
             cut = _pairs(pictures, image_size) if whole else _tiles(pictures, image_size, tile)
             _write_pieces(folder / "pieces", cut)
-        first = last if resume else start or _architecture(folder, len(names["names"]), width, depth)
+        exported_start = start if start is not None and start.suffix == ".onnx" else None
+        given = None if exported_start else start
+        first = last if resume else given or _architecture(folder, len(names["names"]), width, depth)
         model = models.YOLO(str(first), task="detect")
+        if exported_start and not resume:
+            restore(model.model, exported_start, _some(folder / "pieces"))
+            model.load(model.model)  # marks the weights as given; else the trainer builds fresh ones
         model.add_callback("on_train_start", partial(_settle, threads or os.cpu_count() or 1))
         if resume:
             model.train(resume=True)
@@ -151,6 +157,13 @@ def _settle(threads: int, trainer: Any) -> None:
     """Channels last makes convolutions of few channels a quarter faster on CPUs."""
     torch.set_num_threads(threads)
     trainer.model.to(memory_format=torch.channels_last)
+
+
+def _some(pieces: Path, count: int = 64) -> list[npt.NDArray[np.uint8]]:
+    """Pictures (height, width, 3) RGB spread over the training pieces."""
+    paths = sorted((pieces / "images" / "train").glob("*.jpg"))
+    taken = paths[:: max(1, len(paths) // count)][:count]
+    return [np.ascontiguousarray(np.asarray(cv2.imread(str(path)), np.uint8)[..., ::-1]) for path in taken]
 
 
 _Piece = tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float64]]
@@ -300,7 +313,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="torch threads (default: one per core)")
     parser.add_argument("--workers", type=int, default=0, help="processes that load pictures (default 0)")
     parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU (default cpu)")
-    parser.add_argument("--start", type=Path, help="checkpoint of an earlier training to start from")
+    parser.add_argument("--start", type=Path, help="where to start: a checkpoint of an earlier training, or its .onnx")
     parser.add_argument("--work", type=Path, help="folder for checkpoints (default: temporary)")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in --work")
     arguments = vars(parser.parse_args(argv))

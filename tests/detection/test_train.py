@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
+import torch
+import yaml
 
 from common.errors import InputError
 from detection.loading import load_detector
 from detection.train import main, train
+from detection.ultralytics_package import ultralytics_module
+from detection.unfused import restore
 
 
 @pytest.fixture
@@ -79,8 +83,42 @@ def test_training_goes_on_with_whole_pictures_from_a_checkpoint(data: Path, tmp_
     frame = np.random.default_rng(1).uniform(0, 1, (1, 3, 96, 160)).astype(np.float32)
     first, second, fresh = (_answer(tmp_path / f"{name}.onnx", frame) for name in ("first", "second", "fresh"))
     assert np.abs(second - first).mean() < 0.3 * np.abs(fresh - first).mean()
+    # From the export, without the checkpoint, likewise.
+    small(tmp_path / "third.onnx", width=0.0625, whole=True, start=tmp_path / "first.onnx", seed=5, rate=1e-7)
+    third = _answer(tmp_path / "third.onnx", frame)
+    assert np.abs(third - first).mean() < 0.3 * np.abs(fresh - first).mean()
     with pytest.raises(InputError, match="--start"):
-        small(tmp_path / "third.onnx", start=tmp_path / "missing.pt")
+        small(tmp_path / "fourth.onnx", start=tmp_path / "missing.pt")
+    with pytest.raises(InputError, match="--width"):
+        small(tmp_path / "fourth.onnx", width=0.125, start=tmp_path / "first.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(InputError, match="not a readable ONNX file"):
+        small(tmp_path / "fourth.onnx", width=0.0625, start=tmp_path / "text.onnx")
+
+
+def test_restored_network_answers_as_its_export(data: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    train(data, tmp_path / "first.onnx", width=0.0625, image_size=160, tile=64, epochs=1, threads=1, work=work)
+    models = ultralytics_module("ultralytics.models", tmp_path / "settings")
+    network = models.YOLO(str(work / "yolo11t.yaml"), task="detect").model
+    random = np.random.default_rng(2)
+    pictures = [random.integers(0, 255, (96, 160, 3)).astype(np.uint8) for _ in range(3)]
+    restore(network, tmp_path / "first.onnx", pictures)
+    frame = random.uniform(0, 1, (1, 3, 96, 160)).astype(np.float32)
+    network.eval()
+    with torch.no_grad():
+        answer = network(torch.from_numpy(frame))[0].numpy()
+    expected = _answer(tmp_path / "first.onnx", frame)
+    np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-2)
+    # A class more starts as a copy of the last one.
+    description = yaml.safe_load((work / "yolo11t.yaml").read_text()) | {"nc": 2}
+    (work / "two.yaml").write_text(yaml.safe_dump(description))
+    network = models.YOLO(str(work / "two.yaml"), task="detect").model
+    restore(network, tmp_path / "first.onnx", pictures)
+    network.eval()
+    with torch.no_grad():
+        answer = network(torch.from_numpy(frame))[0].numpy()
+    np.testing.assert_allclose(answer, expected[:, [0, 1, 2, 3, 4, 4]], rtol=1e-3, atol=1e-2)
 
 
 def _answer(network: Path, frame: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
