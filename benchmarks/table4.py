@@ -1,10 +1,12 @@
 """Table 4 of the SSBVER paper on simulated scenarios: two extractors, everything else equal.
 
     python benchmarks/table4.py --seeds 101 102 103 104 105
+    python benchmarks/table4.py --like sim-S07 --seeds 301 302 303 304 305
 
-Each seed is a corridor like S06 with its own road, vehicles, traffic and cameras, used in no training. Detection and
-tracking run once per seed. Prints IDF1, IDP and IDR of each seed and extractor, mean and standard deviation over the
-seeds, the paired difference with its 95 % interval and p-values (t-test, Wilcoxon), and the figures of the paper.
+Each seed is a corridor like S06 with its own road, vehicles, traffic and cameras, used in no training; with --like, one
+with the layout, weather and vehicles of that scenario. Detection and tracking run once per seed. Prints IDF1, IDP and
+IDR of each seed and extractor, mean and standard deviation over the seeds, the paired difference with its 95 % interval
+and p-values (t-test, Wilcoxon), and the figures of the paper.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
-from simulated import simulated_scenario
+from simulated import scenario_like, simulated_scenario
 
 from common.cache import Cache
 from common.resources import resource
@@ -37,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104, 105])
     parser.add_argument("--layout", default="corridor", choices=["corridor", "crossing", "network"])
+    parser.add_argument("--like", metavar="SCENARIO", help="draw scenarios like this simulated one, not a bare layout")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--reid", nargs=2, default=["baseline", "ssbver"], help="shipped extractors or weights files")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -52,9 +56,9 @@ def main() -> None:
     executor = make_executor(workers=arguments.workers)
     figures = np.zeros((len(arguments.seeds), 2, len(FIGURES)))
     for row, seed in enumerate(arguments.seeds):
-        scenario = simulated_scenario(
-            arguments.layout, seed, cache=cache, workers=arguments.workers, console=quiet, seconds=arguments.seconds
-        )
+        kind = partial(scenario_like, arguments.like)
+        draw = kind if arguments.like else partial(simulated_scenario, arguments.layout)
+        scenario = draw(seed, cache=cache, workers=arguments.workers, console=quiet, seconds=arguments.seconds)
         source = Source(str(resource("weights", "detector.onnx")))
         result = run(
             scenario,
@@ -70,7 +74,7 @@ def main() -> None:
             score = outcome.score
             if score is not None:
                 figures[row, column] = [score.identity.idf1, score.identity.idp, score.identity.idr]
-    _print(console, arguments.seeds, arguments.layout, [e.name for e in extractions], figures)
+    _print(console, arguments.seeds, arguments.like or arguments.layout, [e.name for e in extractions], figures)
     if arguments.json:
         content = {
             "seeds": arguments.seeds,
@@ -81,8 +85,8 @@ def main() -> None:
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _print(console: Console, seeds: list[int], layout: str, names: list[str], figures: np.ndarray) -> None:
-    table = Table(title=f"simulated, layout {layout}: IDF1 / IDP / IDR in percent", title_justify="left")
+def _print(console: Console, seeds: list[int], kind: str, names: list[str], figures: np.ndarray) -> None:
+    table = Table(title=f"simulated, {kind}: IDF1 / IDP / IDR in percent", title_justify="left")
     for head in ("seed", *names, "difference of IDF1"):
         table.add_column(head, justify="right")
     for seed, pair in zip(seeds, figures, strict=True):

@@ -204,7 +204,9 @@ def test_ssbver_step(tmp_path: Path) -> None:
 
 def test_table4(tmp_path: Path) -> None:
     told = run("table4", tmp_path, "--layout", "crossing", "--seeds", "101", "--seconds", "2", "--workers", "1")
-    assert "difference of IDF1" in told
+    assert "simulated, crossing" in told and "difference of IDF1" in told
+    told = run("table4", tmp_path, "--like", "sim-S07", "--seeds", "301", "--seconds", "1", "--workers", "1")
+    assert "simulated, sim-S07" in told and "difference of IDF1" in told
 
 
 def test_table5(tmp_path: Path) -> None:
