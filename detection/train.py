@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 import yaml
 
@@ -137,10 +137,19 @@ def train(
         exported = Path(best.export(format="onnx", imgsz=image_size, dynamic=True, simplify=False, opset=17))
         output.parent.mkdir(parents=True, exist_ok=True)
         aside = output.with_suffix(".aside")
-        shutil.copyfile(exported, aside)
+        _write_without_paths(exported, aside)
         aside.replace(output)
     box = metrics.box
     return {"precision": float(box.mp), "recall": float(box.mr), "map50": float(box.map50), "map50_95": float(box.map)}
+
+
+def _write_without_paths(exported: Path, output: Path) -> None:
+    """Copy an export; the library's description names a folder of this machine."""
+    network = onnx.load(str(exported))
+    for entry in network.metadata_props:
+        if entry.key == "description":
+            entry.value = "Ultralytics YOLO11, made smaller, trained by detection.train"
+    onnx.save(network, str(output))
 
 
 def _architecture(folder: Path, classes: int, width: float, depth: float) -> Path:

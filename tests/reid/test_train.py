@@ -33,9 +33,9 @@ def test_every_recipe_is_valid(configs: Path) -> None:
             assert settings.self_supervised
 
 
-@pytest.mark.parametrize("dataset", ["veri", "vehicleid", "veriwild", "cityflow", "sim_small", "real_mix"])
+@pytest.mark.parametrize("dataset", ["veri", "vehicleid", "veriwild", "cityflow", "sim_small", "street"])
 def test_baseline_and_ssbver_differ_in_the_self_supervised_term_alone(configs: Path, dataset: str) -> None:
-    kind = "" if dataset in ("sim_small", "real_mix") else "_resnet50_ibn"
+    kind = "" if dataset in ("sim_small", "street") else "_resnet50_ibn"
     baseline, ssbver = (read_settings(configs / f"{dataset}{kind}_{method}.yaml") for method in ("baseline", "ssbver"))
     same = {"ssl", "run", "loss"}
     assert baseline.model_dump(exclude=same) == ssbver.model_dump(exclude=same)
@@ -151,7 +151,7 @@ def test_a_later_file_changes_single_keys(tmp_path: Path) -> None:
 def test_every_batch_holds_vehicles_of_each_data_set(
     tmp_path: Path, configs: Path, tiny_datasets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = read_settings(configs / "real_mix_ssbver.yaml")
+    settings = read_settings(configs / "street_ssbver.yaml")
     assert [part.identities for part in settings.data.also] == [5, 6]
     folder = tiny_datasets / "folder"
     also = f'data.also=[{{"name": "folder", "root": "{folder}", "options": {{"holdout": 0.0}}, "identities": 2}}]'
