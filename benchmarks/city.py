@@ -3,7 +3,7 @@
     python benchmarks/city.py overhead [--clips 64]
     python benchmarks/city.py clips [--cameras 200] [--ways in-turn processes ray ray-two-nodes]
     python benchmarks/city.py seams [--seeds 611 612 613] [--shards 1 2 4 8]
-    python benchmarks/city.py association [--tracks 100000] [--cameras 1000] [--max-tracks 30000]
+    python benchmarks/city.py association [--tracks 100000] [--cameras 1000] [--max-tracks 100000] [--learn-links]
     python benchmarks/city.py paper [--detect 0.02 --embed 0.03 ...]
 
 `overhead` gives clips that do nothing to each way: seconds until the first result, and milliseconds per clip after it.
@@ -17,7 +17,8 @@ of both in per cent: what the seams cost.
 
 `association` associates simulated tracks in cameras on a grid of streets (as `association_scale.py`, at the same
 density of traffic) in shards, in one process, and prints time, peak memory of the process with its libraries and all
-tracks, and precision and recall of the pairs of tracks that share an identity.
+tracks, and precision and recall of the pairs of tracks that share an identity. The links are given: which street leads
+where, and that a vehicle takes 5 to 40 seconds. With `--learn-links` each shard learns them.
 
 `paper` computes cores, GPUs, disk and network for 1,000 and 10,000 cameras from unit costs: nothing is measured.
 All traffic is simulated.
@@ -46,6 +47,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtmc.association.learned import LearnedAssociation
+from mtmc.association.links_file import Link, Links, TravelTime, Zone
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks
 from mtmc.execution.choice import make_executor
@@ -226,6 +228,30 @@ def differing_pairs(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> float
     return 1.0 - both / max(pairs(a) + pairs(b) - both, 1.0)
 
 
+def streets(columns: int, rows: int) -> Links:
+    """The links of `association_scale.scenario`, as somebody with a map would write them down."""
+    zones, links = [], []
+    size = np.array([association_scale.WIDTH, association_scale.HEIGHT])
+    corners = np.array([[-0.12, -0.12], [0.12, -0.12], [0.12, 0.12], [-0.12, 0.12]])
+    ends = {"entry": association_scale.ENTRY, "exit": association_scale.EXIT}
+    for camera in range(columns * rows):
+        for way, (x, y) in enumerate(association_scale.WAYS.tolist()):
+            for kind, places in ends.items():
+                polygon = tuple((float(a), float(b)) for a, b in (places[way] + corners) * size)
+                name = f"c{camera:03d} {kind} {way}"
+                zones.append(
+                    Zone.model_validate({"name": name, "camera": f"c{camera:03d}", "kind": kind, "polygon": polygon})
+                )
+            column, row = camera % columns + x, camera // columns + y
+            if 0 <= column < columns and 0 <= row < rows:
+                target = f"c{row * columns + column:03d} entry {way}"
+                taken = TravelTime.model_validate({"min": 5.0, "max": 40.0})
+                links.append(
+                    Link.model_validate({"source": name, "target": target, "share": 0.85, "travel_time": taken})
+                )
+    return Links(zones=tuple(zones), links=tuple(links), overlapping_views=())
+
+
 def association(arguments: argparse.Namespace) -> Table:
     """Many tracks of many cameras in shards."""
     columns = max(int(np.sqrt(2 * arguments.cameras)), 1)
@@ -239,11 +265,12 @@ def association(arguments: argparse.Namespace) -> Table:
     counted = Counting(LearnedAssociation(AssociationSettings()))
     method = ShardedAssociation(counted, ShardingSettings(max_tracks=arguments.max_tracks))
     wall, cpu = time.perf_counter(), time.process_time()
-    found = method.associate(tracks, features, scenario)
+    found = method.associate(tracks, features, scenario, None if arguments.learn_links else streets(columns, rows))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     precision, recall = association_scale.pair_quality(found.identity, truth)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    table = Table(title="association in shards, simulated", title_justify="left")
+    links = "learned" if arguments.learn_links else "given"
+    table = Table(title=f"association in shards, simulated, links {links}", title_justify="left")
     for head in (
         "cameras",
         "tracks",
@@ -325,7 +352,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parts.add_parser("association").add_argument
     add("--tracks", type=int, default=100_000)
     add("--cameras", type=int, default=1000)
-    add("--max-tracks", type=int, default=30_000)
+    add("--max-tracks", type=int, default=100_000)
+    add("--learn-links", action="store_true", help="each shard learns the links")
     add = parts.add_parser("paper").add_argument
     add("--cameras", type=int, nargs="+", default=[1000, 10_000])
     add("--fps", type=float, default=10.0, help="frames per second that are looked at")

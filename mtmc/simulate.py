@@ -8,21 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING, Any
 
 from common.command_line import run_command
 from common.errors import InputError
 from common.resources import resource
-from common.settings import validate
-from mtmc.scenarios.find import known_facts
-from mtmc.simulation.conditions import CONDITIONS, Condition, parse_conditions, parse_mix
-from mtmc.simulation.detection_set import simulate_detection
-from mtmc.simulation.reid_set import simulate_reid
-from mtmc.simulation.scenario import simulate_scenario
-from mtmc.simulation.settings import SimulationSettings
+from mtmc.simulation.condition_names import CONDITIONS, Condition
+
+if TYPE_CHECKING:
+    from mtmc.simulation.settings import SimulationSettings
 
 _OVERRIDES = ("layout", "seed", "seconds", "fps", "width", "height", "vehicles", "cameras", "two_wheelers")
 _EXAMPLES = """examples:
@@ -38,6 +32,15 @@ _EXAMPLES = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     arguments = _parser().parse_args(argv)
+    # Imported in functions, so that --help and a wrong option do not wait for the packages that render.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from mtmc.simulation.conditions import parse_mix
+    from mtmc.simulation.detection_set import simulate_detection
+    from mtmc.simulation.reid_set import simulate_reid
+    from mtmc.simulation.scenario import simulate_scenario
+
     columns = (TextColumn("cameras"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("cameras", total=None)
@@ -80,6 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, str]:
     """The settings of the named scenario with the overrides of the command line."""
+    from common.settings import validate
+    from mtmc.scenarios.find import known_facts
+    from mtmc.simulation.settings import SimulationSettings
+
     facts, source = known_facts(arguments.scenario, resource("configs", "scenarios"))
     if facts.simulation is None:
         raise InputError(f"--scenario {arguments.scenario}: not a simulated scenario; available: {_simulated()}")
@@ -94,6 +101,8 @@ def _scenario(arguments: argparse.Namespace) -> tuple[SimulationSettings, str, s
 
 def _of_all_cameras(items: Sequence[str]) -> tuple[Condition, ...]:
     """The conditions of a scenario, in which all hold together."""
+    from mtmc.simulation.conditions import parse_conditions
+
     for item in items:
         if "=" in item:
             raise InputError(f"--conditions {item}: a scenario has no shares; name conditions that hold together")

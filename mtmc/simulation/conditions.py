@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 
 from common.errors import InputError
 from common.nearest import nearest
+from mtmc.simulation.condition_names import CONDITIONS, Condition
 from mtmc.simulation.light import Light
 from mtmc.simulation.sensor import Sensor
 
-Condition = Literal["overcast", "low-sun", "rain", "night", "motion-blur", "colour-cast", "poor-lens"]
-CONDITIONS: tuple[Condition, ...] = get_args(Condition)
-"""`overcast`: no sun, grey sky. `low-sun`: long shadows, warm light, blown highlights, glare against the sun.
-`rain`: wet road with reflections, veil, streaks, drops on the lens, lamps on. `night`: street lamps, head and tail
-lamps with glow, sensor noise, long exposure. `motion-blur`: long exposure by day. `colour-cast`: wrong white balance.
-`poor-lens`: out of focus, darker corners, colour fringes, dirt."""
 Mix = dict[tuple[Condition, ...], float]
 """Shares of conditions; they sum to 1, and `()` is a clear day."""
 _SODIUM, _LED = (1.2, 0.86, 0.5), (0.94, 1.0, 1.08)

@@ -10,7 +10,8 @@ import numpy as np
 
 from common.errors import InputError
 from mtmc.simulation.assembly import Body, assemble
-from mtmc.simulation.conditions import Condition, Conditions, Mix, allot
+from mtmc.simulation.condition_names import Condition
+from mtmc.simulation.conditions import Conditions, Mix, allot
 from mtmc.simulation.files import new_folder, parallel_map, write_jpeg, write_text
 from mtmc.simulation.renderer import CameraRenderer
 from mtmc.simulation.scenario import Plan, plan_scenario

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from common.errors import InputError
 from mtmc.simulation.assembly import assemble
-from mtmc.simulation.conditions import Condition, Conditions, Mix, allot
+from mtmc.simulation.condition_names import Condition
+from mtmc.simulation.conditions import Conditions, Mix, allot
 from mtmc.simulation.files import new_folder, parallel_map, write_text
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from common.nearest import nearest
 from common.settings import Settings
-from mtmc.simulation.conditions import Condition
+from mtmc.simulation.condition_names import Condition
 
 Layout = Literal["corridor", "crossing", "network"]
 

@@ -5,15 +5,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from common.command_line import run_command
 from common.resources import resource
 from mtmc.run import main
 
 PROGRAM = """
-import sys
-from mtmc.run import main
+import importlib, sys
 try:
-    status = main(sys.argv[1:])
+    status = importlib.import_module(sys.argv[1]).main(sys.argv[2:])
 except SystemExit as error:
     status = error.code
 sys.stderr.write("\\nmodules: " + " ".join(sys.modules))
@@ -21,17 +22,22 @@ sys.exit(status)
 """
 
 
-def modules_of(*arguments: str | Path) -> set[str]:
-    """The modules that a run in a process of its own imports."""
+def modules_of(*arguments: str | Path, command: str = "mtmc.run") -> set[str]:
+    """The modules that a command in a process of its own imports."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", PROGRAM, command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.rpartition("\nmodules: ")[2].split())
 
 
-def test_help_imports_no_numerical_package() -> None:
-    assert not modules_of("--help") & {
+@pytest.mark.parametrize("command", ["mtmc.run", "mtmc.live", "mtmc.serve", "mtmc.simulate"])
+def test_help_imports_no_numerical_package(command: str) -> None:
+    assert not modules_of("--help", command=command) & {
         "numpy",
         "torch",
         "openvino",

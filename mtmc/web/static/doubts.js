@@ -69,7 +69,7 @@ function show() {
   const facts = [
     `one vehicle with probability ${(100 * doubt.probability).toFixed(1)} %`,
     doubt.likeness === null ? null : `likeness ${doubt.likeness.toFixed(2)}`,
-    `the answer moves about ${doubt.expected.toFixed(1)} boxes`,
+    `the answer moves about ${Math.max(1, Math.round(doubt.expected))} boxes`,
   ];
   place.replaceChildren(
     element(

@@ -16,7 +16,8 @@ from common.resources import resource
 from common.settings import validate
 from mtmc.scenarios.facts import read_scenario_file
 from mtmc.simulation.assembly import assemble
-from mtmc.simulation.conditions import Condition, Conditions, allot, parse_mix
+from mtmc.simulation.condition_names import Condition
+from mtmc.simulation.conditions import Conditions, allot, parse_mix
 from mtmc.simulation.lens import Lens
 from mtmc.simulation.light import Light
 from mtmc.simulation.network import Network, Road
