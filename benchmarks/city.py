@@ -4,6 +4,7 @@
     python benchmarks/city.py clips [--cameras 200] [--ways in-turn processes ray ray-two-nodes]
     python benchmarks/city.py seams [--seeds 611 612 613] [--shards 1 2 4 8]
     python benchmarks/city.py association [--tracks 100000] [--cameras 1000] [--max-tracks 100000] [--learn-links]
+                                         [--resume DIR]
     python benchmarks/city.py paper [--detect 0.02 --embed 0.03 ...]
 
 `overhead` gives clips that do nothing to each way: seconds until the first result, and milliseconds per clip after it.
@@ -18,7 +19,9 @@ of both in per cent: what the seams cost.
 `association` associates simulated tracks in cameras on a grid of streets (as `association_scale.py`, at the same
 density of traffic) in shards, in one process, and prints time, peak memory of the process with its libraries and all
 tracks, and precision and recall of the pairs of tracks that share an identity. The links are given: which street leads
-where, and that a vehicle takes 5 to 40 seconds. With `--learn-links` each shard learns them.
+where, and that a vehicle takes 5 to 40 seconds. With `--learn-links` each shard learns them. `--resume DIR` keeps the
+solved shards there, and the same command goes on after the last; CPU seconds and peak are then those of all attempts,
+wall seconds those of the last.
 
 `paper` computes cores, GPUs, disk and network for 1,000 and 10,000 cameras from unit costs: nothing is measured.
 All traffic is simulated.
@@ -34,9 +37,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -46,15 +50,19 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from common.files import write_json
+from mtmc.association.confidence import Joins
 from mtmc.association.learned import LearnedAssociation
 from mtmc.association.links_file import Link, Links, TravelTime, Zone
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import CameraTracks
 from mtmc.execution.choice import make_executor
+from mtmc.execution.in_turn import InTurn
 from mtmc.execution.interface import Executor
 from mtmc.scenarios.scenario import Camera, Scenario
 from mtmc.sharding.settings import ShardingSettings
 from mtmc.sharding.sharded import ShardedAssociation
+from mtmc.sharding.stitch import Solved
 
 WAYS = ("in-turn", "processes", "ray", "ray-two-nodes")
 WIDTH, HEIGHT, FPS, FRAMES = 160, 96, 10, 20
@@ -252,6 +260,51 @@ def streets(columns: int, rows: int) -> Links:
     return Links(zones=tuple(zones), links=tuple(links), overlapping_views=())
 
 
+class Resumed(InTurn):
+    """Solves shards in turn and keeps what they give in a folder, so that a long measurement can be interrupted.
+
+    Attributes:
+        now: CPU seconds of the shards that this attempt solved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.now = 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def map(
+        self, function: Callable[[Any], Any], jobs: Mapping[str, Any], *, expected: tuple[type[Exception], ...] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """See `mtmc.execution.interface.Executor`."""
+        for name, job in jobs.items():
+            place = self._folder / f"{name.replace(' ', '-')}.npz"
+            if not place.is_file():
+                start, wall = time.process_time(), time.perf_counter()
+                solved, _ = function(job)
+                arrays = {"identity": solved.identity, "dropped": solved.dropped, "sure": solved.sure}
+                joins = solved.joins
+                arrays |= {"source": joins.source, "target": joins.target, "probability": joins.probability}
+                np.savez(place.with_suffix(".part.npz"), **arrays)
+                place.with_suffix(".part.npz").rename(place)
+                figures = {"cpu": time.process_time() - start, "wall": time.perf_counter() - wall}
+                self.now += figures["cpu"]
+                figures |= {"tracks": len(solved.identity), "peak": peak_memory()}
+                write_json(place.with_suffix(".json"), figures)
+                sys.stderr.write(f"{name}: {json.dumps(figures)}\n")
+            with np.load(place) as kept:
+                joins = Joins(kept["source"], kept["target"], kept["probability"])
+                yield name, (Solved(kept["identity"], kept["dropped"], joins, kept["sure"]), Links())
+
+    def figures(self) -> list[dict[str, float]]:
+        """CPU and wall seconds, tracks and the peak memory until then in GiB of each shard of all attempts."""
+        return [json.loads(place.read_text(encoding="utf-8")) for place in sorted(self._folder.glob("shard-*.json"))]
+
+
+def peak_memory() -> float:
+    """The largest memory of this process so far in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def association(arguments: argparse.Namespace) -> Table:
     """Many tracks of many cameras in shards."""
     columns = max(int(np.sqrt(2 * arguments.cameras)), 1)
@@ -261,14 +314,20 @@ def association(arguments: argparse.Namespace) -> Table:
     cameras, truth = association_scale.scenario(arguments.tracks, 0)
     scenario = scenario_of(cameras)
     tracks, features = [c.tracks for c in cameras], [c.features for c in cameras]
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    held = peak_memory()
     counted = Counting(LearnedAssociation(AssociationSettings()))
-    method = ShardedAssociation(counted, ShardingSettings(max_tracks=arguments.max_tracks))
+    kept = Resumed(arguments.resume) if arguments.resume else None
+    settings = ShardingSettings(max_tracks=arguments.max_tracks)
+    method = ShardedAssociation(counted, settings, executor=kept)
     wall, cpu = time.perf_counter(), time.process_time()
     found = method.associate(tracks, features, scenario, None if arguments.learn_links else streets(columns, rows))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     precision, recall = association_scale.pair_quality(found.identity, truth)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak, solves = peak_memory(), counted.calls
+    if kept:
+        figures = kept.figures()
+        solves, peak = len(figures), max(peak, *(each["peak"] for each in figures))
+        cpu += sum(each["cpu"] for each in figures) - kept.now
     links = "learned" if arguments.learn_links else "given"
     table = Table(title=f"association in shards, simulated, links {links}", title_justify="left")
     for head in (
@@ -284,9 +343,9 @@ def association(arguments: argparse.Namespace) -> Table:
         "recall",
     ):
         table.add_column(head, justify="right")
-    figures = [columns * rows, len(truth), arguments.max_tracks, counted.calls, f"{wall:.0f}", f"{cpu:.0f}"]
-    figures += [f"{held:.2f}", f"{peak:.2f}", f"{precision:.3f}", f"{recall:.3f}"]
-    table.add_row(*map(str, figures))
+    shown = [columns * rows, len(truth), arguments.max_tracks, solves, f"{wall:.0f}", f"{cpu:.0f}"]
+    shown += [f"{held:.2f}", f"{peak:.2f}", f"{precision:.3f}", f"{recall:.3f}"]
+    table.add_row(*map(str, shown))
     return table
 
 
@@ -354,6 +413,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--cameras", type=int, default=1000)
     add("--max-tracks", type=int, default=100_000)
     add("--learn-links", action="store_true", help="each shard learns the links")
+    add("--resume", type=Path, metavar="DIR", help="keep solved shards there, and go on from them")
     add = parts.add_parser("paper").add_argument
     add("--cameras", type=int, nargs="+", default=[1000, 10_000])
     add("--fps", type=float, default=10.0, help="frames per second that are looked at")
@@ -369,6 +429,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--gpu-frames", type=float, help="frames per second of a GPU, detector; without it no GPUs are computed")
     add("--gpu-crops", type=float, help="crops per second of a GPU, extractor")
     arguments = parser.parse_args(argv)
+    if arguments.part == "association" and arguments.learn_links and arguments.resume:
+        parser.error("--resume keeps no learned links")
     if arguments.part == "one-way":
         sys.stdout.write(one_way(arguments) + "\n")
         return 0
