@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 Weights = npt.NDArray[np.floating] | npt.NDArray[np.integer]
 
@@ -72,6 +70,10 @@ def _best(group: npt.NDArray[np.int64], weight: Weights) -> tuple[npt.NDArray[np
 
 def _assign_parts(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], weight: Weights) -> npt.NDArray[np.int64]:
     """Indices of the chosen pairs; connected components are solved in batches of about `_ROWS_AT_ONCE` rows."""
+    # Imported here: it takes a quarter of a second, and small scenes are settled before.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     rows, r = np.unique(row, return_inverse=True)
     columns, c = np.unique(column, return_inverse=True)
     n = len(rows) + len(columns)
@@ -86,6 +88,9 @@ def _assign_parts(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], wei
 
 def _assign(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], weight: Weights) -> npt.NDArray[np.int64]:
     """Indices of the chosen pairs of a small table."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     heaviest_last = np.lexsort((weight, column, row))
     repeated = (np.diff(row[heaviest_last]) == 0) & (np.diff(column[heaviest_last]) == 0)
     kept = heaviest_last[np.append(~repeated, True)]

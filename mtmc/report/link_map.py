@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import shortest_path
 
 from mtmc.report.data import CameraInfo, LinkInfo
 
@@ -154,6 +152,9 @@ def _places_from_times(n: int, flows: dict[tuple[int, int], list[LinkInfo]]) -> 
     """Places whose distances follow the travel times: classical multidimensional scaling of shortest paths."""
     if n < 3:
         return np.stack([np.arange(n, dtype=np.float64), np.zeros(n)], axis=1)
+    from scipy.sparse import csr_array  # slow to import
+    from scipy.sparse.csgraph import shortest_path
+
     pairs = [(a, b) for a, b in sorted(flows) if a != b]
     seconds = [abs(_median_of(flows[pair])) for pair in pairs]
     usual = float(np.nanmedian(seconds)) if np.isfinite(seconds).any() else 1.0

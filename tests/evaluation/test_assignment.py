@@ -20,6 +20,7 @@ PAIRS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(PAIRS, st.sampled_from([1, 2, 256]))
 def test_no_other_choice_of_pairs_weighs_more(pairs: list[Pair], rows_at_once: int) -> None:
     """Pairs may repeat, and weigh nothing or less."""

@@ -66,6 +66,6 @@ def test_a_run_from_the_cache_imports_neither_networks_nor_their_libraries(
     arguments += ["--detector", resource("weights", "detector.onnx"), "--output", tmp_path / "out"]
     arguments += ["--executor", "in-turn"]
     assert run_command(main, list(map(str, arguments))) == 0
-    wanted = {"torch", "ultralytics", "openvino", "numba", "matplotlib", "pandas", "motmetrics", "timm", "ray"}
+    wanted = {"torch", "ultralytics", "openvino", "numba", "scipy", "matplotlib", "pandas", "motmetrics", "timm", "ray"}
     found = wanted & modules_of(*arguments)
     assert not found
