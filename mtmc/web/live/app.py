@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from mtmc.appearance.embedding import CropExtractor
@@ -21,6 +21,10 @@ from mtmc.web.security import Access, Guard
 
 TOLD_SECONDS = 0.25
 """Seconds between two looks for news to tell a browser. Raising it tells them later."""
+NOT_CORRECTED = (
+    "Identities are not corrected while the cameras run. To correct recorded videos, run mtmc.run on them and open "
+    "that run with mtmc.serve."
+)
 QUIET_SECONDS = 15.0
 """Seconds after which a browser is told that nothing happened, so that nobody between closes the connection."""
 
@@ -94,6 +98,16 @@ def make_live_app(
         `after`: the number of the last event that is known.
         """
         return StreamingResponse(_told(request, reader, feed, live, after), media_type="text/event-stream")
+
+    @app.get("/doubts", include_in_schema=False)
+    @app.get("/history", include_in_schema=False)
+    def no_correcting() -> HTMLResponse:
+        return render(reader.now(), "missing", status=404, reason=NOT_CORRECTED)
+
+    @app.api_route("/api/answers", methods=["GET", "POST"], include_in_schema=False)
+    @app.get("/api/doubts", include_in_schema=False)
+    def no_answers() -> JSONResponse:
+        return JSONResponse({"error": NOT_CORRECTED}, 409)
 
     add_reading(app, reader.now, PictureExtractor(load), render, home="/overview")
     return app

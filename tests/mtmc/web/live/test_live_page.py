@@ -128,11 +128,11 @@ def test_the_feed_tells_events_pictures_and_health(client: TestClient) -> None:
 
 
 def test_nothing_can_be_corrected_while_cameras_run(client: TestClient) -> None:
-    assert client.get("/doubts").status_code == 404
-    assert client.post("/api/answers", json={"kind": "same", "first": ["c1/1"], "second": ["c2/1"]}).status_code in (
-        404,
-        405,
-    )
+    page = client.get("/doubts")
+    assert page.status_code == 404 and "not corrected while the cameras run" in page.text
+    answer = client.post("/api/answers", json={"kind": "same", "first": ["c1/1"], "second": ["c2/1"]})
+    assert answer.status_code == 409
+    assert "not corrected while the cameras run" in answer.json()["error"]
 
 
 def test_the_page_writes_nothing_and_locks_nobody_out(store: Path) -> None:
