@@ -2,13 +2,16 @@
 
     python benchmarks/online.py --layouts site --vehicles 10 --seeds 601   # a smoke test of under a minute
     python benchmarks/online.py --layouts crossing network --seeds 601 602
+    python benchmarks/online.py --layouts network --vehicles 60 --warm
+    python benchmarks/online.py --layouts network --vehicles 60 --length 3
     python benchmarks/online.py --scenario R01 --data-root DIR --detector YOLO.pt --reid ssbver --cache DIR
     python benchmarks/online.py --hour
 
 Scenarios are simulated as arrays (`synthetic_tracks.py`, tracks degraded as by a detector, features of a set quality
 that come one second after a track begins), or come from the cache of a run of `mtmc.run`; then a feature comes with
-the third crop, and changes with later ones. Nothing is known when a replay begins: links are learned from what has been
-seen, again and again, and once more at the end.
+the third crop, and changes with later ones. Links are learned from what has been seen, when live mode does, and once
+more at the end. Nothing is known when a replay begins (cold), or, with `--warm`, what the same cameras' traffic of an
+earlier day teaches (simulated layouts only: the same streets and cameras, three times as long, other times).
 
 Printed: IDF1 of the final answers and of the offline association of the same tracks; seconds from the feature to the
 first identity, and from the end of a track to its final answer (median, 95 %); with `--hour`, CPU milliseconds of an
@@ -18,6 +21,7 @@ update in each quarter of an hour of traffic.
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 import time
@@ -31,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 from association_quality import Looks, idf1, with_features
 from rich.console import Console
-from synthetic_tracks import LAYOUTS
+from synthetic_tracks import LAYOUTS, Problem
 
 from common.cache import Cache
 from evaluation.cityflow import filter_predictions, score_filtered
@@ -49,13 +53,14 @@ from mtmc.interface.running import choose_extractors, default_detector
 from mtmc.interface.scenarios import load_scenario
 from mtmc.observation.stage import Source
 from mtmc.online.events import Answers, Event, EventKind
+from mtmc.online.lessons import LessonPlan
 from mtmc.online.window import SlidingWindow
-from mtmc.online.window_model import learn
+from mtmc.online.window_model import History, WindowModel, learn
 from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
 from mtmc.stage_log import StageLog
 
-LEARN_SECONDS = 30.0
-"""Seconds of the replay between two times of learning."""
+EARLIER = 3.0
+"""How many times as long the traffic is from which links are learned for `--warm`."""
 MIN_CROPS = 3
 """Crops with which a track's feature comes."""
 FEATURE_SECONDS = 1.0
@@ -138,15 +143,18 @@ class Replay:
     size: npt.NDArray[np.int64]
 
 
-def replay(recordings: Sequence[Recording], tick: float, learn_seconds: float = LEARN_SECONDS) -> Replay:
-    """All recordings from their first box to their last one."""
+def replay(recordings: Sequence[Recording], tick: float, model: WindowModel | None = None) -> Replay:
+    """All recordings from their first box to their last one, with links from before, if there are."""
     first = min(r.seconds.min(initial=np.inf) for r in recordings) - 1e-6
     last = max(r.seconds.max(initial=-np.inf) for r in recordings)
     ground = {r.camera.camera: r.camera.ground for r in recordings if r.camera.ground is not None}
-    window = SlidingWindow([r.camera.camera for r in recordings], ground=ground)
+    window = SlidingWindow([r.camera.camera for r in recordings], ground=ground, model=model)
+    plan = LessonPlan()
+    if model is not None:
+        plan.done(sum((model.tracks or {}).values()), first)
     events: list[Event] = []
     cpu, size = [], []
-    now, due = first, first + learn_seconds
+    now = first
     while now < last:
         news = [r.news(now, now + tick) for r in recordings]
         now += tick
@@ -154,9 +162,9 @@ def replay(recordings: Sequence[Recording], tick: float, learn_seconds: float = 
         events += window.update(now, news)
         cpu.append(time.process_time() - begin)
         size.append(len(window))
-        if now >= due or now >= last:
+        if plan.due(window.ended, now):
             window.use(learn(window.history()))
-            due = now + learn_seconds
+    window.use(learn(window.history()))
     events += window.finish(now)
     return Replay(events, np.array(cpu), np.array(size))
 
@@ -200,16 +208,32 @@ def show(name: str, found: Replay, recordings: Sequence[Recording], online: floa
     )
 
 
-def simulated(layout: str, seed: int, quality: float | None, vehicles: int | None, tick: float) -> None:
+def simulated(
+    layout: str, seed: int, quality: float | None, *, vehicles: int | None, length: float, warm: bool, tick: float
+) -> None:
     """One simulated problem."""
-    size = {} if vehicles is None else {"vehicles": vehicles}
-    problem = LAYOUTS[layout](seed, degraded=True, **size)
-    cameras = problem.cameras if quality is None else with_features(problem, Looks(problem, seed).of_quality(quality))
+    usual = inspect.signature(LAYOUTS[layout]).parameters
+
+    def traffic(times: float) -> tuple[Problem, Sequence[CameraTracks]]:
+        size = {"vehicles": round(times * (vehicles or usual["vehicles"].default))}
+        if "seconds" in usual:
+            size["seconds"] = times * usual["seconds"].default
+        problem = LAYOUTS[layout](seed, degraded=True, **size)
+        if quality is None:
+            return problem, problem.cameras
+        return problem, with_features(problem, Looks(problem, seed).of_quality(quality))
+
+    model = None
+    if warm:
+        before = [camera for camera in traffic(EARLIER * length)[1] if len(camera.tracks)]
+        model = learn(History(before))
+    problem, cameras = traffic(length)
     recordings = [Recording.of(camera) for camera in cameras]
     offline = associate(summarise(cameras), None, AssociationSettings()).identity
-    found = replay(recordings, tick)
+    found = replay(recordings, tick, model)
     online = idf1(problem, identities_of(found.events, recordings))
-    show(f"{layout} {seed} (simulated)", found, recordings, online, idf1(problem, offline))
+    begin = "warm" if warm else "cold"
+    show(f"{layout} {seed} {begin} (simulated)", found, recordings, online, idf1(problem, offline))
 
 
 def recorded(arguments: argparse.Namespace) -> None:
@@ -253,7 +277,7 @@ def hour(vehicles: int | None, tick: float) -> None:
     problem = LAYOUTS["corridor"](601, degraded=True, vehicles=vehicles or 1200, seconds=3600.0)
     looks = Looks(problem, 601)
     recordings = [Recording.of(replace(camera)) for camera in with_features(problem, looks.at(2.0))]
-    found = replay(recordings, tick, learn_seconds=600.0)
+    found = replay(recordings, tick)
     for quarter, part in enumerate(np.array_split(np.arange(len(found.cpu)), 4), 1):
         cpu = 1e3 * np.quantile(found.cpu[part], [0.5, 0.95])
         print(
@@ -271,6 +295,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[601, 602])
     parser.add_argument("--quality", type=float, default=85.0, help="mAP in per cent of the features (default: 85)")
     parser.add_argument("--vehicles", type=int)
+    parser.add_argument("--length", type=float, default=1.0, help="times as long, and as many vehicles (default: 1)")
+    parser.add_argument("--warm", action="store_true", help="begin with the links of earlier traffic")
     parser.add_argument("--tick", type=float, default=1.0, help="seconds between two updates (default: 1)")
     parser.add_argument("--hour", action="store_true", help="an hour of traffic past six cameras")
     parser.add_argument("--scenario", help="a scenario of mtmc.run instead")
@@ -286,7 +312,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         for layout in arguments.layouts:
             for seed in arguments.seeds:
-                simulated(layout, seed, arguments.quality, arguments.vehicles, arguments.tick)
+                simulated(
+                    layout,
+                    seed,
+                    arguments.quality,
+                    vehicles=arguments.vehicles,
+                    length=arguments.length,
+                    warm=arguments.warm,
+                    tick=arguments.tick,
+                )
     return 0
 
 

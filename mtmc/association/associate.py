@@ -312,5 +312,10 @@ def _tie(
     """Candidate pairs, each pair of tracks once, with the evidence for joining them."""
     ground = learned.terms.get("ground", np.zeros(len(learned.pairs)))
     appearance = learned.terms.get("appearance")
-    ties = tie(learned.pairs, learned.log_ratio, ground, len(summaries), settings.threshold, appearance)
+    pairs, log_ratio = learned.pairs, learned.log_ratio
+    if bonds is not None:
+        left = ~bonds.refutes(pairs.source, pairs.target)
+        pairs, log_ratio, ground = pairs[left], log_ratio[left], ground[left]
+        appearance = None if appearance is None else appearance[left]
+    ties = tie(pairs, log_ratio, ground, len(summaries), settings.threshold, appearance)
     return ties if bonds is None else hold(ties, bonds)

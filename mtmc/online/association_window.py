@@ -13,21 +13,12 @@ from mtmc.association.track_summaries import GroundMap
 from mtmc.config import PipelineSettings
 from mtmc.online.engine import Said
 from mtmc.online.events import Event
-from mtmc.online.lessons import lesson_of, links_of, tracks_of
+from mtmc.online.lessons import FIRST_LESSON, LessonPlan, lesson_of, model_of
 from mtmc.online.messages import CameraReport, LiveRows
 from mtmc.online.window import SlidingWindow
 from mtmc.online.window_model import WindowModel, learn
 from mtmc.online.window_settings import WindowSettings
 from mtmc.online.window_tracks import CameraNews, ClosedTrack, TimedBoxes
-
-FIRST_LESSON = 20
-"""Ended tracks from which links are learned for the first time. Raising it joins tracks of different cameras later, on
-better grounds. Fewer teach hardly anything."""
-MORE = 1.5
-"""Links are learned again once that many times as many tracks are known. Raising it learns more rarely."""
-LESSON_SECONDS = 600.0
-"""Seconds after which links are learned again in any case, so that they follow the traffic of the day. Raising it saves
-computing time."""
 
 
 class AssociationWindow:
@@ -56,8 +47,7 @@ class AssociationWindow:
             cameras, window, association=settings.association, repair=settings.repair, ground=ground, model=model
         )
         self._seconds = -math.inf
-        self._learned = (0, -math.inf)
-        self._ended = 0
+        self._plan = LessonPlan()
 
     def __len__(self) -> int:
         """Number of tracks in the window."""
@@ -75,7 +65,6 @@ class AssociationWindow:
         by_camera: dict[str, list[CameraReport]] = {}
         for report in reports:
             by_camera.setdefault(report.camera, []).append(report)
-        self._ended += sum(bool(len(track.rows)) for report in reports for track in report.closed)
         events = []
         if reports or math.isfinite(seconds):
             events = self._window.update(now, [_news(told) for _, told in sorted(by_camera.items())])
@@ -94,28 +83,18 @@ class AssociationWindow:
         """See `Window`."""
         self._window.restore(identities, final, next_identity, until)
 
-    def lesson(self) -> Callable[[], str] | None:
+    def lesson(self, *, last: bool = False) -> Callable[[], str] | None:
         """See `Window`."""
-        known, at = self._learned
-        if self._given or self._ended < FIRST_LESSON:
+        tracks = self._window.ended
+        if self._given or tracks < FIRST_LESSON or not (self._plan.due(tracks, self._seconds) or last):
             return None
-        if self._ended < MORE * known and self._seconds - at < LESSON_SECONDS:
-            return None
-        self._learned = (self._ended, self._seconds)
-        history, association = self._window.history(), self._settings.association
-        if len(history) < FIRST_LESSON:
-            return None
-
-        def learned() -> str:
-            model = learn(history, association)
-            return lesson_of(model.links, model.tracks)
-
-        return learned
+        history, association, seconds = self._window.history(), self._settings.association, self._seconds
+        return lambda: lesson_of(learn(history, association), seconds)
 
     def use(self, lesson: str) -> None:
         """See `Window`."""
-        model = WindowModel(links_of(lesson), tracks_of(lesson))
-        self._learned = (max(self._ended, model.tracks), self._seconds)
+        model, seconds = model_of(lesson)
+        self._plan.done(sum((model.tracks or {}).values()), seconds)
         self._window.use(model)
 
 

@@ -78,8 +78,12 @@ class Window(Protocol):
         """Before the calls of `tick` up to the second `until` are repeated: what they led to. What a repeated call
         says is not heard."""
 
-    def lesson(self) -> Callable[[], str] | None:
-        """What could be learned now, as a function that takes seconds and may run in another thread; None: nothing."""
+    def lesson(self, *, last: bool = False) -> Callable[[], str] | None:
+        """What could be learned now, as a function that takes seconds and may run in another thread; None: nothing.
+
+        Args:
+            last: whether nothing will come any more, so that it is time in any case.
+        """
 
     def use(self, lesson: str) -> None:
         """Solve with what such a function returned from the next tick on."""
@@ -145,9 +149,9 @@ class Engine:
         self._lesson: str | None = None
         self._restore()
 
-    def lesson(self) -> Callable[[], str] | None:
+    def lesson(self, *, last: bool = False) -> Callable[[], str] | None:
         """What the association could learn now; see `Window`."""
-        return self._window.lesson()
+        return self._window.lesson(last=last)
 
     def use(self, lesson: str) -> None:
         """Let the association use what it learned from the next tick on, also after a restart."""

@@ -21,7 +21,7 @@ from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of, scor
 from mtmc.interface.result import ScenarioResult
 from mtmc.observation.stage import Observation, Source
 from mtmc.online.archive import Archive, hour_name
-from mtmc.online.lessons import links_of
+from mtmc.online.lessons import model_of
 from mtmc.online.store import Store
 from mtmc.pipeline import Outcome, RunResult
 from mtmc.scenarios.clock import Clock
@@ -92,7 +92,7 @@ def _run(
         score_by_own_rule(scenario, truth, rows) if truth is not None else None for rows in (everything, boxes)
     )
     lessons = store.lessons()
-    links = links_of(lessons[-1][1]) if lessons else Links()
+    links = model_of(lessons[-1][1])[0].links if lessons else Links()
     outcome = Outcome(Extraction(NAME, None), "", found, links, boxes, score, own, own_submitted)
     return RunResult(scenario, observations, [outcome], truth, False, StageLog(Console(stderr=True, quiet=True)))
 

@@ -20,7 +20,7 @@ from mtmc.association.links_file import write_links
 from mtmc.config import PipelineSettings
 from mtmc.online.archive import Archive
 from mtmc.online.engine import Engine, Window
-from mtmc.online.lessons import links_of
+from mtmc.online.lessons import model_of
 from mtmc.online.messages import CameraReport
 from mtmc.online.metrics import Metrics
 from mtmc.online.networks import NO_APPEARANCE, choose_detector
@@ -291,6 +291,7 @@ class LiveSite:
                 if due > last:
                     break
                 yield from self._tick(due)
+            self._learn_at_the_end()
             yield from self._tick(math.inf)
             self.archive.roll(math.inf)
 
@@ -303,19 +304,31 @@ class LiveSite:
         if lesson is not None:
             self._lesson = _in_background(lesson)
             # Waited for where nothing is dropped, so that a replay is the same every time.
-            while math.isinf(self.plan.silent_seconds) and not self._stopping and self._lesson is not None:
-                if wait([self._lesson], 0.1).done:
-                    self._learned(self._lesson.result())
-                    self._lesson = None
+            if math.isinf(self.plan.silent_seconds):
+                self._wait_for_lesson()
         self._outbox.flush()
         for transport, problem in self._outbox.problems.items():
             self._say(transport, f"{transport}: {problem}; what was not sent is kept and sent later")
         self._measure(records)
         return records
 
+    def _wait_for_lesson(self) -> None:
+        while not self._stopping and self._lesson is not None:
+            if wait([self._lesson], 0.1).done:
+                self._learned(self._lesson.result())
+                self._lesson = None
+
+    def _learn_at_the_end(self) -> None:
+        """Learn from everything that was seen before the last answers become final."""
+        self._wait_for_lesson()
+        lesson = self.engine.lesson(last=True)
+        if lesson is not None and not self._stopping:
+            self._lesson = _in_background(lesson)
+            self._wait_for_lesson()
+
     def _learned(self, lesson: str) -> None:
         self.engine.use(lesson)
-        write_links(self.plan.store / "links.yaml", links_of(lesson))
+        write_links(self.plan.store / "links.yaml", model_of(lesson)[0].links)
 
     def _hear(self, message: CameraReport | Died) -> None:
         self.engine.hear(message)

@@ -77,7 +77,6 @@ class SlidingWindow:
         self._past: list[WindowTrack] = []
         self._model = model
         self._next_identity = 1
-        self._ended = 0
         self._restored: dict[TrackKey, tuple[int, bool]] = {}
         self._until = -np.inf
 
@@ -90,6 +89,12 @@ class SlidingWindow:
         """Calls of `update` with times before this are not needed for a restart: the earliest start of a track in the
         window; infinite without tracks."""
         return min((track.start for track in self._tracks.values()), default=float("inf"))
+
+    @property
+    def ended(self) -> int:
+        """Number of tracks to `learn` from."""
+        every = len(self._past) + sum(track.closed for track in self._tracks.values())
+        return min(every, self._settings.max_history)
 
     def use(self, model: WindowModel) -> None:
         """Solve with other links from the next update on."""
@@ -186,7 +191,6 @@ class SlidingWindow:
             track.boxes = TimedBoxes.empty()
             track.add(closed.boxes, self._settings.max_boxes)
         track.closed = True
-        self._ended += 1
         return [Event(EventKind.CLOSED, now, *key, identity=track.identity, reason=closed.reason)]
 
     def _due(self, track: WindowTrack) -> bool:
@@ -251,9 +255,7 @@ class SlidingWindow:
         summaries = summarise(cameras)
         keys = _keys(summaries)
         settings = self._association.model_copy(update={"rounds": self._settings.rounds, "chain_features": False})
-        # An answer is final when no link can lead on from it, which joins outside the links would not respect.
-        links = self._model.links.model_copy(update={"unlisted": False})
-        found = associate(summaries, links, settings, _known(keys, every))
+        found = associate(summaries, self._model.links, settings, _known(keys, every))
         groups: dict[int, list[TrackKey]] = defaultdict(list)
         for row in np.lexsort((np.arange(len(keys)), summaries.start)).tolist():
             if keys[row] in rows:
@@ -287,8 +289,9 @@ class SlidingWindow:
 
     def _wait(self, camera: str) -> float:
         """Seconds after the end of a track of a camera until it is final."""
-        warm = self._ended >= self._settings.warm_up_tracks
-        wait = self._model.horizon(camera) if self._model is not None and warm else None
+        model, wait = self._model, None
+        if model is not None and model.unknown(camera) <= self._settings.unknown_links:
+            wait = model.horizon(camera)
         if wait is None:
             wait = self._association.longest_travel
         return max(wait, self._association.longest_overlap) + self._settings.settle_seconds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,27 +18,68 @@ HORIZON_QUANTILE = 0.99
 Theory: the slowest hundredth is rarely worth the wait of all others."""
 
 
-@dataclass(frozen=True, slots=True)
+SINGLE = 1.5
+"""Expected vehicles up to which a link counts as taken by one vehicle. Raising it expects more unknown links, and waits
+longer. Theory: half way between one and two."""
+
+
+@dataclass(frozen=True)
 class WindowModel:
     """Links between cameras. Immutable: a window changes to another one between two solves.
 
     Attributes:
         links: zones, links and overlapping views.
-        tracks: number of tracks that they were learned from; 0 for given ones.
+        tracks: number of tracks of each camera that they were learned from; None: they are given, and complete.
     """
 
     links: Links
-    tracks: int = 0
+    tracks: Mapping[str, int] | None = None
 
     def horizon(self, camera: str) -> float | None:
         """Seconds after the end of a track of a camera by which its successor has come.
 
         From a camera that no link leaves, as long as over the slowest link of the site; None without links.
         """
-        zones = {zone.name for zone in self.links.zones if zone.camera == camera}
-        times = [(link.source in zones, _quantile(link)) for link in self.links.links if not link.overlap]
-        own = [seconds for mine, seconds in times if mine]
-        return max(own or [seconds for _, seconds in times], default=None)
+        return self._horizons.get(camera, self._slowest)
+
+    def unknown(self, camera: str) -> float:
+        """Share of the vehicles that leave a camera by a link that is not known yet; 0 for given links.
+
+        Of all vehicles, those that do what no other did are about as many as the next ones that will do what none did
+        (I. J. Good, "The population frequencies of species", Biometrika 40, 1953; the estimate is Turing's). One more
+        is added, so that a few tracks prove nothing.
+
+        >>> WindowModel(Links()).unknown("c041"), WindowModel(Links(), {"c041": 19}).unknown("c041")
+        (0.0, 0.05)
+        """
+        if self.tracks is None:
+            return 0.0
+        return min(1.0, (self._singles.get(camera, 0.0) + 1.0) / (self.tracks.get(camera, 0) + 1.0))
+
+    @cached_property
+    def _leaving(self) -> list[tuple[str, Link]]:
+        """The links between cameras, with the camera that each leaves."""
+        camera = {zone.name: zone.camera for zone in self.links.zones}
+        return [(camera[link.source], link) for link in self.links.links if not link.overlap]
+
+    @cached_property
+    def _horizons(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for camera, link in self._leaving:
+            found[camera] = max(found.get(camera, -np.inf), _quantile(link))
+        return found
+
+    @cached_property
+    def _slowest(self) -> float | None:
+        return max(self._horizons.values(), default=None)
+
+    @cached_property
+    def _singles(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for camera, link in self._leaving:
+            if link.vehicles < SINGLE:
+                found[camera] = found.get(camera, 0.0) + link.vehicles
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +93,11 @@ class History:
     cameras: Sequence[CameraTracks]
 
     def __len__(self) -> int:
-        return sum(len(np.unique(camera.tracks.track)) for camera in self.cameras)
+        return sum(self.tracks().values())
+
+    def tracks(self) -> dict[str, int]:
+        """Number of tracks of each camera."""
+        return {camera.camera: len(np.unique(camera.tracks.track)) for camera in self.cameras}
 
 
 def learn(history: History, settings: AssociationSettings | None = None) -> WindowModel:
@@ -62,7 +108,7 @@ def learn(history: History, settings: AssociationSettings | None = None) -> Wind
         settings: of the association.
     """
     found = associate(summarise(history.cameras), None, settings or AssociationSettings())
-    return WindowModel(found.links, len(history))
+    return WindowModel(found.links, history.tracks())
 
 
 def _quantile(link: Link) -> float:

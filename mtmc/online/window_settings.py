@@ -35,11 +35,14 @@ class WindowSettings(Settings):
         description="Largest number of the latest tracks beyond the window that take part in a solve, as known "
         "vehicles: evidence is learned from them. Raising it learns more steadily and costs time at each solve.",
     )
-    warm_up_tracks: int = Field(
-        100,
-        ge=0,
-        description="Number of tracks that must have ended before answers become final after the travel times of "
-        "links; until then they wait for the longest travel time. Raising it starts more carefully.",
+    unknown_links: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="Share of a camera's vehicles that may leave by a link that is not known yet, estimated from the "
+        "links that only one vehicle took, for its answers to become final after the travel times of its links; above "
+        "it they wait for the longest travel time. Raising it gives final answers sooner after a start, on weaker "
+        "grounds.",
     )
     history_seconds: float = Field(
         1800.0,

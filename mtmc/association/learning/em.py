@@ -139,7 +139,8 @@ def learn(
         terms |= model.log_ratios(pairs, belief, platoons=settings.platoons and step >= PLATOON_ROUND)
         log_ratio = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(pairs))
         if bonds is not None:
-            terms["constraints"] = bonds.lift(pairs, np.clip(log_ratio, MIN_LOG_RATIO, MAX_LOG_RATIO), MAX_LOG_RATIO)
+            bounded = np.clip(log_ratio, MIN_LOG_RATIO, MAX_LOG_RATIO)
+            terms["constraints"] = bonds.lift(pairs, bounded, MIN_LOG_RATIO, MAX_LOG_RATIO)
             log_ratio = log_ratio + terms["constraints"]
         lift = 0.0 if start is not None else OPTIMISM * max(0.0, 1.0 - step / OPTIMISTIC_ROUNDS)
         ratio = np.exp(np.clip(log_ratio + lift, MIN_LOG_RATIO, MAX_LOG_RATIO))

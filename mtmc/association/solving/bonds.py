@@ -51,11 +51,12 @@ class Bonds:
         return cls(np.arange(n), nothing, nothing, np.zeros((0, 2), np.int64), np.zeros(n, np.bool_))
 
     def complete(self, pairs: Pairs) -> Pairs:
-        """Candidate pairs without those of different vehicles, and with those that must be linked."""
+        """Candidate pairs without those of different vehicles, and with those that must be linked.
+
+        Those of settled tracks stay: they are what different vehicles look like (see `refutes`).
+        """
         n = len(self.vehicle)
-        known = self.settled[pairs.source] & self.settled[pairs.target]
-        known &= self.vehicle[pairs.source] != self.vehicle[pairs.target]
-        pairs = pairs[~(known | np.isin(_keys(pairs.source, pairs.target, n), self._apart_keys()))]
+        pairs = pairs[~np.isin(_keys(pairs.source, pairs.target, n), self._apart_keys())]
         missing = ~np.isin(_keys(self.source, self.target, n), _keys(pairs.source, pairs.target, n))
         source, target = self.source[missing], self.target[missing]
         # The link of a resemblance only chooses its prior, which does not matter here.
@@ -68,13 +69,21 @@ class Bonds:
         n = len(self.vehicle)
         return np.isin(_keys(source, target, n), _keys(self.source, self.target, n))
 
-    def lift(self, pairs: Pairs, log_ratio: npt.NDArray[np.float64], top: float) -> npt.NDArray[np.float64]:
-        """(m,) nats that lift the log-likelihood ratio of each bond to `top`, its pairs taken together; else 0."""
+    def refutes(self, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """(m,) whether both tracks of a pair are settled, as different vehicles."""
+        different: npt.NDArray[np.bool_] = self.vehicle[source] != self.vehicle[target]
+        return different & self.settled[source] & self.settled[target]
+
+    def lift(
+        self, pairs: Pairs, log_ratio: npt.NDArray[np.float64], bottom: float, top: float
+    ) -> npt.NDArray[np.float64]:
+        """(m,) nats that lift the log-likelihood ratio of each bond to `top`, its pairs taken together, and lower that
+        of each refuted pair to `bottom`; else 0."""
         rows = np.flatnonzero(self.holds(pairs.source, pairs.target))
         key = _keys(pairs.source[rows], pairs.target[rows], len(self.vehicle))
         _, bond = np.unique(key, return_inverse=True)
         bond = bond.reshape(-1)
-        nats = np.zeros(len(pairs))
+        nats = np.where(self.refutes(pairs.source, pairs.target), bottom - log_ratio, 0.0)
         nats[rows] = top - np.log(np.bincount(bond, np.exp(log_ratio[rows])))[bond]
         return nats
 

@@ -128,7 +128,7 @@ class ColourWindow:
                 said.append(Said("final", self.identity[key], *key, {"reason": "nothing can come any more"}))
         return said
 
-    def lesson(self) -> None:
+    def lesson(self, *, last: bool = False) -> None:
         return None
 
     def use(self, lesson: str) -> None:

@@ -11,8 +11,9 @@ from mtmc.config import make_settings
 from mtmc.crops.table import Crops
 from mtmc.online.association_window import AssociationWindow
 from mtmc.online.engine import Said
-from mtmc.online.lessons import links_of
+from mtmc.online.lessons import lesson_of, model_of
 from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
+from mtmc.online.window_model import WindowModel
 
 CAMERAS = ("a", "b")
 TRAVEL = 12.0
@@ -135,8 +136,25 @@ def test_a_restart_goes_on_with_the_same_identities(watched: Watched) -> None:
             assert event.identity == identities[event.camera, event.track]
 
 
+def test_links_of_an_earlier_day_are_not_replaced_by_what_a_few_tracks_teach(watched: Watched) -> None:
+    model, _ = model_of(watched.lessons[-1])
+    window = AssociationWindow(CAMERAS, make_settings({}))
+    window.use(lesson_of(WindowModel(model.links, dict.fromkeys(CAMERAS, 500)), 0.0))
+    assert watch(window, 1, 80).lessons == []
+
+
+def test_when_nothing_will_come_any_more_links_are_learned_from_everything() -> None:
+    window = AssociationWindow(CAMERAS, make_settings({}))
+    assert window.lesson(last=True) is None  # from nothing
+    watched = watch(window, 1, END)
+    last = window.lesson(last=True)
+    assert last is not None
+    tracks = [sum((model_of(lesson)[0].tracks or {}).values()) for lesson in [*watched.lessons, last()]]
+    assert tracks == sorted(tracks) and tracks[-1] == 2 * VEHICLES
+
+
 def test_given_links_are_used_at_once_and_not_learned_again(watched: Watched) -> None:
-    window = AssociationWindow(CAMERAS, make_settings({}), links=links_of(watched.lessons[-1]))
+    window = AssociationWindow(CAMERAS, make_settings({}), links=model_of(watched.lessons[-1])[0].links)
     found = watch(window, 1, 42)
     assert found.lessons == []
     identity = {(e.camera, e.track): e.identity for e in found.until() if e.kind in ("assigned", "revised")}

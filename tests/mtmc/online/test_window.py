@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mtmc.appearance.features import TrackFeatures
+from mtmc.association.links_file import Link, Links, TravelTime, Zone
 from mtmc.association.settings import AssociationSettings
 from mtmc.online.events import Answers, Event, EventKind
 from mtmc.online.window import SlidingWindow
@@ -21,7 +22,7 @@ WIDTH, HEIGHT, RATE = 960, 540, 5.0
 CROSSING = 6.0
 """Seconds for which a camera sees a vehicle."""
 CAMERAS = ("c001", "c002", "c003")
-EAGER = WindowSettings(warm_up_tracks=0, settle_seconds=2.0)
+EAGER = WindowSettings(unknown_links=1.0, settle_seconds=2.0)
 """Final answers as early as they can be."""
 
 
@@ -219,3 +220,51 @@ def test_no_settings_of_the_association_are_needed_but_they_count(model: WindowM
     assert len(set(Answers.after(replay(strict, passages)).identity.values())) >= len(
         set(Answers.after(joined).identity.values())
     )
+
+
+def links(*vehicles: float) -> Links:
+    """A link from camera a to camera b for each number of vehicles, taking 10, 20, ... seconds."""
+    exits = [
+        Zone(name=f"a{k}", camera="a", kind="exit", polygon=((0, 0), (9, 0), (9, 9))) for k in range(len(vehicles))
+    ]
+    entry = Zone(name="b", camera="b", kind="entry", polygon=((0, 0), (9, 0), (9, 9)))
+    times = [TravelTime(min=10 * k, max=10 * (k + 1)) for k in range(len(vehicles))]
+    found = [
+        Link(source=zone.name, target="b", vehicles=count, travel_time=time)
+        for zone, count, time in zip(exits, vehicles, times, strict=True)
+    ]
+    return Links(zones=(*exits, entry), links=tuple(found))
+
+
+def test_a_camera_has_unknown_links_as_long_as_single_vehicles_take_new_ones() -> None:
+    model = WindowModel(links(20.0, 1.0, 0.8), {"a": 29, "b": 30})
+    assert model.unknown("a") == pytest.approx(2.8 / 30)
+    assert model.unknown("b") == pytest.approx(1 / 31)
+    assert model.unknown("c") == 1.0
+    assert WindowModel(links(1.0)).unknown("a") == 0.0  # given ones are complete
+
+
+def test_a_camera_waits_for_its_slowest_link_and_one_without_links_for_that_of_the_site() -> None:
+    model = WindowModel(links(5.0, 5.0))
+    assert model.horizon("a") == model.horizon("b") == pytest.approx(19.9)
+    assert WindowModel(Links()).horizon("a") is None
+
+
+def test_answers_wait_for_the_longest_travel_time_until_the_links_are_known(model: WindowModel) -> None:
+    passages = traffic(vehicles=5, seed=3)
+    waits = []
+    for tracks in (200, 3):
+        window = SlidingWindow(CAMERAS, model=WindowModel(model.links, dict.fromkeys(CAMERAS, tracks)))
+        events = replay(window, passages, finish=False)
+        last = max(p.seconds[-1] for p in passages)
+        events += [event for second in range(1, 60) for event in window.update(last + 4.0 + 5.0 * second, [])]
+        said = {(e.camera, e.track): e.seconds for e in events if e.kind == EventKind.FINAL}
+        waits.append(np.median([said[p.camera, p.number] - p.seconds[-1] for p in passages]))
+    assert waits[0] < 40.0 and waits[1] > AssociationSettings().longest_travel
+
+
+def test_vehicles_are_told_apart_by_their_looks_when_nearly_all_answers_are_final(model: WindowModel) -> None:
+    # Pairs of final tracks show what different vehicles look like; here hardly any others are left.
+    passages = traffic(vehicles=14, seed=1)
+    settings = WindowSettings(unknown_links=1.0, settle_seconds=2.0, context_tracks=500)
+    assert right_share(replay(SlidingWindow(CAMERAS, settings, model=model), passages), passages) == 1.0
