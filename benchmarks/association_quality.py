@@ -2,6 +2,8 @@
 
     python benchmarks/association_quality.py --quick   # a smoke test of under a minute
     python benchmarks/association_quality.py           # all layouts and qualities, 3 seeds
+    python benchmarks/association_quality.py --quality 85 75 --without label lane   # what these two ingredients give
+    python benchmarks/association_quality.py --json FILE   # in pieces: what is in the file is not measured again
 
 Traffic and cameras are simulated as arrays (`synthetic_tracks.py`), without pixels: a road with six cameras
 (corridor), overlapping views of a crossing, a network of streets, short clips at different times along a road (route),
@@ -27,9 +29,9 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -66,6 +68,7 @@ GAPS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Longest gaps in seconds between two tracks that are tried when joining by time alone."""
 OVERLAPS = (0.0, 2.0, 8.0)
 """Seconds for which the two tracks may overlap, likewise."""
+SWITCHES = [name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool]
 QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
 """Vehicles in the quick mode."""
 
@@ -172,7 +175,7 @@ class Job:
 @dataclass(frozen=True)
 class Run:
     """A problem at one quality: IDF1 in per cent of the association, of average linkage (without features, of joining
-    by time), and the ceiling."""
+    by time), the ceiling, and the association without each of some ingredients."""
 
     job: Job
     quality: float | None
@@ -181,10 +184,22 @@ class Run:
     ours: float
     linkage: float
     ceiling: float
+    without: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, line: str) -> Run:
+        """Read what `to_json` wrote."""
+        columns = json.loads(line)
+        return cls(**{**columns, "job": Job(**columns["job"])})
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
 
 
-def measure(job: Job, qualities: Sequence[float | None]) -> list[Run]:
-    """One problem at all qualities."""
+def measure(piece: tuple[Job, Sequence[float | None]], *, without: Sequence[str]) -> list[Run]:
+    """One problem at some qualities."""
+    job, qualities = piece
     size = {} if job.vehicles is None else {"vehicles": job.vehicles}
     problem = LAYOUTS[job.layout](job.seed, degraded=job.degraded, calibrated=job.calibrated, **size)
     looks = Looks(problem, job.seed)
@@ -201,9 +216,12 @@ def measure(job: Job, qualities: Sequence[float | None]) -> list[Run]:
             cameras = with_features(problem, looks.of_quality(quality))
             tracks, features = [c.tracks for c in cameras], [c.features for c in cameras]
             _, linkage = best_threshold(tracks, features, lambda identity: idf1(problem, identity))
-        found = associate(summarise(cameras), None, AssociationSettings())
-        ours = idf1(problem, np.where(found.dropped, -1, found.identity))
-        result.append(Run(job, quality, len(problem.vehicle), vehicles, ours, linkage, ceiling))
+        summaries, figures = summarise(cameras), []
+        for variant in ({}, *({name: False} for name in without)):
+            found = associate(summaries, None, AssociationSettings().model_copy(update=variant))
+            figures.append(idf1(problem, np.where(found.dropped, -1, found.identity)))
+        changed = dict(zip(without, figures[1:], strict=True))
+        result.append(Run(job, quality, len(problem.vehicle), vehicles, figures[0], linkage, ceiling, changed))
     return result
 
 
@@ -230,8 +248,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="one seed and three qualities of a part of this",
     )
+    parser.add_argument(
+        "--without", nargs="+", default=[], choices=SWITCHES, metavar="SWITCH", help="also without each of these"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="also write the figures of every run here")
+    parser.add_argument(
+        "--json", type=Path, help="append the figures of every problem to this file, and skip those that it holds"
+    )
     arguments = parser.parse_args(argv)
     seeds, qualities = arguments.seeds, tuple(arguments.quality)
     if arguments.quick:
@@ -244,12 +267,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         for tracks in arguments.tracks
         for calibration in arguments.calibration
     ]
-    with ProcessPoolExecutor(arguments.workers) as pool:
-        runs = [run for found in pool.map(partial(measure, qualities=qualities), jobs) for run in found]
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(run) for run in runs]) + "\n", encoding="utf-8")
+    known = read_results(arguments.json, arguments.without)
+    pieces = [(job, [quality for quality in qualities if (job, quality) not in known]) for job in jobs]
+    missing = [piece for piece in pieces if piece[1]]
+    for runs in _measured(missing, arguments.without, arguments.workers):
+        known |= {(run.job, run.quality): run for run in runs}
+        if arguments.json:
+            with arguments.json.open("a", encoding="utf-8") as file:
+                file.writelines(run.to_json() + "\n" for run in runs)
+    runs = [known[job, quality] for job in jobs for quality in qualities]
     _print(runs, qualities)
+    if arguments.without:
+        _print_without(runs, qualities, arguments.without)
     return 0
+
+
+def read_results(path: Path | None, without: Sequence[str] = ()) -> dict[tuple[Job, float | None], Run]:
+    """The runs of a file of results that were also made without each of some ingredients; a later line replaces an
+    earlier one."""
+    if path is None or not path.is_file():
+        return {}
+    runs = [Run.of_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {(run.job, run.quality): run for run in runs if set(without) <= set(run.without)}
+
+
+def _measured(
+    pieces: Sequence[tuple[Job, Sequence[float | None]]], without: Sequence[str], workers: int
+) -> Iterable[list[Run]]:
+    """The runs of each piece, as they come."""
+    work = partial(measure, without=without)
+    if workers == 1:
+        yield from map(work, pieces)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(work, pieces)
 
 
 def _quality(text: str) -> float | None:
@@ -265,20 +316,46 @@ def _print(runs: Sequence[Run], qualities: Sequence[float | None]) -> None:
     table.add_column("ceiling", justify="right")
     for quality in qualities:
         table.add_column("none" if quality is None else f"mAP {quality:g}", justify="right")
-    groups: defaultdict[tuple[str, bool, bool], list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[run.job.layout, run.job.degraded, run.job.calibrated].append(run)
-    for (layout, degraded, calibrated), own in groups.items():
-        name = f"{layout}, {'detector' if degraded else 'gt'}, {'calibrated' if calibrated else 'uncalibrated'}"
+    for name, own in _by_problem(runs).items():
         cells = [f"{np.mean([run.ceiling for run in own]):.1f}"]
         for quality in qualities:
             some = [run for run in own if run.quality == quality]
-            ours = np.array([run.ours for run in some])
-            error = float(np.std(ours, ddof=1) / np.sqrt(len(ours))) if len(ours) > 1 else float("nan")
             linkage = float(np.mean([run.linkage for run in some]))
-            cells.append(f"{ours.mean():.1f}±{error:.1f}" + f" / {linkage:.1f}")
+            cells.append(f"{_mean([run.ours for run in some])} / {linkage:.1f}")
         table.add_row(name, *cells)
     Console(width=max(Console().width, 150)).print(table)
+
+
+def _print_without(runs: Sequence[Run], qualities: Sequence[float | None], without: Sequence[str]) -> None:
+    """The change without each ingredient: one row for each kind of problem, and one for all."""
+    table = Table(title="Change of IDF1 in points ± standard error without an ingredient", title_justify="left")
+    table.add_column("")
+    for quality in qualities:
+        table.add_column("none" if quality is None else f"mAP {quality:g}", justify="right")
+    for switch in without:
+        for name, own in {**_by_problem(runs), "all": list(runs)}.items():
+            changes = [
+                _mean([run.without[switch] - run.ours for run in own if run.quality == quality], "+.2f")
+                for quality in qualities
+            ]
+            table.add_row(f"{switch}: {name}", *changes)
+        table.add_section()
+    Console(width=max(Console().width, 150)).print(table)
+
+
+def _by_problem(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each kind of problem."""
+    groups: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        tracks = "detector" if run.job.degraded else "gt"
+        groups[f"{run.job.layout}, {tracks}, {'' if run.job.calibrated else 'un'}calibrated"].append(run)
+    return dict(groups)
+
+
+def _mean(values: Sequence[float], form: str = ".1f") -> str:
+    """Mean ± standard error."""
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    return f"{np.mean(values):{form}}±{error:{form.lstrip('+')}}"
 
 
 if __name__ == "__main__":
