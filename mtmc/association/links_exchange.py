@@ -64,9 +64,7 @@ def to_links(
     names: dict[tuple[Kind, int], str] = {}
     zones: list[Zone] = []
     links: list[Link] = []
-    for row in np.flatnonzero(
-        (mass >= (MIN_VEHICLES_BY_APPEARANCE if by_appearance else MIN_VEHICLES)) & times.density.any(1)
-    ):
+    for row in np.flatnonzero((mass >= (MIN_VEHICLES_BY_APPEARANCE if by_appearance else MIN_VEHICLES)) & times.known):
         kind: Kind = "entry" if table.overlap[row] else "exit"
         ends: list[tuple[Kind, int]] = [(kind, int(table.source[row])), ("entry", int(table.target[row]))]
         for end in ends:
@@ -127,7 +125,7 @@ def from_links(summaries: TrackSummaries, links: Links) -> tuple[TrackEnds, Trac
         bounds = table.low[row] + step[row] * np.arange(BINS + 1)
         given = np.diff(np.interp(bounds, edges[row], total)) / step[row]
         density[row] = (1.0 - WINDOW_FLOOR) * given + WINDOW_FLOOR / (BINS * step[row])
-    times = TravelTimes(table.low.copy(), step, density, np.zeros(len(edges)))
+    times = TravelTimes(table.low.copy(), step, density, np.arange(len(edges)), np.zeros(len(edges)))
     share = np.array([link.share for link in links.links], np.float64)
     return (
         ends["entry"],
@@ -225,7 +223,7 @@ def _outline(points: npt.NDArray[np.float64], margin: float) -> tuple[tuple[floa
 
 def _travel_time(times: TravelTimes, row: int) -> TravelTime:
     """Density of a link in fewer bins, without its empty ends."""
-    mass = times.density[row] * times.step[row]
+    mass = times.distinct[times.row[row]] * times.step[row]
     full = np.flatnonzero(mass > NEGLIGIBLE_BIN * mass.max())
     a, b = int(full[0]), int(full[-1]) + 1
     total = np.concatenate([[0.0], np.cumsum(mass)])

@@ -57,17 +57,18 @@ def platoon_density(
     group = source * (int(link.max()) + 1) + link
     _, alternative = np.unique(group, return_inverse=True)
     alternative = alternative.reshape(-1)
-    sums = []
-    for power in range(3):
-        value = probability * seconds**power
-        per_slot = np.bincount(where, value, len(keys))
-        nearby = np.zeros(len(keys))
-        for shift in range(-REACH, REACH + 1):
-            at = np.searchsorted(keys, keys + shift)
-            at = np.minimum(at, len(keys) - 1)
-            hit = keys[at] == keys + shift
-            nearby += np.where(hit, per_slot[at], 0.0) * np.exp(-abs(shift) * SLOT / DECAY)
-        sums.append(nearby[where] - np.bincount(alternative, value)[alternative])
+    values = [probability * seconds**power for power in range(3)]
+    per_slot = [np.bincount(where, value, len(keys)) for value in values]
+    nearby = [np.zeros(len(keys)) for _ in values]
+    for shift in range(-REACH, REACH + 1):
+        at = np.searchsorted(keys, keys + shift)
+        at = np.minimum(at, len(keys) - 1)
+        rows = np.flatnonzero(keys[at] == keys + shift)
+        for total, own in zip(nearby, per_slot, strict=True):
+            total[rows] += own[at[rows]] * np.exp(-abs(shift) * SLOT / DECAY)
+    sums = [
+        total[where] - np.bincount(alternative, value)[alternative] for total, value in zip(nearby, values, strict=True)
+    ]
     count = np.maximum(sums[0], 0.0)
     mean = sums[1] / np.maximum(count, 1e-3)
     variance = np.maximum(sums[2] / np.maximum(count, 1e-3) - mean**2, 0.0)

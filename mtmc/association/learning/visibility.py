@@ -53,6 +53,8 @@ class Visibility:
         self._out_track, self._out_link = _members(exits.zone, table.source, ~table.overlap)
         self._over_track, self._over_link = _members(entries.zone, table.source, table.overlap)
         self._in_track, self._in_link = _members(entries.zone, table.target, ~table.overlap)
+        self._in_members = np.bincount(self._in_link, minlength=len(table))
+        self._ahead: tuple[TravelTimes, npt.NDArray[np.int64], npt.NDArray[np.float64]] | None = None
 
     def departures(self, times: TravelTimes) -> npt.NDArray[np.float64]:
         """(l,) expected number of vehicles at each link's source whose arrival would be seen if they took the link.
@@ -61,7 +63,8 @@ class Visibility:
             times: travel times of the links.
         """
         links = len(self._table)
-        seen = np.asarray(np.bincount(self._out_link, self._seen_ahead(times), links), np.float64)
+        rows, ahead = self._seen_ahead(times)
+        seen = np.asarray(np.bincount(self._out_link[rows], ahead, links), np.float64)
         seen += np.bincount(self._over_link, minlength=links)
         return seen
 
@@ -77,7 +80,8 @@ class Visibility:
             share: (l,) share of the source's vehicles that take each link.
             times: travel times of the links.
         """
-        taken = np.bincount(self._out_track, share[self._out_link] * self._seen_ahead(times), self._tracks)
+        rows, seen = self._seen_ahead(times)
+        taken = np.bincount(self._out_track[rows], share[self._out_link[rows]] * seen, self._tracks)
         taken += np.bincount(self._over_track, share[self._over_link], self._tracks)
         result: npt.NDArray[np.float64] = np.maximum(1.0 - taken, MIN_LEAVING)
         return result
@@ -93,20 +97,33 @@ class Visibility:
         explained = np.bincount(self._table.target, mass, zones) if len(self._table) else np.zeros(zones)
         new = np.maximum(self._arrivals - explained, self._new_share * self._arrivals + NEW_COUNT) / self._zone_length
         link, start = self._in_link, self._start[self._in_track]
-        before = times.mass_below(link, start - self._source_window[link, 0])
-        seen = np.maximum(before - times.mass_below(link, start - self._source_window[link, 1]), 0.0)
+        rows = _of_known(times, link)
+        linked, came = link[rows], start[rows]
+        before = times.mass_below(linked, came - self._source_window[linked, 0])
+        seen = np.zeros(len(link))
+        seen[rows] = np.maximum(before - times.mass_below(linked, came - self._source_window[linked, 1]), 0.0)
         links = len(self._table)
-        usual = np.bincount(link, seen, links) / np.maximum(np.bincount(link, minlength=links), 1)
+        usual = np.bincount(link, seen, links) / np.maximum(self._in_members, 1)
         flow = mass / np.maximum(usual, MIN_VISIBLE) / self._zone_length[self._table.target]
         unseen = np.bincount(self._in_track, flow[link] * (1.0 - seen), self._tracks)
         result: npt.NDArray[np.float64] = new[self._entry_zone] + unseen
         return result
 
-    def _seen_ahead(self, times: TravelTimes) -> npt.NDArray[np.float64]:
-        """Probability, for each (track, link that it could take), that the target camera records the arrival."""
-        link, end = self._out_link, self._end[self._out_track]
-        later = times.mass_below(link, self._target_window[link, 1] - end)
-        return np.maximum(later - times.mass_below(link, self._target_window[link, 0] - end), 0.0)
+    def _seen_ahead(self, times: TravelTimes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Rows of `_out_track` and `_out_link` whose link has travel times, and for each the probability that the
+        target camera records the arrival. For all other rows it is 0."""
+        if self._ahead is None or self._ahead[0] is not times:
+            rows = _of_known(times, self._out_link)
+            link, end = self._out_link[rows], self._end[self._out_track[rows]]
+            later = times.mass_below(link, self._target_window[link, 1] - end)
+            seen = np.maximum(later - times.mass_below(link, self._target_window[link, 0] - end), 0.0)
+            self._ahead = times, rows, seen  # departures and those who leave are asked for in turn
+        return self._ahead[1], self._ahead[2]
+
+
+def _of_known(times: TravelTimes, link: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rows whose link has travel times."""
+    return np.flatnonzero(times.known[link])
 
 
 def source_cameras(table: LinkTable, entries: TrackEnds, exits: TrackEnds) -> npt.NDArray[np.int64]:

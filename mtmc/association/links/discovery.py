@@ -346,30 +346,32 @@ def _shares(
 def _with_expected(broad: TravelTimes, seconds: npt.NDArray[np.float64]) -> TravelTimes:
     """Broad travel times concentrated around the expected seconds (NaN where unknown), as calibrations can be wrong."""
     known = np.flatnonzero(np.isfinite(seconds))
-    density = broad.density.copy()
     middle = broad.first[known, None] + (np.arange(BINS) + 0.5) * broad.step[known, None]
     bell = travel_likelihood(middle, seconds[known, None]) + 1e-9
     bell /= (bell.sum(1) * broad.step[known])[:, None]
-    density[known] = (1.0 - EXPECTED_PART) * density[known] + EXPECTED_PART * bell
-    return TravelTimes(broad.first, broad.step, density, broad.peak)
+    drawn = (1.0 - EXPECTED_PART) * broad.distinct[broad.row[known]] + EXPECTED_PART * bell
+    row = broad.row.copy()
+    row[known] = len(broad.distinct) + np.arange(len(known))
+    return TravelTimes(broad.first, broad.step, np.concatenate([broad.distinct, drawn]), row, broad.peak)
 
 
 def broad_times(table: LinkTable) -> TravelTimes:
     """Travel times of unknown links: short ones are more likely, all within the window are possible."""
     step = (table.high - table.low) / BINS
-    middle = table.low[:, None] + (np.arange(BINS) + 0.5) * step[:, None]
+    windows, row = np.unique(np.stack([table.low, step], 1), axis=0, return_inverse=True)
+    middle = windows[:, :1] + (np.arange(BINS) + 0.5) * windows[:, 1:]
     early = np.where(middle < 0, np.exp(middle / OVERLAP_DECAY), 1.0)
     density = np.exp(-np.maximum(middle, 0.0) / TRAVEL_DECAY) * early + TRAVEL_FLOOR
-    density /= (density.sum(1) * step)[:, None]
-    return TravelTimes(table.low.copy(), step, density, np.zeros(len(table)))
+    density /= (density.sum(1) * windows[:, 1])[:, None]
+    return TravelTimes(table.low.copy(), step, density, row.reshape(-1).astype(np.int64), np.zeros(len(table)))
 
 
 def _peaks(peak: npt.NDArray[np.float64], width: npt.NDArray[np.float64]) -> TravelTimes:
     """Normal travel times around each peak, with a standard deviation of half its width, over 4 of these either way."""
-    deviation = 0.5 * np.maximum(width, MIN_PEAK_WIDTH)
+    deviation, row = np.unique(0.5 * np.maximum(width, MIN_PEAK_WIDTH), return_inverse=True)
+    row = row.reshape(-1).astype(np.int64)
     step = 8.0 * deviation / BINS
-    first = peak - 4.0 * deviation
     middle = (np.arange(BINS) + 0.5) * step[:, None] - 4.0 * deviation[:, None]
     bell = np.exp(-0.5 * (middle / deviation[:, None]) ** 2)
     bell /= (bell.sum(1) * step)[:, None]
-    return TravelTimes(first, step, bell, np.zeros(len(peak)))
+    return TravelTimes(peak - 4.0 * deviation[row], step[row], bell, row, np.zeros(len(peak)))

@@ -32,48 +32,61 @@ KERNEL_REACH = 4
 
 @dataclass(frozen=True, slots=True)
 class TravelTimes:
-    """Densities of the travel time in seconds, one row per link. Times are negative where fields of view overlap.
+    """Densities of the travel time in seconds, one for each link. Times are negative where fields of view overlap.
+
+    Links may share one: in a large scenario most have no vehicle, or nothing is known about them yet.
 
     Attributes:
         first: (l,) float64, left edge of the first bin.
-        step: (l,) float64, width of the bins.
-        density: (l, BINS) float64, per second; the mass of each row is 1, or 0 for a link without vehicles.
+        step: (l,) float64, width of the bins, equal for links that share a density.
+        distinct: (k, BINS) float64, per second; the mass of each row is 1, or 0 for links without vehicles.
+        row: (l,) int64, row of `distinct` of each link.
         peak: (l,) float64, per second, height of the kernel of one vehicle at its own time, 1 / (bandwidth *
-            sqrt(2 pi)); 0 for a row that was not fitted to a sample.
+            sqrt(2 pi)); 0 for a link that was not fitted to a sample.
     """
 
     first: npt.NDArray[np.float64]
     step: npt.NDArray[np.float64]
-    density: npt.NDArray[np.float64]
+    distinct: npt.NDArray[np.float64]
+    row: npt.NDArray[np.int64]
     peak: npt.NDArray[np.float64]
     _below: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False, compare=False)
 
+    @property
+    def density(self) -> npt.NDArray[np.float64]:
+        """(l, BINS) the density of each link."""
+        return self.distinct[self.row]
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(l,) whether a link has a density, not a row of zeros."""
+        return np.asarray(self.distinct.any(1)[self.row], np.bool_)
+
     def at(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) density of each (link, travel time), linear between the middles of bins, 0 outside."""
-        place = (seconds - self.first[link]) / self.step[link] - 0.5
-        left = np.floor(place).astype(np.int64)
-        part = place - left
-        inside = (left >= -1) & (left < BINS)
-        left = np.clip(left, -1, BINS - 1)
-        low = np.where(left >= 0, self.density[link, np.maximum(left, 0)], 0.0)
-        high = np.where(left < BINS - 1, self.density[link, np.minimum(left + 1, BINS - 1)], 0.0)
-        value: npt.NDArray[np.float64] = np.where(inside, low * (1 - part) + high * part, 0.0)
+        value: npt.NDArray[np.float64] = _compiled_at(self.first, self.step, self.distinct, self.row, link, seconds)
         return value
 
     def mass_below(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) probability that the travel time of each link is below `seconds`."""
         if not self._below:  # needed several times in each round of learning
-            self._below.append(np.cumsum(self.density * self.step[:, None], axis=1))
-        value: npt.NDArray[np.float64] = _compiled_mass(self.first, self.step, self._below[0], link, seconds)
+            self._below.append(self._cumulative())
+        value: npt.NDArray[np.float64] = _compiled_mass(self.first, self.step, self._below[0], self.row, link, seconds)
         return value
 
     def quantile(self, share: float) -> npt.NDArray[np.float64]:
         """(l,) travel time below which a share of each link's mass lies, in [0, 1]."""
-        total = np.cumsum(self.density * self.step[:, None], axis=1)
+        total = self._cumulative()
         total /= np.maximum(total[:, -1:], 1e-12)
-        position = (total < share).sum(1)
+        position = (total < share).sum(1)[self.row]
         result: npt.NDArray[np.float64] = self.first + (position + 0.5) * self.step
         return result
+
+    def _cumulative(self) -> npt.NDArray[np.float64]:
+        """(k, BINS) mass of each density up to the right edge of each bin."""
+        step = np.ones(len(self.distinct))
+        step[self.row] = self.step
+        return np.cumsum(self.distinct * step[:, None], axis=1)
 
 
 def fit_travel_times(
@@ -92,10 +105,13 @@ def fit_travel_times(
     """
     order = np.lexsort((seconds, link))
     link, seconds, weight = link[order], seconds[order], weight[order]
-    bounds = np.searchsorted(link, np.arange(links + 1))
-    first, step, density, bandwidth = _kernel_rows(bounds, seconds, weight)
-    peak = np.where(bandwidth > 0, 1.0 / (np.maximum(bandwidth, 1e-9) * np.sqrt(2 * np.pi)), 0.0)
-    return TravelTimes(first, step, density, peak)
+    fitted, begin = np.unique(link, return_index=True)
+    first, step, peak = np.zeros(links), np.ones(links), np.zeros(links)
+    row = np.full(links, len(fitted), np.int64)
+    row[fitted] = np.arange(len(fitted))
+    first[fitted], step[fitted], density, bandwidth = _kernel_rows(np.append(begin, len(link)), seconds, weight)
+    peak[fitted] = np.where(bandwidth > 0, 1.0 / (np.maximum(bandwidth, 1e-9) * np.sqrt(2 * np.pi)), 0.0)
+    return TravelTimes(first, step, np.concatenate([density, np.zeros((1, BINS))]), row, peak)
 
 
 def _kernel_rows(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.float64], ...]:
@@ -104,15 +120,31 @@ def _kernel_rows(*arguments: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.fl
 
 
 @numba.njit(cache=True)
-def _compiled_mass(first, step, below, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _compiled_at(first, step, distinct, row, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    bins = distinct.shape[1]
+    value = np.zeros(len(link))
+    for m in range(len(link)):
+        place = (seconds[m] - first[link[m]]) / step[link[m]] - 0.5
+        if not -1.0 <= place < bins:
+            continue
+        left = int(np.floor(place))
+        part = place - left
+        low = distinct[row[link[m]], left] if left >= 0 else 0.0
+        high = distinct[row[link[m]], left + 1] if left < bins - 1 else 0.0
+        value[m] = low * (1 - part) + high * part
+    return value
+
+
+@numba.njit(cache=True)
+def _compiled_mass(first, step, below, row, link, seconds):  # type: ignore[no-untyped-def]  # pragma: no cover
     bins = below.shape[1]
     mass = np.empty(len(link))
     for m in range(len(link)):
-        row = link[m]
-        place = min(max((seconds[m] - first[row]) / step[row], 0.0), float(bins))
+        place = min(max((seconds[m] - first[link[m]]) / step[link[m]], 0.0), float(bins))
         left = min(int(place), bins - 1)
-        before = below[row, left - 1] if left > 0 else 0.0
-        mass[m] = before + (below[row, left] - before) * (place - left)
+        own = below[row[link[m]]]
+        before = own[left - 1] if left > 0 else 0.0
+        mass[m] = before + (own[left] - before) * (place - left)
     return mass
 
 
