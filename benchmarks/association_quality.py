@@ -69,6 +69,8 @@ GAPS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 OVERLAPS = (0.0, 2.0, 8.0)
 """Seconds for which the two tracks may overlap, likewise."""
 SWITCHES = [name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool]
+APPEARANCE = {"appearance", "camera_mean", "chain_features", "joint_appearance"}
+"""Those that change nothing without features."""
 QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
 """Vehicles in the quick mode."""
 
@@ -218,6 +220,9 @@ def measure(piece: tuple[Job, Sequence[float | None]], *, without: Sequence[str]
             _, linkage = best_threshold(tracks, features, lambda identity: idf1(problem, identity))
         summaries, figures = summarise(cameras), []
         for variant in ({}, *({name: False} for name in without)):
+            if figures and quality is None and APPEARANCE & set(variant):
+                figures.append(figures[0])
+                continue
             found = associate(summaries, None, AssociationSettings().model_copy(update=variant))
             figures.append(idf1(problem, np.where(found.dropped, -1, found.identity)))
         changed = dict(zip(without, figures[1:], strict=True))
@@ -243,6 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calibration", nargs="+", default=["with", "without"], choices=["with", "without"])
     parser.add_argument("--quality", nargs="+", default=list(QUALITIES), type=_quality, metavar="MAP", help="or none")
     parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302, 303])
+    parser.add_argument("--vehicles", type=int, help="vehicles in each problem (default: as many as the layout has)")
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -260,8 +266,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.quick:
         seeds, qualities = seeds[:1], (100.0, 85.0, None)
         arguments.tracks, arguments.calibration = ["detector"], ["without"]
+    vehicles = QUICK if arguments.quick else {}
     jobs = [
-        Job(layout, seed, tracks == "detector", calibration == "with", QUICK[layout] if arguments.quick else None)
+        Job(layout, seed, tracks == "detector", calibration == "with", vehicles.get(layout, arguments.vehicles))
         for seed in seeds
         for layout in arguments.layouts
         for tracks in arguments.tracks

@@ -16,6 +16,9 @@ with more wrongly joined tracks. Development scenarios."""
 BLOCK = 200_000
 """Pairs whose features are held at once. Raising it uses more memory; the result does not change. Safety bound: 800 MB
 at 512 dimensions."""
+DENSE = 8
+"""Pairs of tracks, for each that is asked for, up to which all are computed: a matrix product reads each feature once.
+Raising it costs memory, 4 bytes a pair; but for rounding the result does not change. Safety bound on memory."""
 
 
 def subtract_means(
@@ -58,7 +61,10 @@ def similarities(
     source: npt.NDArray[np.int64],
     target: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) dot products of a[source] and b[target], computed block by block."""
+    """(m,) dot products of a[source] and b[target], computed block by block, or from all of a and b if most are
+    needed."""
+    if len(a) * len(b) <= DENSE * len(source):
+        return (a @ b.T)[source, target].astype(np.float64)
     result = np.zeros(len(source))
     for begin in range(0, len(source), BLOCK):
         rows = slice(begin, begin + BLOCK)

@@ -13,9 +13,9 @@ from evaluation.assignment import heaviest_assignment
 from mtmc.association.evidence.evidence import Evidence
 from mtmc.association.evidence.fragments import fragment_log_ratio
 from mtmc.association.evidence.overlapping_views import view_log_prior
-from mtmc.association.evidence.platoons import platoon_density
+from mtmc.association.evidence.platoons import Platoons
 from mtmc.association.evidence.resemblance import resemblance_log_prior
-from mtmc.association.evidence.u_turns import u_turn_log_ratio
+from mtmc.association.evidence.u_turns import UTurns
 from mtmc.association.learning.link_shares import LinkShares
 from mtmc.association.learning.marginals import pair_marginals
 from mtmc.association.learning.travel_model import TravelTimeModel
@@ -203,6 +203,39 @@ def _follows(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """What does not change from round to round as long as the pairs do not.
+
+    Attributes:
+        pairs: the pairs.
+        rows: (k,) those of links.
+        linked: they themselves.
+        platoons: the neighbours of each.
+        between: those of them (rows of `linked`) that are successions between two cameras.
+        u_turns: which of these lead back.
+    """
+
+    pairs: Pairs
+    rows: npt.NDArray[np.int64]
+    linked: Pairs
+    platoons: Platoons
+    between: npt.NDArray[np.int64]
+    u_turns: UTurns
+
+    @classmethod
+    def of(
+        cls, pairs: Pairs, table: LinkTable, exit_time: npt.NDArray[np.float64], summaries: TrackSummaries
+    ) -> _Linked:
+        rows = pairs.of_kind(PairKind.LINK)
+        linked, camera = pairs[rows], summaries.camera
+        source, target, link = linked.source, linked.target, linked.link
+        platoons = Platoons(link=link, source=source, exit_time=exit_time[source], seconds=linked.seconds)
+        between = np.flatnonzero((camera[source] != camera[target]) & ~table.overlap[link])
+        u_turns = UTurns(source[between], target[between], camera=camera, cameras=len(summaries.cameras))
+        return cls(pairs, rows, linked, platoons, between, u_turns)
+
+
 class _Model:
     """The learned travel times and shares of all links, and what they say about pairs."""
 
@@ -219,6 +252,7 @@ class _Model:
         """Start from the prior."""
         self._summaries, self._table, self._prior, self._settings = summaries, table, prior, settings
         self._exit_time = exits.time
+        self._linked: _Linked | None = None
         by_time = not (settings.appearance and bool((summaries.weight > 0).any()))
         self._visibility = Visibility(summaries, table, entries, exits)
         self.shares = LinkShares(prior)
@@ -239,20 +273,14 @@ class _Model:
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Log-likelihood ratios of place and time, each (m,)."""
         settings, links = self._settings, len(self._table)
-        rows = pairs.of_kind(PairKind.LINK)
-        linked, belief = pairs[rows], probability[rows]
-        link, seconds = linked.link, linked.seconds
+        if self._linked is None or self._linked.pairs is not pairs:
+            self._linked = _Linked.of(pairs, self._table, self._exit_time, self._summaries)
+        rows, linked = self._linked.rows, self._linked.linked
+        belief, link, seconds = probability[rows], linked.link, linked.seconds
         if settings.travel_time:
             density = self.travel.density(link, seconds, belief)
             if platoons:
-                density = platoon_density(
-                    link=link,
-                    source=linked.source,
-                    exit_time=self._exit_time[linked.source],
-                    seconds=seconds,
-                    probability=belief,
-                    density=density,
-                )
+                density = self._linked.platoons.density(belief, density)
         else:
             density = 1.0 / (self._table.high - self._table.low)[link]
         share = self.shares.share
@@ -274,7 +302,8 @@ class _Model:
         terms = {"travel_time": travel, "transitions": transition, "fragments": fragments}
         if settings.u_turn_prior:
             terms["u_turn_prior"] = np.zeros(len(pairs))
-            terms["u_turn_prior"][rows] = self._u_turn_log_ratio(linked, belief)
+            between = self._linked.between
+            terms["u_turn_prior"][rows[between]] = self._linked.u_turns.log_ratio(belief[between])
         return terms
 
     def _fragment_log_ratio(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -285,18 +314,3 @@ class _Model:
         often = np.log((probability.sum() + BREAKS_STRENGTH) / expected)
         often = float(np.clip(often, MIN_BREAKS, MAX_BREAKS))
         return fragment_log_ratio(self._summaries, pairs, probability) + often
-
-    def _u_turn_log_ratio(self, pairs: Pairs, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(m,) evidence against U-turns, for successions between two cameras."""
-        camera = self._summaries.camera
-        between = camera[pairs.source] != camera[pairs.target]
-        rows = np.flatnonzero(between & ~self._table.overlap[pairs.link])
-        result = np.zeros(len(pairs))
-        result[rows] = u_turn_log_ratio(
-            pairs.source[rows],
-            pairs.target[rows],
-            probability[rows],
-            camera=camera,
-            cameras=len(self._summaries.cameras),
-        )
-        return result

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association.evidence.platoons import platoon_density
+from mtmc.association.evidence.platoons import Platoons
 
 Floats = npt.NDArray[np.float64]
 
@@ -15,14 +15,8 @@ def density(leave: Floats, seconds: Floats, probability: Floats, link: npt.NDArr
     """Each pair of a source of its own, on links that spread travel times over 100 seconds."""
     n = len(leave)
     link = np.zeros(n, np.int64) if link is None else link
-    return platoon_density(
-        link=link,
-        exit_time=leave,
-        source=np.arange(n),
-        seconds=seconds,
-        probability=probability,
-        density=np.full(n, 0.01),
-    )
+    neighbours = Platoons(link=link, exit_time=leave, source=np.arange(n), seconds=seconds)
+    return neighbours.density(probability, np.full(n, 0.01))
 
 
 def test_a_vehicle_is_expected_to_take_as_long_as_its_neighbours() -> None:
@@ -44,14 +38,9 @@ def test_other_links_and_other_choices_of_the_same_vehicle_are_not_neighbours() 
     leave, seconds = np.array([0.0, 0.5]), np.array([40.0, 40.0])
     other_link = density(leave, seconds, np.array([0.9, 0.0]), np.array([0, 1]))
     assert other_link[1] == pytest.approx(0.01)
-    one_vehicle = platoon_density(
-        link=np.zeros(2, np.int64),
-        exit_time=np.zeros(2),
-        source=np.zeros(2, np.int64),
-        seconds=seconds,
-        probability=np.array([0.9, 0.0]),
-        density=np.full(2, 0.01),
-    )
+    nothing = np.zeros(2, np.int64)
+    neighbours = Platoons(link=nothing, exit_time=np.zeros(2), source=nothing, seconds=seconds)
+    one_vehicle = neighbours.density(np.array([0.9, 0.0]), np.full(2, 0.01))
     assert one_vehicle == pytest.approx(np.full(2, 0.01))
 
 
