@@ -60,7 +60,8 @@ class TravelTimes:
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """(l,) whether a link has a density, not a row of zeros."""
-        return np.asarray(self.distinct.any(1)[self.row], np.bool_)
+        filled = np.asarray(self.distinct.any(axis=1), np.bool_)
+        return np.asarray(filled[self.row], np.bool_)
 
     def at(self, link: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(m,) density of each (link, travel time), linear between the middles of bins, 0 outside."""
