@@ -11,6 +11,9 @@ from common.errors import InputError
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOPBACK = "127.0.0.1"
 
+MAX_PORT = 65535
+"""The largest port of TCP."""
+
 
 class Metrics:
     """Named figures, each with labels; the latest value of each.
@@ -59,7 +62,7 @@ class MetricsServer:
         host: this machine alone, unless told otherwise.
 
     Raises:
-        InputError: the port is taken.
+        InputError: the port is taken, or is none.
     """
 
     def __init__(self, metrics: Metrics, port: int, host: str = LOOPBACK) -> None:
@@ -76,6 +79,8 @@ class MetricsServer:
             def log_message(self, *arguments: object) -> None:
                 pass
 
+        if not 0 <= port <= MAX_PORT:
+            raise InputError(f"--metrics {port}: must be a port, from 1 to {MAX_PORT}")
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:

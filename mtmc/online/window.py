@@ -168,7 +168,7 @@ class SlidingWindow:
             if key not in self._tracks:
                 identity, final = self._restored.get(key, (0, False))
                 self._tracks[key] = WindowTrack(*key, TimedBoxes.empty(), identity=identity, final=final)
-                events.append(Event(EventKind.OPENED, now, *key))
+                events.append(Event(EventKind.OPENED, now, *key, reason="came into view"))
             self._tracks[key].add(boxes, self._settings.max_boxes)
         for row, number in enumerate(news.features.track.tolist()):
             track = self._tracks.get((news.camera, number))

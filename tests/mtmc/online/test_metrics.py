@@ -28,6 +28,8 @@ def test_figures_are_served_on_the_loopback() -> None:
             urllib.request.urlopen(f"http://{LOOPBACK}:{server.port}/other", timeout=20)
         with pytest.raises(InputError, match=f"{LOOPBACK}:{server.port}.*another port"):
             MetricsServer(metrics, server.port)
+        with pytest.raises(InputError, match="--metrics 99999: must be a port"):
+            MetricsServer(metrics, 99999)
     finally:
         server.close()
 
