@@ -61,7 +61,7 @@ SWITCHES = tuple(
     for name, field in AssociationSettings.model_fields.items()
     if field.annotation is bool and name not in OTHER_TRACKS
 )
-PIXELS_ONLY = {"split", "appearance", "camera_mean", "chain_features", "joint_appearance", "overlapping_views"}
+PIXELS_ONLY = {"split", "appearance", "camera_mean", "joint_appearance", "overlapping_views"}
 CAMERAS = {"corridor": 6, "crossing": 6, "network": 20}
 QUIET = Console(stderr=True, quiet=True)
 

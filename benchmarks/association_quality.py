@@ -69,7 +69,7 @@ GAPS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 OVERLAPS = (0.0, 2.0, 8.0)
 """Seconds for which the two tracks may overlap, likewise."""
 SWITCHES = [name for name, field in AssociationSettings.model_fields.items() if field.annotation is bool]
-APPEARANCE = {"appearance", "camera_mean", "chain_features", "joint_appearance"}
+APPEARANCE = {"appearance", "camera_mean", "joint_appearance"}
 """Those that change nothing without features."""
 QUICK = {"corridor": 25, "crossing": 20, "network": 20, "route": 40, "site": 20}
 """Vehicles in the quick mode."""

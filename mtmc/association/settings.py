@@ -52,10 +52,6 @@ class AssociationSettings(Settings):
     )
     appearance: bool = Field(True, description="Use appearance features, if there are any.")
     camera_mean: bool = Field(True, description="Subtract the mean feature of each camera and viewing direction.")
-    chain_features: bool = Field(
-        True,
-        description="Compare the features of whole chains of joined tracks, not only of the two tracks at the seam.",
-    )
     joint_appearance: bool = Field(
         True,
         description="In scenarios of few tracks, few vehicles on each link and no overlapping views, compare the "

@@ -254,7 +254,7 @@ class SlidingWindow:
         )
         summaries = summarise(cameras)
         keys = _keys(summaries)
-        settings = self._association.model_copy(update={"rounds": self._settings.rounds, "chain_features": False})
+        settings = self._association.model_copy(update={"rounds": self._settings.rounds})
         found = associate(summaries, self._model.links, settings, _known(keys, every))
         groups: dict[int, list[TrackKey]] = defaultdict(list)
         for row in np.lexsort((np.arange(len(keys)), summaries.start)).tolist():

@@ -81,7 +81,9 @@ class Visibility:
             times: travel times of the links.
         """
         rows, seen = self._seen_ahead(times)
-        taken = np.bincount(self._out_track[rows], share[self._out_link[rows]] * seen, self._tracks)
+        taken = np.asarray(
+            np.bincount(self._out_track[rows], share[self._out_link[rows]] * seen, self._tracks), np.float64
+        )
         taken += np.bincount(self._over_track, share[self._over_link], self._tracks)
         result: npt.NDArray[np.float64] = np.maximum(1.0 - taken, MIN_LEAVING)
         return result
