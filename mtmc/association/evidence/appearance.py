@@ -61,7 +61,7 @@ def similarities(
     """(m,) dot products of a[source] and b[target], computed block by block, or from all of a and b if most are
     needed."""
     if len(a) * len(b) <= DENSE * len(source):
-        return (a @ b.T)[source, target].astype(np.float64)
+        return np.asarray((a @ b.T)[source, target], np.float64)
     result = np.zeros(len(source))
     for begin in range(0, len(source), BLOCK):
         rows = slice(begin, begin + BLOCK)
