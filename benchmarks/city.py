@@ -292,6 +292,8 @@ class Resumed(InTurn):
                 write_json(place.with_suffix(".json"), figures)
                 sys.stderr.write(f"{name}: {json.dumps(figures)}\n")
             with np.load(place) as kept:
+                if len(kept["identity"]) != sum(len(np.unique(each.track)) for each in job.tracks):
+                    raise SystemExit(f"--resume {self._folder}: {place.name} is of another problem; give a new folder")
                 joins = Joins(kept["source"], kept["target"], kept["probability"])
                 yield name, (Solved(kept["identity"], kept["dropped"], joins, kept["sure"]), Links())
 
