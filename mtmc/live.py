@@ -52,6 +52,7 @@ def _plan(arguments: argparse.Namespace) -> LivePlan:
     """What is to be watched."""
     # Imported in functions, so that --help and a wrong option do not wait for the numerical packages.
     import time
+    from dataclasses import replace
 
     from mtmc.config import load_config
     from mtmc.online.live_site import plan_replay, plan_site
@@ -59,11 +60,12 @@ def _plan(arguments: argparse.Namespace) -> LivePlan:
 
     settings = load_config(arguments.config, arguments.set)
     if arguments.site is not None:
-        return plan_site(read_site(arguments.site), settings, time.time())
+        plan = plan_site(read_site(arguments.site), settings, time.time())
+        return plan if arguments.constraints is None else replace(plan, constraints=arguments.constraints)
     from mtmc.interface.running import default_detector
 
     scenario = _scenario(arguments)
-    return plan_replay(
+    plan = plan_replay(
         scenario,
         speed=arguments.speed,
         detector=arguments.detector or default_detector(scenario),
@@ -71,6 +73,7 @@ def _plan(arguments: argparse.Namespace) -> LivePlan:
         settings=settings,
         store=_store_of(arguments, scenario.name),
     )
+    return replace(plan, constraints=arguments.constraints)
 
 
 def _scenario(arguments: argparse.Namespace) -> Scenario:
@@ -214,6 +217,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-root", type=Path, metavar="DIR", help="the folder that holds scenarios (default: data/)")
     add("--detector", metavar="NAME|PATH", help="of a replay, as of mtmc.run")
     add("--reid", default="baseline", metavar="NAME|PATH", help="extractor of a replay (default: baseline)")
+    add(
+        "--constraints",
+        type=Path,
+        metavar="FILE",
+        help="tracks that are known to be one vehicle, different ones, or none, as of mtmc.run (a site: its key "
+        "`constraints`)",
+    )
     add("--config", type=Path, metavar="FILE", help="settings of all stages as YAML")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as detection.score=0.2")
     add = parser.add_argument_group("where answers go").add_argument

@@ -11,6 +11,7 @@ from mtmc.appearance.features import TrackFeatures
 from mtmc.association.links_file import Links
 from mtmc.association.track_summaries import GroundMap
 from mtmc.config import PipelineSettings
+from mtmc.online.corrections import Correction
 from mtmc.online.engine import Said
 from mtmc.online.events import Event
 from mtmc.online.lessons import FIRST_LESSON, LessonPlan, lesson_of, model_of
@@ -82,6 +83,14 @@ class AssociationWindow:
     ) -> None:
         """See `Window`."""
         self._window.restore(identities, final, next_identity, until)
+
+    def hold(self, standing: Sequence[Correction]) -> None:
+        """See `Window`."""
+        self._window.hold(standing)
+
+    def amend(self, merged: Mapping[int, int], moved: Mapping[tuple[str, int], int], next_identity: int) -> None:
+        """See `Window`."""
+        self._window.amend(merged, moved, next_identity)
 
     def lesson(self, *, last: bool = False) -> Callable[[], str] | None:
         """See `Window`."""

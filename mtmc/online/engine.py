@@ -15,6 +15,8 @@ from mtmc.appearance.features import TrackFeatures
 from mtmc.config import PipelineSettings
 from mtmc.crops.table import Crops
 from mtmc.online.archive import Archive, hour_of
+from mtmc.online.correcting import NO_VEHICLE, Changes, Refused, decide, undo
+from mtmc.online.corrections import DIFFERENT, NOT_A_VEHICLE, SAME, UNDO, Corrected, Correction
 from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
 from mtmc.online.packing import pack_reports, unpack_reports
 from mtmc.online.settling import settle
@@ -77,6 +79,13 @@ class Window(Protocol):
     ) -> None:
         """Before the calls of `tick` up to the second `until` are repeated: what they led to. What a repeated call
         says is not heard."""
+
+    def hold(self, standing: Sequence[Correction]) -> None:
+        """Solve under these corrections, and no others, from the next tick on."""
+
+    def amend(self, merged: Mapping[int, int], moved: Mapping[tuple[str, int], int], next_identity: int) -> None:
+        """Identities have been corrected: they are called otherwise now, or tracks moved, to -1 where they are no
+        vehicle; `next_identity` is the smallest number that was never used."""
 
     def lesson(self, *, last: bool = False) -> Callable[[], str] | None:
         """What could be learned now, as a function that takes seconds and may run in another thread; None: nothing.
@@ -258,10 +267,83 @@ class Engine:
         self.tick_seconds = time.perf_counter() - start
         return records
 
+    def knows(self, track: tuple[str, int]) -> bool:
+        """Whether there is such a track, open or closed."""
+        return _Identified(self._store, self._cameras).identity(track) is not None
+
+    def correct(self, corrections: Sequence[Correction]) -> list[Record]:
+        """Carry out what users know, between two ticks; the next solve is bound by it.
+
+        All is written as a whole before anyone hears of it, with what became of each correction: a correction that is
+        in the store is not to be given again.
+
+        Returns:
+            The events of what changed at once; there are none before the first tick, when no track is known.
+
+        Raises:
+            OSError: the disk is full; nothing was written.
+        """
+        seconds = self.seconds or 0.0
+        records: list[Record] = []
+        changes = []
+        with self._store.transaction():
+            for correction in corrections:
+                changed, said = self._corrected(correction, seconds)
+                records += [self._write(seconds, event) for event in said]
+                changes.append(changed)
+        for changed in changes:
+            merged = {other: into for other, into, _ in changed.merged}
+            self._window.amend(merged, {key: new for key, _, new in changed.moved}, self._next_identity())
+        self._window.hold(self._standing())
+        return records
+
+    def _corrected(self, correction: Correction, seconds: float) -> tuple[Changes, list[Said]]:
+        """What a correction changes, and the events that say so; notes what became of it."""
+        site, standing = _Identified(self._store, self._cameras), self._standing()
+        reason, changes, text = "", Changes(), "corrected"
+        try:
+            if correction.kind == UNDO:
+                text = "correction undone"
+                undone = self._undone(correction)
+                if undone is not None:
+                    standing = [each for each in standing if each != undone.correction]
+                    changes = undo(Changes.from_json(dict(undone.effect)), standing, site, self._fresh)
+                    self._store.add_correction(replace(undone, state="undone"))
+            else:
+                changes = decide(correction, standing, site, self._fresh)
+        except Refused as refused:
+            reason = str(refused)
+        state = "refused" if reason else "applied"
+        self._store.add_correction(Corrected(correction, state, reason, seconds, changes.to_json()))
+        return changes, _said_of(changes, text)
+
+    def _undone(self, correction: Correction) -> Corrected | None:
+        """What a correction takes back, if it holds."""
+        known = self._store.corrections(correction.source)
+        found = next((each for each in known if each.correction.seq == correction.undoes), None)
+        return found if found is not None and found.state == "applied" else None
+
+    def _standing(self) -> list[Correction]:
+        held = (SAME, DIFFERENT, NOT_A_VEHICLE)
+        return [
+            each.correction
+            for each in self._store.corrections()
+            if each.state == "applied" and each.correction.kind in held
+        ]
+
+    def _next_identity(self) -> int:
+        return int(self._store.meta("next_identity") or 1)
+
+    def _fresh(self) -> int:
+        number = self._next_identity()
+        self._store.set_meta("next_identity", str(number + 1))
+        return number
+
     def _write(self, seconds: float, event: Said) -> Record:
+        if event.identity is None and event.kind == "revised" and event.camera is not None and event.track is not None:
+            self._store.set_identity(event.camera, event.track, NO_VEHICLE, final=False, seconds=seconds)
         if event.identity is not None:
-            known = int(self._store.meta("next_identity") or 1)
-            if event.identity >= known:
+            if event.identity >= self._next_identity():
                 self._store.set_meta("next_identity", str(event.identity + 1))
             if event.kind == "merged":
                 self._store.merge_identities(int(event.content["other"]), event.identity)
@@ -341,9 +423,12 @@ class Engine:
         self._window.restore(
             {key: identity for key, (identity, _) in known.items()},
             {key for key, (_, final) in known.items() if final},
-            int(self._store.meta("next_identity") or 1),
+            self._next_identity(),
             self.seconds,
         )
+        standing = self._standing()
+        if standing:
+            self._window.hold(standing)
         lessons = self._store.lessons()
         for tick, seconds, content in inputs:
             while lessons and lessons[0][0] <= tick:
@@ -356,6 +441,50 @@ class Engine:
             if camera.open:
                 # Its process ended with the parent.
                 self._waiting.append(replace(self._lost(name, "restart"), seconds=camera.written))
+
+
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    """See `mtmc.online.correcting.Identified`."""
+
+    store: Store
+    cameras: Mapping[str, _Camera]
+
+    def identity(self, key: tuple[str, int]) -> int | None:
+        found = self.store.answer_of(*key)
+        if found is not None:
+            return found[0]
+        return 0 if self.span(key) is not None else None
+
+    def final(self, key: tuple[str, int]) -> bool:
+        found = self.store.answer_of(*key)
+        return found is not None and found[1]
+
+    def span(self, key: tuple[str, int]) -> tuple[float, float] | None:
+        camera = self.cameras.get(key[0])
+        # Of the tracks in sight, the association has heard of those below the next number.
+        if camera is not None and key[1] in camera.open and key[1] < camera.next_track:
+            seconds = np.concatenate([rows.seconds for rows in camera.open[key[1]]])
+            return float(seconds.min()), float(seconds.max())
+        return self.store.span_of(*key)
+
+    def members(self, identity: int) -> list[tuple[str, int]]:
+        return self.store.tracks_of(identity)
+
+    def merged(self, identity: int) -> bool:
+        return self.store.is_merged(identity)
+
+
+def _said_of(changes: Changes, reason: str) -> list[Said]:
+    """The events of what a correction changed."""
+    said = [Said("merged", into, None, None, {"reason": reason, "other": other}) for other, into, _ in changes.merged]
+    said += [Said("split", number, None, None, {"reason": reason, "other": other}) for number, other in changes.split]
+    for (camera, track), old, new in changes.moved:
+        # One that has no identity is assigned one, also if it was taken for no vehicle in between.
+        kind = "assigned" if old <= 0 < new else "revised"
+        other = {"other": old} if old > 0 else {}
+        said.append(Said(kind, new if new > 0 else None, camera, track, {"reason": reason, **other}))
+    return said
 
 
 _ASSIGNING = ("assigned", "revised", "final")

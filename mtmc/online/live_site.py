@@ -19,6 +19,7 @@ from detection.video import open_video
 from mtmc.association.links_file import write_links
 from mtmc.config import PipelineSettings
 from mtmc.online.archive import Archive
+from mtmc.online.corrections import FILE, PAGE, FileConstraints, page_corrections
 from mtmc.online.engine import Engine, Window
 from mtmc.online.lessons import model_of
 from mtmc.online.messages import CameraReport
@@ -65,6 +66,7 @@ class LivePlan:
         retention: how long results are kept.
         replay: what is replayed, "" for a site; a store belongs to one of them.
         links: zones and links that are given; None: learned.
+        constraints: what users know about tracks, as a file; see `mtmc.online.corrections`.
         window: settings of the sliding window.
         redis: the address of a server for the events, with its credentials; not printed.
         ground: calibrations of cameras that have one.
@@ -79,6 +81,7 @@ class LivePlan:
     retention: Retention = field(default_factory=Retention)
     replay: str = ""
     links: Path | None = None
+    constraints: Path | None = None
     ground: Mapping[str, GroundMap] = field(default_factory=dict)
     window: WindowSettings = field(default_factory=WindowSettings)
     redis: str | None = field(default=None, repr=False)
@@ -125,6 +128,7 @@ def plan_site(file: SiteFile, settings: PipelineSettings, now: float) -> LivePla
         site.silent_seconds,
         site.retention,
         links=file.path(site.links) if site.links is not None else None,
+        constraints=file.path(site.constraints) if site.constraints is not None else None,
         ground=ground_of(file),
         window=site.window,
         redis=file.redis,
@@ -196,7 +200,7 @@ class LiveSite:
         metrics: figures to keep up to date.
 
     Raises:
-        InputError: the store cannot be used, or belongs to something else.
+        InputError: the store cannot be used, or belongs to something else; the file of constraints is wrong.
 
     Examples:
         >>> with LiveSite(plan, make_window) as site:  # doctest: +SKIP
@@ -218,6 +222,7 @@ class LiveSite:
             self._lags: dict[str, float] = json.loads(self.store.meta("clocks") or "{}")
             self.archive = Archive(self.store, plan.retention.crop_gigabytes * 1e9)
             names = [job.camera for job in plan.jobs]
+            self._constraints = FileConstraints(plan.constraints, names, self.store.corrections(FILE))
             self.engine = Engine(
                 self.store, self.archive, window(), names, plan.settings, silent_seconds=plan.silent_seconds
             )
@@ -299,7 +304,8 @@ class LiveSite:
         if self._lesson is not None and self._lesson.done():
             self._learned(self._lesson.result())
             self._lesson = None
-        records = self.engine.tick(seconds)
+        records = self._correct()
+        records += self.engine.tick(seconds)
         lesson = self.engine.lesson() if self._lesson is None and math.isfinite(seconds) else None
         if lesson is not None:
             self._lesson = _in_background(lesson)
@@ -310,6 +316,24 @@ class LiveSite:
         for transport, problem in self._outbox.problems.items():
             self._say(transport, f"{transport}: {problem}; what was not sent is kept and sent later")
         self._measure(records)
+        return records
+
+    def _correct(self) -> list[Record]:
+        """Carry out what users have told since the latest tick."""
+        if self.engine.seconds is None:
+            return []  # no track is known yet
+        told = self._constraints.ready(self.engine.knows)
+        try:
+            told += page_corrections(self.plan.store, self.store.last_correction(PAGE))
+        except InputError as error:
+            self._say("corrections", str(error))
+        if not told:
+            return []
+        records = self.engine.correct(told)
+        numbers = {(each.source, each.seq) for each in told}
+        for found in self.store.corrections():
+            if found.state == "refused" and (found.correction.source, found.correction.seq) in numbers:
+                logger.warning("%s (%s) is refused: %s", found.correction.name, found.correction.kind, found.reason)
         return records
 
     def _wait_for_lesson(self) -> None:

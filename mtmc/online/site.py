@@ -70,6 +70,9 @@ class Site(Settings):
     extractor: str = Field("baseline", description="A name or file, as `mtmc.run --reid`; none: without appearance.")
     frame_rate: Positive = Field(10.0, description="Frames a second that are looked at, of every camera.")
     links: Path | None = Field(None, description="Zones and links; default: learned while it runs, and kept.")
+    constraints: Path | None = Field(
+        None, description="What is known about tracks, as `mtmc.run --constraints`; read at each start."
+    )
     store: Path = Field(Path("live"), description="The folder for results.")
     window: WindowSettings = WindowSettings()
     retention: Retention = Retention()
@@ -215,8 +218,10 @@ def _check_files(path: Path, file: SiteFile) -> None:
             given: Path | None = getattr(camera, key)
             if given is not None and not file.path(given).is_file():
                 raise InputError(f"{path}: key 'cameras.{name}.{key}': {path_not_found(file.path(given), 'file')}")
-    if site.links is not None and not file.path(site.links).is_file():
-        raise InputError(f"{path}: key 'links': {path_not_found(file.path(site.links), 'file')}")
+    for key in ("links", "constraints"):
+        given = getattr(site, key)
+        if given is not None and not file.path(given).is_file():
+            raise InputError(f"{path}: key '{key}': {path_not_found(file.path(given), 'file')}")
 
 
 def _check_extractors(path: Path, file: SiteFile) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
+from mtmc.online.corrections import Corrected, Correction
 from mtmc.online.messages import LiveRows
 from mtmc.online.packing import pack_rows, unpack_rows
 
@@ -40,6 +41,9 @@ CREATE INDEX IF NOT EXISTS assignments_identity ON assignments (identity);
 CREATE TABLE IF NOT EXISTS pending (
     camera TEXT NOT NULL, track INTEGER NOT NULL, hour INTEGER NOT NULL, rows BLOB NOT NULL, vector BLOB, weight REAL,
     PRIMARY KEY (camera, track)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS corrections (
+    source TEXT NOT NULL, seq INTEGER NOT NULL, seconds REAL NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    content TEXT NOT NULL, effect TEXT NOT NULL, PRIMARY KEY (source, seq)) WITHOUT ROWID;
 """
 
 
@@ -236,7 +240,8 @@ class Store:
         )
 
     def set_identity(self, camera: str, track: int, identity: int, *, final: bool, seconds: float) -> None:
-        """The present identity of a track, open or closed; part of a transaction."""
+        """The present identity of a track, open or closed; -1: a user says that it is no vehicle. Part of a
+        transaction."""
         self._base.execute(
             "INSERT INTO assignments VALUES (?, ?, ?, ?, ?) ON CONFLICT (camera, track) DO UPDATE SET "
             "identity = excluded.identity, final = max(final, excluded.final), seconds = excluded.seconds",
@@ -248,14 +253,59 @@ class Store:
         self._base.execute("UPDATE assignments SET identity = ? WHERE identity = ?", (into, identity))
 
     def identities(self) -> dict[tuple[str, int], tuple[int, bool]]:
-        """The identity of every track that has one, and whether it is final."""
+        """The identity of every track that has one, -1 if a user says that it is no vehicle, and whether it is
+        final."""
         rows = self._read("SELECT camera, track, identity, final FROM assignments")
         return {(str(c), int(t)): (int(i), bool(f)) for c, t, i, f in rows}
 
     def identity_of(self, camera: str, track: int) -> int | None:
         """The present identity of one track, open or closed; None without one."""
-        rows = self._read("SELECT identity FROM assignments WHERE camera = ? AND track = ?", (camera, track))
-        return int(rows[0][0]) if rows else None
+        found = self.answer_of(camera, track)
+        return found[0] if found is not None and found[0] > 0 else None
+
+    def answer_of(self, camera: str, track: int) -> tuple[int, bool] | None:
+        """The present identity of one track, -1 if a user says that it is no vehicle, and whether it is final; None
+        before the first."""
+        rows = self._read("SELECT identity, final FROM assignments WHERE camera = ? AND track = ?", (camera, track))
+        return (int(rows[0][0]), bool(rows[0][1])) if rows else None
+
+    def tracks_of(self, identity: int) -> list[tuple[str, int]]:
+        """The tracks of an identity, open or closed."""
+        query = "SELECT camera, track FROM assignments WHERE identity = ? ORDER BY camera, track"
+        return [(str(camera), int(track)) for camera, track in self._read(query, (identity,))]
+
+    def span_of(self, camera: str, track: int) -> tuple[float, float] | None:
+        """Seconds of the first and the last box of a closed track; None for others."""
+        rows = self._read("SELECT first, last FROM tracks WHERE camera = ? AND track = ?", (camera, track))
+        return (float(rows[0][0]), float(rows[0][1])) if rows else None
+
+    def is_merged(self, identity: int) -> bool:
+        """Whether an identity became another one."""
+        query = "SELECT 1 FROM events WHERE kind = 'merged' AND json_extract(content, '$.other') = ? LIMIT 1"
+        return bool(self._read(query, (identity,)))
+
+    def add_correction(self, corrected: Corrected) -> None:
+        """Keep what became of a correction; part of a transaction."""
+        told = corrected.correction
+        row = (corrected.seconds, corrected.state, corrected.reason, told.to_json(), json.dumps(corrected.effect))
+        self._base.execute(
+            "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", (told.source, told.seq, *row)
+        )
+
+    def corrections(self, source: str | None = None) -> list[Corrected]:
+        """What became of corrections, of one source or of all, in the order of their numbers."""
+        if not self._read("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
+            return []  # written by a version that did not know them, and only read here
+        rows = self._read("SELECT * FROM corrections ORDER BY source, seq")
+        return [
+            Corrected(Correction.from_json(of, seq, content), state, reason, seconds, json.loads(effect))
+            for of, seq, seconds, state, reason, content, effect in rows
+            if source in (None, of)
+        ]
+
+    def last_correction(self, source: str) -> int:
+        """The number of the latest correction of a source; 0 before the first."""
+        return int(self._read("SELECT coalesce(max(seq), 0) FROM corrections WHERE source = ?", (source,))[0][0])
 
     def vector_of(self, camera: str, track: int) -> bytes | None:
         """The feature of a closed track that waits for the file of its hour, as float16; None if it does not, or has
@@ -298,6 +348,9 @@ class Store:
         self._base.execute("DELETE FROM events WHERE seconds < ?", (before,))
         self._base.execute("DELETE FROM tracks WHERE last < ?", (before,))
         self._base.execute("DELETE FROM assignments WHERE seconds < ?", (before,))
+        # The latest one stays: it says which were read.
+        latest = "(SELECT max(seq) FROM corrections AS other WHERE other.source = corrections.source)"
+        self._base.execute(f"DELETE FROM corrections WHERE seconds < ? AND seq < {latest}", (before,))
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:

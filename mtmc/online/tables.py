@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from mtmc.online.correcting import NO_VEHICLE
 from mtmc.online.store import Store
 
 QUARTER = 900.0
@@ -98,8 +99,9 @@ def _clocks(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tracks(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
-    """The tracks as a table; one without an identity is a vehicle of its own."""
-    content = [(c, t, f, e, f"{i}" if i is not None else f"{c}/{t}") for c, t, f, e, *_, i, _ in rows]
+    """The tracks as a table; one without an identity is a vehicle of its own, unless a user says that it is none."""
+    known = [row for row in rows if row[-2] != NO_VEHICLE]
+    content = [(c, t, f, e, f"{i}" if i is not None else f"{c}/{t}") for c, t, f, e, *_, i, _ in known]
     schema = {"camera": pl.String, "track": pl.Int64, "first": pl.Float64, "last": pl.Float64, "vehicle": pl.String}
     return pl.DataFrame(content, schema=schema, orient="row")
 

@@ -8,7 +8,9 @@ solves as known vehicles, and leave when their neighbours in time are final, too
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from mtmc.association.associate import associate
 from mtmc.association.constraints import KnownVehicles
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import GroundMap, TrackSummaries, summarise
+from mtmc.online.corrections import DIFFERENT, NOT_A_VEHICLE, Correction, linked
 from mtmc.online.events import Event, EventKind
 from mtmc.online.identity_numbers import TrackKey, renumber
 from mtmc.online.window_model import History, WindowModel
@@ -79,6 +82,9 @@ class SlidingWindow:
         self._next_identity = 1
         self._restored: dict[TrackKey, tuple[int, bool]] = {}
         self._until = -np.inf
+        self._standing: tuple[Correction, ...] = ()
+        self._no_vehicles: set[TrackKey] = set()
+        self._corrected = False
 
     def __len__(self) -> int:
         """Number of tracks in the window."""
@@ -100,6 +106,30 @@ class SlidingWindow:
         """Solve with other links from the next update on."""
         self._model = model
 
+    def hold(self, standing: Sequence[Correction]) -> None:
+        """Solve under these corrections, and no others, from the next update on.
+
+        Args:
+            standing: corrections that do not contradict each other. A track that is named as the same vehicle as one
+                that has left the window keeps its identity.
+        """
+        self._standing = tuple(standing)
+        self._no_vehicles = {key for each in standing if each.kind == NOT_A_VEHICLE for key in each.first}
+
+    def amend(self, merged: Mapping[int, int], moved: Mapping[TrackKey, int], next_identity: int) -> None:
+        """Take identities that users have corrected.
+
+        Args:
+            merged: identities that have become another one.
+            moved: tracks with their new identity; -1: they are no vehicle.
+            next_identity: the smallest number that was never used.
+        """
+        for track in [*self._tracks.values(), *self._past]:
+            track.identity = max(moved.get(track.key, merged.get(track.identity, track.identity)), 0)
+        self._past = [track for track in self._past if track.identity]
+        self._next_identity = max(self._next_identity, next_identity)
+        self._corrected = True
+
     def restore(
         self, identities: Mapping[TrackKey, int], final: Collection[TrackKey], next_identity: int, until: float
     ) -> None:
@@ -119,7 +149,7 @@ class SlidingWindow:
 
     def history(self) -> History:
         """Ended tracks of the last `history_seconds`, to `learn` from; shares nothing that changes."""
-        ended = [track for track in self._tracks.values() if track.closed]
+        ended = [t for t in self._tracks.values() if t.closed and t.key not in self._no_vehicles]
         now = max((track.end for track in [*ended, *self._past]), default=0.0)
         every = [*self._past, *ended][-self._settings.max_history :]
         pictures = {name: picture for name, picture in self._pictures.items() if picture.width > 1}
@@ -200,7 +230,9 @@ class SlidingWindow:
 
     def _solve(self, now: float) -> list[Event]:
         """Group the tracks of the window into vehicles, and say what changes."""
-        rows = {key: track for key, track in self._tracks.items() if self._due(track)}
+        due = (track for track in self._tracks.values() if self._due(track) and track.key not in self._no_vehicles)
+        rows = {track.key: track for track in due}
+        by_user, self._corrected = self._corrected, False
         if not rows:
             return []
         groups, pinned, sure = self._groups(now, rows)
@@ -210,11 +242,11 @@ class SlidingWindow:
             for key in group:
                 rows[key].identity, rows[key].sure = number, sure.get(key, 1.0)
         events = [
-            Event(EventKind.MERGED, now, identity=number, other=other, reason="one vehicle")
+            Event(EventKind.MERGED, now, identity=number, other=other, reason="corrected" if by_user else "one vehicle")
             for other, number in change.merged
         ]
         events += [
-            Event(EventKind.SPLIT, now, identity=number, other=other, reason="two vehicles")
+            Event(EventKind.SPLIT, now, identity=number, other=other, reason="corrected" if by_user else "two vehicles")
             for number, other in change.split
         ]
         size = {number: len(group) for number, group in zip(change.number, groups, strict=True)}
@@ -224,7 +256,7 @@ class SlidingWindow:
                 Event(EventKind.ASSIGNED, now, *key, identity=number, probability=rows[key].sure, reason=reason)
             )
         for key, old, number in change.revised:
-            reason = "better evidence"
+            reason = "corrected" if by_user else "better evidence"
             events.append(
                 Event(
                     EventKind.REVISED,
@@ -244,10 +276,10 @@ class SlidingWindow:
         """The tracks of each vehicle, by their start; vehicles in the order of their first track. Then the group of
         each identity that has final answers, and for each track the probability that its group is one vehicle."""
         if self._model is None:
-            alone = sorted(rows, key=lambda key: (rows[key].start, key))
-            pinned = {rows[key].identity: index for index, key in enumerate(alone) if rows[key].final}
-            return [[key] for key in alone], pinned, {}
-        past = self._past[len(self._past) - min(self._settings.context_tracks, len(self._past)) :]
+            return self._told(rows)
+        context = len(self._past) - min(self._settings.context_tracks, len(self._past))
+        named = {key for each in self._standing for key in each.tracks}
+        past = [track for place, track in enumerate(self._past) if place >= context or track.key in named]
         every = {track.key: track for track in [*past, *rows.values()]}
         cameras = camera_tracks(
             list(every.values()), self._pictures, now, association=self._association, repair=self._repair
@@ -255,7 +287,8 @@ class SlidingWindow:
         summaries = summarise(cameras)
         keys = _keys(summaries)
         settings = self._association.model_copy(update={"rounds": self._settings.rounds})
-        found = associate(summaries, self._model.links, settings, _known(keys, every))
+        known = self._known(keys, every)
+        found = associate(summaries, self._model.links, settings, known)
         groups: dict[int, list[TrackKey]] = defaultdict(list)
         for row in np.lexsort((np.arange(len(keys)), summaries.start)).tolist():
             if keys[row] in rows:
@@ -263,16 +296,59 @@ class SlidingWindow:
         place = {number: index for index, number in enumerate(groups)}
         settled = [
             (every[key].identity, int(number))
-            for key, number in zip(keys, found.identity, strict=True)
-            if every[key].final
+            for key, number, is_known in zip(keys, found.identity, known.settled, strict=True)
+            if is_known and every[key].identity
         ]
         pinned = {identity: place[number] for identity, number in settled if number in place}
         return list(groups.values()), pinned, dict(zip(keys, found.sure.tolist(), strict=True))
 
+    def _told(
+        self, rows: Mapping[TrackKey, WindowTrack]
+    ) -> tuple[list[list[TrackKey]], dict[int, int], dict[TrackKey, float]]:
+        """See `_groups`, without links: every track is alone, but for what is final and what users know."""
+        keys = sorted(rows, key=lambda key: (rows[key].start, key))
+        known = self._known(keys, rows)
+        place: dict[int, int] = {}
+        groups: list[list[TrackKey]] = []
+        pinned = {}
+        for key, vehicle, settled in zip(keys, known.vehicle.tolist(), known.settled.tolist(), strict=True):
+            if vehicle not in place:
+                place[vehicle] = len(groups)
+                groups.append([])
+            groups[place[vehicle]].append(key)
+            if settled and rows[key].identity:
+                pinned[rows[key].identity] = place[vehicle]
+        return groups, pinned, {}
+
+    def _known(self, keys: Sequence[TrackKey], tracks: Mapping[TrackKey, WindowTrack]) -> KnownVehicles:
+        """What final answers, which do not change, and users say about tracks."""
+        known, row_of = KnownVehicles.none(len(keys)), {key: row for row, key in enumerate(keys)}
+        together: dict[Hashable, list[int]] = defaultdict(list)
+        for key, group in linked(self._standing).items():
+            if key in row_of:
+                together[min(group)].append(row_of[key])
+                # Solved long ago with a track that has gone: what it is called is known.
+                known.settled[row_of[key]] = tracks[key].identity > 0 and not group <= self._tracks.keys()
+        for row, key in enumerate(keys):
+            known.settled[row] |= tracks[key].final
+            if known.settled[row]:
+                together[tracks[key].identity].append(row)
+        for rows in together.values():
+            vehicles = known.vehicle[rows]
+            known.vehicle[np.isin(known.vehicle, vehicles)] = vehicles.min()
+        known.settled[:] = np.isin(known.vehicle, known.vehicle[known.settled])
+        apart = set()
+        for each in self._standing:
+            for a, b in product(each.first, each.second) if each.kind == DIFFERENT else ():
+                if a in row_of and b in row_of and not (known.settled[row_of[a]] and known.settled[row_of[b]]):
+                    apart.add(tuple(sorted((int(known.vehicle[row_of[a]]), int(known.vehicle[row_of[b]])))))
+        return replace(known, apart=np.array(sorted(apart), np.int64).reshape(-1, 2))
+
     def _finish(self, now: float, said: float | None = None) -> list[Event]:
         """Make tracks final that nothing can change any more, and, above the cap, the oldest ones."""
         seconds = now if said is None else said
-        waiting = sorted((t for t in self._tracks.values() if t.closed and not t.final), key=lambda t: t.end)
+        ended = (t for t in self._tracks.values() if t.closed and not t.final and t.key not in self._no_vehicles)
+        waiting = sorted(ended, key=lambda track: track.end)
         surplus = len(self._tracks) - self._settings.max_tracks
         events = []
         for place, track in enumerate(waiting):
@@ -299,8 +375,11 @@ class SlidingWindow:
     def _forget(self, now: float) -> None:
         """Let go of tracks that are final, like the ones before and after them of the same vehicle."""
         vehicles: dict[int, list[WindowTrack]] = defaultdict(list)
-        for track in self._tracks.values():
-            vehicles[track.identity].append(track)
+        for track in list(self._tracks.values()):
+            if track.key not in self._no_vehicles:
+                vehicles[track.identity].append(track)
+            elif track.closed:
+                del self._tracks[track.key]
         for identity, tracks in vehicles.items():
             if not identity:
                 continue
@@ -314,6 +393,9 @@ class SlidingWindow:
                     self._past.append(track)
         oldest = now - self._settings.history_seconds
         self._past = [track for track in self._past if track.end >= oldest][-self._settings.max_history :]
+        if self._standing and now > self._until:
+            here = self._tracks.keys() | {track.key for track in self._past}
+            self.hold([each for each in self._standing if not here.isdisjoint(each.tracks)])
 
     def _fresh(self) -> int:
         self._next_identity += 1
@@ -322,14 +404,3 @@ class SlidingWindow:
 
 def _keys(summaries: TrackSummaries) -> list[TrackKey]:
     return [(summaries.cameras[c], int(t)) for c, t in zip(summaries.camera, summaries.track, strict=True)]
-
-
-def _known(keys: Sequence[TrackKey], tracks: Mapping[TrackKey, WindowTrack]) -> KnownVehicles:
-    """What final answers say: they do not change."""
-    known = KnownVehicles.none(len(keys))
-    first: dict[int, int] = {}
-    for row, key in enumerate(keys):
-        if tracks[key].final:
-            known.settled[row] = True
-            known.vehicle[row] = first.setdefault(tracks[key].identity, row)
-    return known

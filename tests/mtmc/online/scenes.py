@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.detections import Detections
+from mtmc.online.corrections import Correction
 from mtmc.online.engine import Said
 from mtmc.online.messages import CameraReport
 
@@ -133,6 +134,14 @@ class ColourWindow:
 
     def use(self, lesson: str) -> None:
         raise AssertionError("nothing was learned")
+
+    def hold(self, standing: Sequence[Correction]) -> None:
+        self.standing = tuple(standing)
+
+    def amend(self, merged: Mapping[int, int], moved: Mapping[tuple[str, int], int], next_identity: int) -> None:
+        self.identity |= {key: merged[old] for key, old in self.identity.items() if old in merged}
+        self.identity |= moved
+        self.next = next_identity
 
     def _assign(self, camera: str, track: int, vector: npt.NDArray[np.float32]) -> list[Said]:
         if (camera, track) in self.identity:

@@ -2,18 +2,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mtmc.appearance.features import TrackFeatures
 from mtmc.config import make_settings
 from mtmc.crops.table import Crops
+from mtmc.online.archive import Archive
 from mtmc.online.association_window import AssociationWindow
-from mtmc.online.engine import Said
+from mtmc.online.corrections import DIFFERENT, NOT_A_VEHICLE, PAGE, SAME, UNDO, Correction
+from mtmc.online.engine import Engine, Said
+from mtmc.online.events import Answers, Event, EventKind
 from mtmc.online.lessons import lesson_of, model_of
 from mtmc.online.messages import CameraReport, ClosedTrack, LiveRows
+from mtmc.online.store import Record, Store
+from mtmc.online.tables import table
 from mtmc.online.window_model import WindowModel
+from mtmc.online.window_settings import WindowSettings
 
 CAMERAS = ("a", "b")
 TRAVEL = 12.0
@@ -159,3 +167,83 @@ def test_given_links_are_used_at_once_and_not_learned_again(watched: Watched) ->
     assert found.lessons == []
     identity = {(e.camera, e.track): e.identity for e in found.until() if e.kind in ("assigned", "revised")}
     assert sum(identity["a", n] == identity.get(("b", n)) for n in range(1, 7)) >= 5
+
+
+def a_site(folder: Path) -> Engine:
+    """The engine of a site with the association, brought to where its store is."""
+    store = Store(folder)
+    window = AssociationWindow(CAMERAS, make_settings({}))
+    return Engine(store, Archive(store), window, CAMERAS, make_settings({}), silent_seconds=math.inf)
+
+
+def run(engine: Engine, first: int, last: int) -> list[Record]:
+    said = []
+    for second in range(first, last):
+        for report in reports(float(second)):
+            engine.hear(report)
+        said += engine.tick(float(second))
+        lesson = engine.lesson()
+        if lesson is not None:
+            engine.use(lesson())
+    return said
+
+
+def told(seq: int, kind: str, *tracks: tuple[str, int]) -> Correction:
+    return Correction(PAGE, seq, kind, tracks[:1], tracks[1:])
+
+
+def test_answers_reach_tracks_in_the_window_and_those_that_have_gone_and_survive_a_kill(tmp_path: Path) -> None:
+    engine = a_site(tmp_path)
+    engine._window._window._settings = WindowSettings(unknown_links=1.0, settle_seconds=1.0)  # type: ignore[attr-defined]
+    said = run(engine, 1, 75)
+    store = engine._store
+    gone, running = ("a", 11), ("b", 14)
+    assert store.answer_of(*gone)[1] and gone not in engine._window._window._tracks  # type: ignore[index, attr-defined]
+    assert store.identity_of(*running) == store.identity_of("a", 14)
+    before = {key: number for key, (number, _) in store.identities().items()}
+
+    direct = engine.correct([told(1, NOT_A_VEHICLE, gone), told(2, SAME, ("a", 10), ("a", 12))])
+    direct += engine.correct([told(3, DIFFERENT, ("a", 14), running), told(4, SAME, gone, ("a", 13))])
+    assert {record.content["reason"] for record in direct} == {"corrected"}
+    assert ("revised", None, *gone) in [(r.kind, r.identity, r.camera, r.track) for r in direct]
+    assert ("merged", before["a", 10]) in [(r.kind, r.identity) for r in direct]
+    assert [(each.state, each.reason) for each in store.corrections()] == [
+        ("applied", ""),
+        ("applied", ""),
+        ("applied", ""),
+        ("refused", "answer 1 says that track 11 of a is no vehicle; undo it first"),
+    ]
+    store.close()  # kill -9: nothing else was written
+
+    again = a_site(tmp_path)
+    store = again._store
+    assert store.last_correction(PAGE) == 4
+    said += direct + run(again, 75, END)
+    said += again.tick(math.inf)
+    assert [record.seq for record in said] == list(range(1, len(said) + 1))
+    found = {key: number for key, (number, _) in store.identities().items()}
+    assert found[gone] == -1 and store.identity_of(*gone) is None
+    assert found["a", 10] == found["a", 12] == found["b", 10] == found["b", 12] == before["a", 10]
+    assert found["a", 14] != found["b", 14]
+    assert "a" in set(table(store, "counts")["camera"])
+    assert table(store, "counts").filter(pl.col("camera") == "a")["vehicles"].sum() == VEHICLES - 2
+    events = [
+        Event(EventKind(r.kind), r.seconds, r.camera or "", r.track or 0, r.identity or 0, r.content.get("other", 0))
+        for r in said
+    ]
+    assert {key: max(number, 0) for key, number in found.items()} == {
+        key: Answers.after(events).of(*key) for key in found
+    }
+
+    undone = again.correct([Correction(PAGE, 5, UNDO, (gone,), (), 1), Correction(PAGE, 6, UNDO, undoes=2)])
+    assert {record.content["reason"] for record in undone} == {"correction undone"}
+    assert store.identity_of(*gone) == before[gone]
+    assert store.identity_of("a", 12) == store.identity_of("b", 12) != store.identity_of("a", 10)
+    assert [each.state for each in store.corrections()] == [
+        "undone",
+        "undone",
+        "applied",
+        "refused",
+        "applied",
+        "applied",
+    ]

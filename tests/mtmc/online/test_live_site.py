@@ -18,6 +18,7 @@ from common.errors import InputError
 from mtmc.config import make_settings
 from mtmc.interface.scenarios import load_scenario
 from mtmc.online.archive import Archive
+from mtmc.online.corrections import PAGE_LOG
 from mtmc.online.engine import Engine
 from mtmc.online.live_site import LivePlan, LiveSite, plan_replay, plan_site
 from mtmc.online.messages import CameraReport, LiveRows
@@ -27,6 +28,7 @@ from mtmc.online.store import Record, Store
 from mtmc.online.supervisor import Died
 from mtmc.online.tables import table
 from mtmc.online.transport import QueueTransport
+from mtmc.web.correction_log import CorrectionLog
 
 from .scenes import ColourWindow, write_scene
 
@@ -156,6 +158,32 @@ def test_what_was_learned_of_clocks_is_there_at_the_next_start(scene: Path, tmp_
 
     with LiveSite(plan(scene, tmp_path), ColourWindow) as site:
         assert {n: child.job.lag for n, child in site._supervisor._children.items()} == {"c1": 20.25, "c2": None}
+
+
+def test_answers_of_the_page_are_carried_out_once(scene: Path, tmp_path: Path) -> None:
+    log = CorrectionLog(tmp_path / PAGE_LOG)
+    (tmp_path / "known.yaml").write_text("- not-a-vehicle: {camera: c2, track: 1}\n")
+    watched = replace(plan(scene, tmp_path), constraints=tmp_path / "known.yaml")
+    with LiveSite(watched, ColourWindow) as site:
+        events = []
+        for event in site.events():
+            events.append(event)
+            if (event.kind, event.camera, event.track) == ("final", "c1", 1):
+                log.append("same", ["c1/1"], ["c1/77"])
+                log.append("not-a-vehicle", ["c1/1"])
+    with LiveSite(watched, ColourWindow) as site:
+        assert list(site.events()) == []
+    store = Store(tmp_path, read_only=True)
+    assert store.events() == events
+    corrected = [(e.camera, e.track, e.identity) for e in events if e.content.get("reason") == "corrected"]
+    assert sorted(corrected) == [("c1", 1, None), ("c2", 1, None)]
+    assert [(each.correction.source, each.state) for each in store.corrections()] == [
+        ("file", "applied"),
+        ("page", "refused"),
+        ("page", "applied"),
+    ]
+    assert "there is no track 77 of c1" in store.corrections()[1].reason
+    assert table(store, "counts")["vehicles"].sum() == VEHICLES * CAMERAS - 2
 
 
 REPLAY = """

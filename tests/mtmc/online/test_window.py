@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import pytest
 from mtmc.appearance.features import TrackFeatures
 from mtmc.association.links_file import Link, Links, TravelTime, Zone
 from mtmc.association.settings import AssociationSettings
+from mtmc.online.corrections import DIFFERENT, NOT_A_VEHICLE, PAGE, SAME, Correction
 from mtmc.online.events import Answers, Event, EventKind
 from mtmc.online.window import SlidingWindow
 from mtmc.online.window_model import WindowModel, learn
@@ -268,3 +270,76 @@ def test_vehicles_are_told_apart_by_their_looks_when_nearly_all_answers_are_fina
     passages = traffic(vehicles=14, seed=1)
     settings = WindowSettings(unknown_links=1.0, settle_seconds=2.0, context_tracks=500)
     assert right_share(replay(SlidingWindow(CAMERAS, settings, model=model), passages), passages) == 1.0
+
+
+def key_of(passage: Passage) -> tuple[str, int]:
+    return passage.camera, passage.number
+
+
+def by_vehicle(passages: Sequence[Passage], vehicle: int) -> list[tuple[str, int]]:
+    return [key_of(p) for p in passages if p.vehicle == vehicle]
+
+
+def started(model: WindowModel | None, passages: Sequence[Passage], until: float) -> tuple[SlidingWindow, list[Event]]:
+    """A window that has seen the passages up to a second."""
+    window, events, now = SlidingWindow(CAMERAS, model=model), [], 0.0
+    while now < until:
+        events += window.update(now + 4.0, news_of(passages, now, now + 4.0))
+        now += 4.0
+    return window, events
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known links", "without links"])
+def test_what_users_know_binds_the_solves_from_then_on(model: WindowModel, known: bool) -> None:
+    passages = traffic(vehicles=6, seed=1)
+    mine = model if known else None
+    (a, _, c), (d, e, _) = by_vehicle(passages, 2), by_vehicle(passages, 4)
+    false = by_vehicle(passages, 5)[0]
+    corrections = [
+        Correction(PAGE, 1, SAME, (a,), (e,)),
+        Correction(PAGE, 2, DIFFERENT, (a,), (c, d)),
+        Correction(PAGE, 3, NOT_A_VEHICLE, (false,)),
+    ]
+    until = 4.0 * math.ceil(max(p.seconds[0] for p in passages if key_of(p) in (a, c, d, e, false)) / 4.0 + 1.0)
+    window, events = started(mine, passages, until)
+    window.hold(corrections)
+    window.amend({}, {false: -1}, 0)
+    events.append(Event(EventKind.REVISED, until, *false))
+    events += replay(window, passages, first=until)
+    answers = Answers.after(events)
+    assert answers.of(*a) == answers.of(*e) > 0
+    assert answers.of(*a) not in (answers.of(*c), answers.of(*d))
+    assert answers.of(*false) == 0
+    assert answers.final | {false} == answers.closed == {key_of(p) for p in passages}
+
+
+def test_an_answer_about_running_tracks_changes_identities_with_a_reason(model: WindowModel) -> None:
+    passages = traffic(vehicles=6, seed=1)
+    first, second, _ = by_vehicle(passages, 2)
+    until = 4.0 * math.ceil(max(p.seconds[-1] for p in passages if key_of(p) == second) / 4.0)
+    window, events = started(model, passages, until)
+    assert Answers.after(events).of(*first) == Answers.after(events).of(*second)
+    window.hold([Correction(PAGE, 1, DIFFERENT, (first,), (second,))])
+    window.amend({}, {}, 0)
+    said = window.update(until + 4.0, [])
+    assert {e.reason for e in said if e.kind in (EventKind.SPLIT, EventKind.REVISED, EventKind.MERGED)} == {"corrected"}
+    answers = Answers.after(events + said)
+    assert answers.of(*first) != answers.of(*second)
+    window.hold([])
+    window.amend({}, {}, 0)
+    answers = Answers.after(events + said + window.update(until + 8.0, []))
+    assert answers.of(*first) == answers.of(*second)
+
+
+def test_a_track_keeps_the_identity_of_one_that_has_gone_and_is_the_same_vehicle(model: WindowModel) -> None:
+    passages = traffic(vehicles=6, seed=1)
+    window, events = started(model, passages, 40.0)
+    answers = Answers.after(events)
+    running = max((key for key, number in answers.identity.items() if number), key=lambda key: answers.of(*key))
+    window.hold([Correction(PAGE, 1, SAME, (running,), (("c001", 999),))])
+    window.amend({}, {running: 99}, 100)
+    answers = Answers.after([*events, Event(EventKind.REVISED, 40.0, *running, 99, answers.of(*running))])
+    for event in [*replay(window, passages, first=40.0)]:
+        answers.apply(event)
+    assert answers.of(*running) == 99
+    assert max(answers.identity.values()) >= 100
