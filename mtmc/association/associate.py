@@ -15,7 +15,6 @@ from mtmc.association.evidence.appearance import similarities, subtract_means
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
-from mtmc.association.evidence.looks import fit_looks
 from mtmc.association.evidence.overlapping_views import find_view_pairs
 from mtmc.association.evidence.resemblance import find_resemblances
 from mtmc.association.evidence.screening import CandidatePruning
@@ -30,6 +29,7 @@ from mtmc.association.settings import AssociationSettings
 from mtmc.association.solving.bonds import Bonds
 from mtmc.association.solving.leftovers import join_leftovers
 from mtmc.association.solving.solve import Ties, chain, hold, identify, tie
+from mtmc.association.solving.whole_identities import compare_whole_identities
 from mtmc.association.track_summaries import TrackSummaries
 
 IDENTITY_PASSES = 2
@@ -159,10 +159,12 @@ def associate(
     if together and len(summaries) <= MAX_TRACKS and not shared_views and _links_are_quiet(learned):
         short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
         for left in reversed(range(IDENTITY_PASSES + 1)):
-            looks = fit_looks(summaries, vector, identity, different)
-            if looks is None:
+            found = compare_whole_identities(
+                summaries, vector, different, ties=ties, successor=successor, identity=identity, bonds=bonds
+            )
+            if found is None:
                 break
-            identity = identify(summaries, ties, successor, settings.local_search, bonds, looks)
+            identity = found
             if not left:
                 break
             learned = learn_links(learned.pairs, learned.evidence, settings=short, start=learned, identity=identity)
@@ -184,16 +186,16 @@ def associate(
             by_appearance=bool(vector.shape[1]),
         )
     links = links.model_copy(update={"overlapping_views": shared_views})
-    found = learned.pairs
+    pairs = learned.pairs
     joins = join_probability(
-        join_evidence(identity, summaries.start, found.source, found.target, learned.log_ratio, learned.probability)
+        join_evidence(identity, summaries.start, pairs.source, pairs.target, learned.log_ratio, learned.probability)
     )
     return Association(
         identity,
         summaries.parked & alone,
         links,
-        found.source,
-        found.target,
+        pairs.source,
+        pairs.target,
         learned.probability,
         learned.terms,
         joins,

@@ -121,7 +121,7 @@ def fit_scale(
         min(float(z.min()), centre - 3 * np.sqrt(spread)), max(float(z.max()), centre + 3 * np.sqrt(spread)), CELLS
     )
     log_true = -0.5 * (grid - centre) ** 2 / spread - 0.5 * np.log(2 * np.pi * spread)
-    false = _density(z, rest, grid)
+    false = kernel_density(z, rest, grid)
     if different is not None and len(different) >= MIN_CERTAIN:
         certain = _with_tail((different - mean) / deviation, grid)
         false = _without_true(false, np.exp(log_true), np.where(grid > 0, np.minimum(false, certain), false), robust)
@@ -152,7 +152,7 @@ def correlation_ratio(
     return result
 
 
-def _density(
+def kernel_density(
     sample: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
     grid: npt.NDArray[np.float64],
@@ -211,5 +211,5 @@ def _with_tail(sample: npt.NDArray[np.float64], grid: npt.NDArray[np.float64]) -
     tail = count / len(sample) / scale * np.exp(-(grid - largest[0]) / scale)
     # One more value, anywhere: n values do not show what happens less often than once in n.
     unseen = 1.0 / (len(sample) + 1.0) / float(grid[-1] - grid[0])
-    density = np.where(grid > largest[0], tail, _density(sample, np.ones(len(sample)), grid))
+    density = np.where(grid > largest[0], tail, kernel_density(sample, np.ones(len(sample)), grid))
     return np.asarray(density + unseen, np.float64)

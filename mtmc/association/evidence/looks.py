@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.cluster.hierarchy import linkage
 
 from mtmc.association.evidence.appearance import similarities
 from mtmc.association.evidence.likelihood_ratio import Scale, fit_scale
+from mtmc.association.evidence.similarity_mixture import SimilarityMixture
 from mtmc.association.track_summaries import TrackSummaries
 
 SIMILARITY_MEAN = 2.5
@@ -43,6 +45,9 @@ more tracks before whole identities count for more. Development scenarios."""
 MIN_WITHIN = 50
 """Pairs within identities below which nothing is learned from them, and pairs of tracks decide as before. Raising it
 leaves small scenarios to the pairs. Safety bound against a density of a handful of values."""
+ANOTHER_SIDE = -3.0
+"""Nats for two groups of two or more tracks being one vehicle, beside what their similarities say. Raising it joins
+more fronts with rears, and more vehicles of one model. Development scenarios."""
 MIN_CORRELATION = 0.05
 """Smallest expected similarity of two tracks of one vehicle. Raising it adds less evidence in large groups. Safety
 bound."""
@@ -78,22 +83,56 @@ class Looks:
     def group(self, tracks: Sequence[int]) -> float:
         """Nats for these tracks being one vehicle against each being its own.
 
-        Each track is compared with those before it. Features of one vehicle are equally correlated with rho; then the
-        mean of k of them is worth k (1 + rho) / (1 + rho k) times what a single one with the same similarity is. The
-        fewer pairs the run has shown, the less of that gain counts.
+        The tracks are merged by average linkage, and each merge of a and b of them counts with the mean log-likelihood
+        ratio of their pairs times ab (1 + rho) / (1 + (a + b - 1) rho), what the sum of that many features says more
+        than a pair if all have correlation rho. So what tells two sides of a vehicle apart is not held against
+        the tracks of one side. The fewer pairs the run has shown, the less of that gain counts.
         """
         rows = np.asarray(tracks, np.int64)
         own = self.vector[rows[self.known[rows]]]
-        if len(own) < 2:
+        n = len(own)
+        if n < 2:
             return 0.0
-        count = np.arange(1, len(own))
-        mean = np.tril(self._log_ratio(own @ own.T), -1).sum(1)[1:] / count
-        gain = count * (1.0 + self.correlation) / (1.0 + self.correlation * count) - 1.0
-        return float((mean * (1.0 + self.trust * gain)).sum())
+        similarity = (own @ own.T).astype(np.float64)
+        ratio = self._log_ratio(similarity)
+        if n == 2:
+            return float(ratio[0, 1])
+        merges = linkage(np.maximum(1.0 - similarity[np.triu_indices(n, 1)], 0.0), "average")
+        total = np.zeros((2 * n - 1, 2 * n - 1))
+        total[:n, :n] = ratio
+        size = np.ones(2 * n - 1)
+        evidence = 0.0
+        for merged, (a, b) in enumerate(merges[:, :2].astype(np.int64).tolist(), n):
+            count = size[a] * size[b]
+            gain = count * (1.0 + self.correlation) / (1.0 + self.correlation * (size[a] + size[b] - 1.0)) - 1.0
+            evidence += (1.0 + self.trust * gain) * total[a, b] / count
+            if min(size[a], size[b]) > 1:
+                evidence += ANOTHER_SIDE
+            size[merged] = size[a] + size[b]
+            total[merged] = total[a] + total[b]
+            total[:, merged] = total[:, a] + total[:, b]
+        return float(evidence)
 
     def _log_ratio(self, similarity: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         ratio = np.exp(self.scale.at(similarity.astype(np.float64)))
         return np.asarray(np.log((1.0 - self.unlike) * ratio + self.unlike), np.float64)
+
+
+def fit_looks_to_all(summaries: TrackSummaries, vector: npt.NDArray[np.float32]) -> Looks | None:
+    """Learn what similarities say from all tracks of different cameras at once; None if they are too few.
+
+    Args:
+        summaries: the tracks; few enough for all of their pairs.
+        vector: (n, d) their features.
+    """
+    known = summaries.weight > 0
+    tracks, camera = vector[known], summaries.camera[known]
+    elsewhere = np.triu(camera[:, None] != camera)
+    found = SimilarityMixture.of((tracks @ tracks.T)[elsewhere].astype(np.float64), len(tracks))
+    if found is None:
+        return None
+    trust = found.pairs / (found.pairs + GROUP_STRENGTH)
+    return Looks(vector, known, found.scale, 0.0, _bounded(found.mean), trust)
 
 
 def fit_looks(
@@ -135,7 +174,11 @@ def fit_looks(
         alike = same - part
     mean = float(alike @ similarity) / max(float(alike.sum()), 1e-9)
     trust = within.shape[1] / (within.shape[1] + GROUP_STRENGTH)
-    return Looks(vector, known, scale, unlike, float(np.clip(mean, MIN_CORRELATION, MAX_CORRELATION)), trust)
+    return Looks(vector, known, scale, unlike, _bounded(mean), trust)
+
+
+def _bounded(correlation: float) -> float:
+    return float(np.clip(correlation, MIN_CORRELATION, MAX_CORRELATION))
 
 
 def _within(tracks: npt.NDArray[np.int64], identity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
