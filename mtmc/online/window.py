@@ -85,6 +85,7 @@ class SlidingWindow:
         self._standing: tuple[Correction, ...] = ()
         self._no_vehicles: set[TrackKey] = set()
         self._corrected = False
+        self._changed = True
 
     def __len__(self) -> int:
         """Number of tracks in the window."""
@@ -105,6 +106,7 @@ class SlidingWindow:
     def use(self, model: WindowModel) -> None:
         """Solve with other links from the next update on."""
         self._model = model
+        self._changed = True
 
     def hold(self, standing: Sequence[Correction]) -> None:
         """Solve under these corrections, and no others, from the next update on.
@@ -113,6 +115,10 @@ class SlidingWindow:
             standing: corrections that do not contradict each other. A track that is named as the same vehicle as one
                 that has left the window keeps its identity.
         """
+        self._changed = True
+        self._bind(standing)
+
+    def _bind(self, standing: Sequence[Correction]) -> None:
         self._standing = tuple(standing)
         self._no_vehicles = {key for each in standing if each.kind == NOT_A_VEHICLE for key in each.first}
 
@@ -128,7 +134,7 @@ class SlidingWindow:
             track.identity = max(moved.get(track.key, merged.get(track.identity, track.identity)), 0)
         self._past = [track for track in self._past if track.identity]
         self._next_identity = max(self._next_identity, next_identity)
-        self._corrected = True
+        self._corrected = self._changed = True
 
     def restore(
         self, identities: Mapping[TrackKey, int], final: Collection[TrackKey], next_identity: int, until: float
@@ -158,6 +164,9 @@ class SlidingWindow:
     def update(self, now: float, news: Sequence[CameraNews]) -> list[Event]:
         """Take what the cameras tell, solve, and say what follows.
 
+        Nothing is solved while nothing has come that could change an answer: boxes of tracks that have their identity
+        are no such thing, their ends and features are.
+
         Args:
             now: the present second on the common time axis, not before that of the last call. All cameras that still
                 run should have told everything up to it: a later answer cannot wait for them.
@@ -183,6 +192,7 @@ class SlidingWindow:
             if not track.closed:
                 track.closed = True
                 events.append(Event(EventKind.CLOSED, now, *track.key, identity=track.identity, reason="stopped"))
+        self._changed = True
         events += self._solve(now)
         events += self._finish(float("inf"), said=now)
         self._forget(now)
@@ -203,6 +213,7 @@ class SlidingWindow:
         for row, number in enumerate(news.features.track.tolist()):
             track = self._tracks.get((news.camera, number))
             if track is not None and np.isfinite(news.features.vector[row]).all():
+                self._changed = True
                 track.vector = news.features.vector[row].astype(np.float32)
                 track.weight = float(news.features.weight[row])
         for closed in news.closed:
@@ -214,6 +225,7 @@ class SlidingWindow:
         track = self._tracks.get(key)
         if track is None or track.closed:
             return []
+        self._changed = True
         if closed.boxes is not None and not len(closed.boxes):
             del self._tracks[key]
             return [Event(EventKind.CLOSED, now, *key, identity=track.identity, reason="no vehicle")]
@@ -233,8 +245,9 @@ class SlidingWindow:
         due = (track for track in self._tracks.values() if self._due(track) and track.key not in self._no_vehicles)
         rows = {track.key: track for track in due}
         by_user, self._corrected = self._corrected, False
-        if not rows:
+        if not rows or not (self._changed or any(not track.identity for track in rows.values())):
             return []
+        self._changed = False
         groups, pinned, sure = self._groups(now, rows)
         known = {key: track.identity for key, track in rows.items() if track.identity}
         change = renumber(groups, known, self._fresh, pinned)
@@ -395,7 +408,7 @@ class SlidingWindow:
         self._past = [track for track in self._past if track.end >= oldest][-self._settings.max_history :]
         if self._standing and now > self._until:
             here = self._tracks.keys() | {track.key for track in self._past}
-            self.hold([each for each in self._standing if not here.isdisjoint(each.tracks)])
+            self._bind([each for each in self._standing if not here.isdisjoint(each.tracks)])
 
     def _fresh(self) -> int:
         self._next_identity += 1

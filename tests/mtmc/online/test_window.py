@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mtmc.appearance.features import TrackFeatures
+from mtmc.association.associate import associate
 from mtmc.association.links_file import Link, Links, TravelTime, Zone
 from mtmc.association.settings import AssociationSettings
 from mtmc.online.corrections import DIFFERENT, NOT_A_VEHICLE, PAGE, SAME, Correction
@@ -343,3 +344,20 @@ def test_a_track_keeps_the_identity_of_one_that_has_gone_and_is_the_same_vehicle
         answers.apply(event)
     assert answers.of(*running) == 99
     assert max(answers.identity.values()) >= 100
+
+
+def test_nothing_is_solved_while_nothing_comes_that_could_change_an_answer(
+    model: WindowModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passages = traffic(vehicles=5, seed=1)
+    window, _ = started(model, passages, 60.0)
+    solved = []
+    monkeypatch.setattr("mtmc.online.window.associate", lambda *given: solved.append(given) or associate(*given))
+    for second in range(61, 120):
+        window.update(float(second), [])
+    assert len(solved) <= 1
+    for change in (lambda: window.use(model), lambda: window.hold([]), lambda: window.amend({}, {}, 0)):
+        change()
+        before = len(solved)
+        window.update(120.0 + before, [])
+        assert len(solved) == before + 1
