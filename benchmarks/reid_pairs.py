@@ -1,11 +1,13 @@
 """Baseline against SSBVER as re-id networks: several trainings of each on several test sets.
 
     python benchmarks/reid_pairs.py --runs runs/pairs --seeds 1 2 3 --data-root data/sim-veri data/sim-veri-13
+    python benchmarks/reid_pairs.py --runs runs/street_short --seeds 1 2 3 4 5 --real data/real-reid
 
 Reads runs/pairs/baseline-seed1/model.safetensors, runs/pairs/ssbver-seed1/model.safetensors and so on, which
 `python -m reid.analyse sweep --point baseline ... --point ssbver ...` trains. Prints for each test set (in VeRi's
-layout) mean and standard deviation over the seeds of mAP, CMC and the mean distance of positive and negative pairs
-(Figure 4 of the paper), and the paired difference with its 95 % interval and p-value (t-test over the seeds).
+layout, or the two groups of --real) mean and standard deviation over the seeds of mAP, CMC and the mean distance of
+positive and negative pairs (Figure 4 of the paper), and the paired difference with its 95 % interval and p-value
+(t-test over the seeds).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from reid.embedding import embed_files
 from reid.evaluate import evaluate_vectors, paths_of_tests
 from reid.extractor import Extractor
 
+REAL = {"real, four wheels": "kind=car|truck|bus", "real, motorcycles": "kind=motorcycle"}
 FIGURES = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mAP re-ranked", "positive distance", "negative distance")
 
 
@@ -37,14 +40,21 @@ def main() -> None:
         "--methods", nargs=2, default=["baseline", "ssbver"], help="the second is compared with the first"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--data-root", type=Path, nargs="+", required=True, help="test sets in VeRi-776's layout")
+    parser.add_argument("--data-root", type=Path, nargs="+", default=[], help="test sets in VeRi-776's layout")
+    parser.add_argument(
+        "--real", type=Path, help="a CSV data set with the column `kind`; both directions, one table for each group"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     console = Console(highlight=False, width=150)
+    tests = {root.name: load_dataset("veri", root) for root in arguments.data_root}
+    if arguments.real:
+        tests |= {n: load_dataset("csv", arguments.real, where=w, both_directions=True) for n, w in REAL.items()}
+    if not tests:
+        parser.error("give a test set: --data-root, --real or both")
     kept = {}
-    for root in arguments.data_root:
-        dataset = load_dataset("veri", root)
+    for name, dataset in tests.items():
         figures = np.array(
             [
                 [
@@ -55,8 +65,8 @@ def main() -> None:
             ]
         )
         vehicles = dataset.splits[0].gallery.identities
-        console.print(table_of(f"{dataset.name}, {root.name}: {vehicles} vehicles", arguments.methods, figures))
-        kept[root.name] = figures.tolist()
+        console.print(table_of(f"{dataset.name}, {name}: {vehicles} vehicles", arguments.methods, figures))
+        kept[name] = figures.tolist()
     if arguments.json:
         content = {"methods": arguments.methods, "seeds": arguments.seeds, "columns": FIGURES, "figures": kept}
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")

@@ -184,8 +184,10 @@ def test_reid_pairs(tmp_path: Path, repository: Path) -> None:
     random = np.random.default_rng(0)
     data = tmp_path / "veri"
     write_veri(data, random)
-    told = run("reid_pairs", tmp_path, "--runs", "pairs", "--seeds", "1", "2", "--data-root", data, "--threads", "1")
-    assert "95 % interval" in told
+    options = "--runs", "pairs", "--seeds", "1", "2", "--threads", "1"
+    told = run("reid_pairs", tmp_path, *options, "--data-root", data, "--real", _vehicles(tmp_path / "real"))
+    assert told.count("95 % interval") == 3
+    assert "real, four wheels: 4 vehicles" in told and "real, motorcycles: 4 vehicles" in told
 
 
 def test_scoring(tmp_path: Path) -> None:
