@@ -17,15 +17,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mtmc
 from detection.ultralytics_package import ultralytics_module
+from mtmc.simulation.difficulty import read_visible
 from mtmc.simulation.reid_set import simulate_reid
 
 pytestmark = pytest.mark.benchmark
 
 SCRIPTS = (
-    "ablation", "association_quality", "association_scale", "city", "constraints", "corrections", "decoding",
-    "detectors", "extraction", "live", "live_kills", "online", "ranking", "real_reid", "reid_pairs", "reliability",
-    "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "timeline", "tracking", "whole_run",
+    "ablation", "adapted_city", "association_quality", "association_scale", "city", "constraints", "corrections",
+    "decoding", "detectors", "extraction", "live", "live_kills", "online", "ranking", "real_reid", "reid_pairs",
+    "reliability", "scoring", "search", "ssbver_gain", "ssbver_step", "table4", "table5", "timeline", "tracking",
+    "whole_run",
 )  # fmt: skip
 LIBRARIES = ("rectangles", "simulated", "synthetic_tracks")
 """Modules of benchmarks/ without a command line."""
@@ -297,6 +300,34 @@ def _vehicles(folder: Path) -> Path:
 def test_real_reid(tmp_path: Path) -> None:
     told = run("real_reid", tmp_path, "--data-root", _vehicles(tmp_path / "real"), "--weights", "baseline")
     assert "four wheels: 4 vehicles" in told and "motorcycles: 4 vehicles" in told and "colour histogram" in told
+
+
+def test_adapted_city(tmp_path: Path) -> None:
+    simulation = "{layout: crossing, seed: 3, seconds: 4, cameras: 2, width: 480, height: 270}"
+    (tmp_path / "sim-tiny.yaml").write_text(
+        f"name: sim-tiny\nsplit: validation\nfps: 10\ncameras: {{c041: {{}}, c042: {{}}}}\nsimulation: {simulation}\n"
+    )
+    scenario = mtmc.load_scenario(tmp_path / "sim-tiny.yaml", cache=tmp_path / "cache", workers=1)
+    crops = ["path,track,camera,start,end,identity baseline"]
+    (tmp_path / "run" / "crops").mkdir(parents=True)
+    (tmp_path / "run" / "baseline" / "tracks").mkdir(parents=True)
+    for camera in scenario.cameras:
+        assert camera.directory is not None
+        tracks = []
+        for frame, number, *box in read_visible(camera.directory)[:, :6]:
+            tracks.append(f"{frame:.0f},{number:.0f},{','.join(map(str, box))},1,-1,-1,-1")
+            if frame % 10 == 0 and min(box[2:]) >= 20:
+                name = f"{camera.name}_{int(number):05d}_{int(frame):06d}.jpg"
+                Image.new("RGB", (32, 32), (int(number) % 256, 80, 120)).save(tmp_path / "run" / "crops" / name)
+                crops.append(f"{name},{camera.name}_{number:.0f}_{number:.0f},{camera.name},0,4,{number:.0f}")
+        (tmp_path / "run" / "baseline" / "tracks" / f"{camera.name}.txt").write_text("\n".join(tracks) + "\n")
+    (tmp_path / "run" / "crops" / "crops.csv").write_text("\n".join(crops) + "\n")
+    told = run(
+        "adapted_city", tmp_path, "--run", "run", "--scenario", "sim-tiny.yaml", "--output", "city",
+        "--weights", "baseline", "ssbver",
+    )  # fmt: skip
+    assert "sim-tiny, held-out vehicles" in told
+    assert (tmp_path / "city" / "adapt.csv").is_file()
 
 
 def test_ssbver_gain(tmp_path: Path) -> None:
