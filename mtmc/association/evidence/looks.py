@@ -66,6 +66,7 @@ class Looks:
         unlike: share of the pairs of one vehicle that look unlike.
         correlation: mean similarity of the other pairs of one vehicle.
         trust: how much of what a group is worth beyond a pair counts, from 0 to 1.
+        sides: whether tracks of one vehicle may show different sides, so that some are less alike than others.
     """
 
     vector: npt.NDArray[np.float32]
@@ -74,6 +75,7 @@ class Looks:
     unlike: float
     correlation: float
     trust: float
+    sides: bool = False
 
     def pairs(self, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """(m,) nats for the two tracks of each pair being one vehicle; 0 where a feature is missing."""
@@ -81,37 +83,46 @@ class Looks:
         return np.where(known, self._log_ratio(similarities(self.vector, self.vector, source, target)), 0.0)
 
     def group(self, tracks: Sequence[int]) -> float:
-        """Nats for these tracks being one vehicle against each being its own.
-
-        The tracks are merged by average linkage, and each merge of a and b of them counts with the mean log-likelihood
-        ratio of their pairs times ab (1 + rho) / (1 + (a + b - 1) rho), what the sum of that many features says more
-        than a pair if all have correlation rho. So what tells two sides of a vehicle apart is not held against
-        the tracks of one side. The fewer pairs the run has shown, the less of that gain counts.
-        """
+        """Nats for these tracks being one vehicle against each being its own."""
         rows = np.asarray(tracks, np.int64)
         own = self.vector[rows[self.known[rows]]]
-        n = len(own)
-        if n < 2:
+        if len(own) < 2:
             return 0.0
-        similarity = (own @ own.T).astype(np.float64)
+        similarity = own @ own.T
         ratio = self._log_ratio(similarity)
-        if n == 2:
-            return float(ratio[0, 1])
-        merges = linkage(np.maximum(1.0 - similarity[np.triu_indices(n, 1)], 0.0), "average")
-        total = np.zeros((2 * n - 1, 2 * n - 1))
+        return self._merged(similarity, ratio) if self.sides else self._added(ratio)
+
+    def _added(self, ratio: npt.NDArray[np.float64]) -> float:
+        """Each track is compared with the mean of those before it, which holds a low similarity to any against it."""
+        earlier = np.arange(1, len(ratio))
+        mean = np.tril(ratio, -1).sum(1)[1:] / earlier
+        return float((mean * self._gain(1.0, earlier)).sum())
+
+    def _merged(self, similarity: npt.NDArray[np.float32], ratio: npt.NDArray[np.float64]) -> float:
+        """The tracks are merged by average linkage, and each merge counts with the mean of its pairs: what tells the
+        sides of a vehicle apart is held against it once, not against each of its tracks."""
+        n = len(ratio)
+        distance = np.maximum(1.0 - similarity[np.triu_indices(n, 1)], 0.0).astype(np.float64)
+        total, size = np.zeros((2 * n - 1, 2 * n - 1)), np.ones(2 * n - 1)
         total[:n, :n] = ratio
-        size = np.ones(2 * n - 1)
         evidence = 0.0
-        for merged, (a, b) in enumerate(merges[:, :2].astype(np.int64).tolist(), n):
-            count = size[a] * size[b]
-            gain = count * (1.0 + self.correlation) / (1.0 + self.correlation * (size[a] + size[b] - 1.0)) - 1.0
-            evidence += (1.0 + self.trust * gain) * total[a, b] / count
+        for merged, (a, b) in enumerate(linkage(distance, "average")[:, :2].astype(np.int64).tolist(), n):
+            evidence += float(self._gain(size[a], size[b]) * total[a, b] / (size[a] * size[b]))
             if min(size[a], size[b]) > 1:
                 evidence += ANOTHER_SIDE
             size[merged] = size[a] + size[b]
             total[merged] = total[a] + total[b]
             total[:, merged] = total[:, a] + total[:, b]
-        return float(evidence)
+        return evidence
+
+    def _gain(self, a: float, b: float | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """How many times more the mean similarity of a tracks and b others says than that of a pair.
+
+        If all features of a vehicle have correlation rho: ab (1 + rho) / (1 + (a + b - 1) rho). The fewer pairs the run
+        has shown, the less of that gain counts.
+        """
+        theory = a * b * (1.0 + self.correlation) / (1.0 + self.correlation * (a + b - 1.0))
+        return np.asarray(1.0 + self.trust * (theory - 1.0), np.float64)
 
     def _log_ratio(self, similarity: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         ratio = np.exp(self.scale.at(similarity.astype(np.float64)))
@@ -132,7 +143,7 @@ def fit_looks_to_all(summaries: TrackSummaries, vector: npt.NDArray[np.float32])
     if found is None:
         return None
     trust = found.pairs / (found.pairs + GROUP_STRENGTH)
-    return Looks(vector, known, found.scale, 0.0, _bounded(found.mean), trust)
+    return Looks(vector, known, found.scale, 0.0, _bounded(found.mean), trust, sides=True)
 
 
 def fit_looks(

@@ -30,7 +30,7 @@ def test_a_likelihood_ratio_times_what_it_divides_by_is_a_density(u: float) -> N
 def test_the_kernel_density_of_false_pairs_integrates_to_one() -> None:
     random = np.random.default_rng(1)
     sample, grid = random.normal(size=500), np.linspace(-6.0, 6.0, 64)
-    density = likelihood_ratio._density(sample, random.random(500), grid)
+    density = likelihood_ratio.kernel_density(sample, random.random(500), grid)
     assert np.trapezoid(density, grid) == pytest.approx(1.0, abs=5e-3)
     assert (density > 0).all()
 
