@@ -302,7 +302,7 @@ class LiveSite:
 
     def _tick(self, seconds: float) -> list[Record]:
         if self._lesson is not None and self._lesson.done():
-            self._learned(self._lesson.result())
+            self._learned(self._lesson)
             self._lesson = None
         records = self._correct()
         records += self.engine.tick(seconds)
@@ -339,7 +339,7 @@ class LiveSite:
     def _wait_for_lesson(self) -> None:
         while not self._stopping and self._lesson is not None:
             if wait([self._lesson], 0.1).done:
-                self._learned(self._lesson.result())
+                self._learned(self._lesson)
                 self._lesson = None
 
     def _learn_at_the_end(self) -> None:
@@ -350,7 +350,14 @@ class LiveSite:
             self._lesson = _in_background(lesson)
             self._wait_for_lesson()
 
-    def _learned(self, lesson: str) -> None:
+    def _learned(self, found: Future[str]) -> None:
+        error = found.exception()
+        self._metrics.set("lesson_failed", int(error is not None), "Whether links could not be learned, the last time.")
+        if error is not None:
+            # Identities with older links are worth more than none.
+            logger.error("links could not be learned, those from before stay (an internal error)", exc_info=error)
+            return
+        lesson = found.result()
         self.engine.use(lesson)
         write_links(self.plan.store / "links.yaml", model_of(lesson)[0].links)
 

@@ -44,7 +44,7 @@ def load_extractor(name: str, settings: PipelineSettings, cache: Path, threads: 
     from mtmc.interface.running import choose_extractors
     from reid.extractor import Extractor
 
-    [extraction] = choose_extractors(name)
+    [extraction] = choose_extractors(name, cache)
     if extraction.weights is None:
         return None
     weights = f"{extraction.weights}:{extraction.options}" if extraction.options else extraction.weights

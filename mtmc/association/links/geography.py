@@ -116,7 +116,9 @@ def usual_speed(summaries: TrackSummaries) -> float:
         return USUAL_SPEED
     step = np.linalg.norm(np.diff(ground, axis=0), axis=1) / GROUND_STEP
     border = np.zeros(len(step), np.bool_)
-    border[summaries.ground_first[1:-1][(summaries.ground_first[1:-1] > 0)] - 1] = True
+    # The last tracks may be of a camera without calibration, and have no samples.
+    begins = summaries.ground_first[1:-1]
+    border[begins[(begins > 0) & (begins < len(ground))] - 1] = True
     step, border = step[np.isfinite(step)], border[np.isfinite(step)]
     moving = step[~border & (step > MIN_SPEED) & (step < MAX_SPEED)]
     return float(np.quantile(moving, 0.75)) if len(moving) >= MIN_SPEED_SAMPLES else USUAL_SPEED

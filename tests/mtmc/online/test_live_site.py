@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,22 @@ def test_answers_of_the_page_are_carried_out_once(scene: Path, tmp_path: Path) -
     ]
     assert "there is no track 77 of c1" in store.corrections()[1].reason
     assert table(store, "counts")["vehicles"].sum() == VEHICLES * CAMERAS - 2
+
+
+class FailingLessons(ColourWindow):
+    """An association that finds nothing to learn from, and says so in the worst way."""
+
+    def lesson(self, *, last: bool = False) -> Callable[[], str] | None:  # type: ignore[override]
+        return lambda: str(1 / 0)
+
+
+def test_a_site_goes_on_when_its_links_cannot_be_learned(
+    undisturbed: tuple[Path, list[Record]], scene: Path, tmp_path: Path
+) -> None:
+    metrics = Metrics()
+    with LiveSite(plan(scene, tmp_path), FailingLessons, metrics=metrics) as site:
+        assert list(site.events()) == undisturbed[1]
+    assert "mtmc_lesson_failed 1" in metrics.text()
 
 
 REPLAY = """

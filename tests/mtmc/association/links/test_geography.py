@@ -93,3 +93,10 @@ def test_the_jump_from_one_track_to_the_next_is_not_a_speed(make_summaries: Make
     start = [10.0 * k for k in range(10)]
     summaries = make_summaries([0] * 10, start, [s + 6.0 for s in start], ground=paths)
     assert usual_speed(summaries) == pytest.approx(12.0, abs=0.1)
+
+
+def test_the_usual_speed_is_known_if_the_last_camera_is_not_calibrated(make_summaries: Make) -> None:
+    paths = [*(drive(12.0, 6.0) for _ in range(10)), np.zeros((0, 2)), np.zeros((0, 2))]
+    start = [10.0 * k for k in range(12)]
+    summaries = make_summaries([0] * 10 + [1] * 2, start, [s + 6.0 for s in start], ground=paths)
+    assert usual_speed(summaries) == pytest.approx(12.0, abs=0.1)
