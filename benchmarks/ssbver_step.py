@@ -21,12 +21,15 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 import torch
 from torch.nn import functional as F
 
+from common.devices import choose_device
+from common.errors import InputError
 from reid.analyse.budget import training_budget
 from reid.models import normalise
 from reid.settings import TrainSettings
@@ -146,7 +149,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--peak-tflops", type=float, default=989.0, help="the GPU's bfloat16 peak (H100: 989)")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -160,7 +163,7 @@ def main() -> None:
             "run": {"precision": arguments.precision},
         }
     )
-    device = torch.device(arguments.device)
+    device = torch.device(choose_device(arguments.device))
     ways = Ways(settings, make_batch(settings, arguments.batch, device), device, identities=576)
     work = {"bare": ways.bare, "step": ways.step, "naive": ways.naive}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
@@ -192,4 +195,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
