@@ -30,7 +30,7 @@ from synthetic_tracks import LAYOUTS
 
 from mtmc.association import confidence
 from mtmc.association.associate import associate
-from mtmc.association.confidence import JoinEvidence, Joins, identity_probability, join_evidence, join_probability
+from mtmc.association.confidence import JoinEvidence, Joins, identity_probability, join_probability
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import summarise
 
@@ -64,8 +64,8 @@ def sample(job: tuple[str, int, bool, float | None, int]) -> Sample:
         cameras = with_features(problem, Looks(problem, seed).of_quality(quality))
     summaries = summarise(cameras)
     found = associate(summaries, None, AssociationSettings())
-    nats = np.sum(list(found.terms.values()), axis=0)
-    evidence = join_evidence(found.identity, summaries.start, found.source, found.target, nats, found.probability)
+    evidence = found.join_evidence
+    assert evidence is not None
     vehicle = problem.vehicle
     right = (vehicle[evidence.source] == vehicle[evidence.target]) & (vehicle[evidence.target] >= 0)
     return Sample(evidence, right, found.identity, vehicle)

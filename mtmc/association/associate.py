@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.confidence import Joins, identity_probability, join_evidence, join_probability
+from mtmc.association.confidence import JoinEvidence, Joins, identity_probability, join_evidence, join_probability
 from mtmc.association.constraints import KnownVehicles
 from mtmc.association.evidence.appearance import similarities, subtract_means
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
@@ -73,6 +73,7 @@ class Association:
             does not know them.
         sure: (n,) float64, probability that the identity of each row is one vehicle; empty where the method does not
             tell, NaN for tracks that are no vehicle.
+        join_evidence: what the probabilities of the joins were computed from, where the method knows it.
     """
 
     identity: npt.NDArray[np.int64]
@@ -84,6 +85,7 @@ class Association:
     terms: dict[str, npt.NDArray[np.float64]]
     joins: Joins = field(default_factory=Joins.empty)
     sure: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    join_evidence: JoinEvidence | None = None
 
     @classmethod
     def of(cls, identity: npt.NDArray[np.int64], links: Links) -> Association:
@@ -156,6 +158,7 @@ def associate(
     identity = identify(summaries, ties, successor, settings.local_search, bonds)
     together = settings.joint_appearance and settings.local_search and bool(vector.shape[1])
     shared_views = to_views(summaries, views)
+    support: npt.NDArray[np.float64] | None = None
     if together and len(summaries) <= MAX_TRACKS and not shared_views and _links_are_quiet(learned):
         short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
         for left in reversed(range(IDENTITY_PASSES + 1)):
@@ -164,7 +167,7 @@ def associate(
             )
             if found is None:
                 break
-            identity = found
+            identity, support = found.identity, found.support
             if not left:
                 break
             learned = learn_links(learned.pairs, learned.evidence, settings=short, start=learned, identity=identity)
@@ -187,9 +190,16 @@ def associate(
         )
     links = links.model_copy(update={"overlapping_views": shared_views})
     pairs = learned.pairs
-    joins = join_probability(
-        join_evidence(identity, summaries.start, pairs.source, pairs.target, learned.log_ratio, learned.probability)
+    evidence_of_joins = join_evidence(
+        identity,
+        summaries.start,
+        pairs.source,
+        pairs.target,
+        log_ratio=learned.log_ratio,
+        probability=learned.probability,
+        support=support,
     )
+    joins = join_probability(evidence_of_joins)
     return Association(
         identity,
         summaries.parked & alone,
@@ -200,6 +210,7 @@ def associate(
         learned.terms,
         joins,
         identity_probability(identity, joins),
+        evidence_of_joins,
     )
 
 

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from common.table import Table
 
-JOIN = (0.326, 0.552, 0.117)
+JOIN = (0.543, 0.358, 0.165)
 """Constant, factor of the evidence and factor of the log odds of a join, in nats. Raising them gives joins more
 probability. Development scenarios: fitted by `python benchmarks/reliability.py --fit`."""
-IDENTITY = (0.112, 0.983)
+IDENTITY = (0.173, 0.912)
 """Constant, in nats, and factor of the log odds of the product of an identity's joins. Raising them gives identities
 more probability. Development scenarios: fitted by the same command."""
 BOUND = 12.0
@@ -53,7 +53,8 @@ class JoinEvidence:
 
     Attributes:
         source, target: (k,) int64, see `Joins`.
-        nats: (k,) float64, the log-likelihood ratio of the best candidate pair.
+        nats: (k,) float64, the log-likelihood ratio of the best candidate pair, or what all tracks of the identity
+            say about the later one where whole identities were compared.
         log_odds: (k,) float64, of the probability that they are consecutive.
     """
 
@@ -68,8 +69,10 @@ def join_evidence(
     start: npt.NDArray[np.float64],
     source: npt.NDArray[np.int64],
     target: npt.NDArray[np.int64],
+    *,
     log_ratio: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
+    support: npt.NDArray[np.float64] | None = None,
 ) -> JoinEvidence:
     """The joins of the identities and what is known about them.
 
@@ -79,6 +82,7 @@ def join_evidence(
         source, target: (m,) candidate pairs; the source starts first, a pair may occur several times.
         log_ratio: (m,) nats.
         probability: (m,) of the pair being consecutive.
+        support: (n,) nats that the identity of each track loses without it, where whole identities were compared.
     """
     n = max(len(identity), 1)
     inside = np.flatnonzero(identity[source] == identity[target]) if len(source) else np.zeros(0, np.int64)
@@ -97,15 +101,13 @@ def join_evidence(
     found = best[tracks]
     known = found >= 0
     row = np.maximum(found, 0)
-    if not len(key):
-        nothing = np.full(len(tracks), NO_PAIR)
-        return JoinEvidence(before, tracks, nothing, nothing)
-    return JoinEvidence(
-        np.where(known, a[row], before),
-        tracks,
-        np.clip(np.where(known, nats[row], NO_PAIR), -BOUND, BOUND),
-        np.clip(np.where(known, log_odds[row], NO_PAIR), -BOUND, BOUND),
-    )
+    earlier, worth, odds = before, np.full(len(tracks), NO_PAIR), np.full(len(tracks), NO_PAIR)
+    if len(key):
+        earlier = np.where(known, a[row], before)
+        worth, odds = np.where(known, nats[row], NO_PAIR), np.where(known, log_odds[row], NO_PAIR)
+    if support is not None:
+        worth = support[tracks]
+    return JoinEvidence(earlier, tracks, np.clip(worth, -BOUND, BOUND), np.clip(odds, -BOUND, BOUND))
 
 
 def join_probability(evidence: JoinEvidence) -> Joins:

@@ -102,8 +102,12 @@ def identify(
     With `looks`, features of whole identities are compared instead of those of the two tracks of each tie.
     """
     identity = identities_of(successor)
-    if not local_search:
-        return identity
+    return search_of(summaries, ties, bonds, looks).improve(identity) if local_search else identity
+
+
+def search_of(
+    summaries: TrackSummaries, ties: Ties, bonds: Bonds | None = None, looks: Looks | None = None
+) -> LocalSearch:
+    """The local search over ties; with `looks`, features of whole identities take the place of those of ties."""
     worth = ties.worth if looks is None else ties.worth - ties.appearance
-    search = LocalSearch(summaries, ties.source, ties.target, worth, ties.ground, bonds, looks=looks)
-    return search.improve(identity)
+    return LocalSearch(summaries, ties.source, ties.target, worth, ties.ground, bonds, looks=looks)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from mtmc.association.evidence.looks import fit_looks, fit_looks_to_all
+from mtmc.association.evidence.looks import Looks, fit_looks, fit_looks_to_all
 from mtmc.association.solving.bonds import Bonds
-from mtmc.association.solving.solve import Ties, identify
+from mtmc.association.solving.solve import Ties, identify, search_of
 from mtmc.association.track_summaries import TrackSummaries
 
 LIKE_STRANGERS = 0.5
@@ -16,6 +18,19 @@ more look-alikes for one vehicle. Theory: halfway between strangers and vehicles
 CHANCE = 0.5
 """Pairs of tracks in one camera that are added to both counts of this comparison. Raising it asks for more pairs before
 the bolder identities are taken. Theory: Jeffreys' prior of a Poisson rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeIdentities:
+    """Identities and what their tracks say about each other.
+
+    Attributes:
+        identity: (n,) int64, from 0.
+        support: (n,) float64, nats that the identity of each track loses without it; 0 for a track on its own.
+    """
+
+    identity: npt.NDArray[np.int64]
+    support: npt.NDArray[np.float64]
 
 
 def compare_whole_identities(
@@ -27,8 +42,8 @@ def compare_whole_identities(
     successor: npt.NDArray[np.int64],
     identity: npt.NDArray[np.int64],
     bonds: Bonds | None,
-) -> npt.NDArray[np.int64] | None:
-    """(n,) identities from 0 with the features of whole identities compared; None if there are too few to learn from.
+) -> WholeIdentities | None:
+    """Identities with the features of whole identities compared; None if there are too few to learn from.
 
     What a similarity says is learned twice: from the identities found so far, which leaves out the less similar tracks
     of a vehicle, and from all pairs at once, which may take vehicles of one model for one. The second is kept if what
@@ -46,13 +61,30 @@ def compare_whole_identities(
     """
     careful_looks = fit_looks(summaries, vector, identity, different)
     bold_looks = fit_looks_to_all(summaries, vector)
-    if careful_looks is None and bold_looks is None:
-        return None
     careful = identity if careful_looks is None else identify(summaries, ties, successor, True, bonds, careful_looks)
-    if bold_looks is None:
-        return careful
-    bold = identify(summaries, ties, successor, True, bonds, bold_looks)
-    return bold if _are_no_strangers(summaries, _pairs(bold) & ~_pairs(careful)) else careful
+    if bold_looks is not None:
+        bold = identify(summaries, ties, successor, True, bonds, bold_looks)
+        if _are_no_strangers(summaries, _pairs(bold) & ~_pairs(careful)):
+            return WholeIdentities(bold, _support(summaries, ties, bonds, bold_looks, bold))
+    if careful_looks is None:
+        return None
+    return WholeIdentities(careful, _support(summaries, ties, bonds, careful_looks, careful))
+
+
+def _support(
+    summaries: TrackSummaries, ties: Ties, bonds: Bonds | None, looks: Looks, identity: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """See `WholeIdentities`."""
+    search = search_of(summaries, ties, bonds, looks)
+    order = np.lexsort((np.arange(len(summaries)), summaries.start, identity))
+    support = np.zeros(len(summaries))
+    for tracks in np.split(order, np.flatnonzero(np.diff(identity[order])) + 1):
+        if len(tracks) > 1:
+            own = tracks.tolist()
+            whole = search.evidence(own)
+            for place, track in enumerate(own):
+                support[track] = whole - search.evidence(own[:place] + own[place + 1 :])
+    return support
 
 
 def _pairs(identity: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

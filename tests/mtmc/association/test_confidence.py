@@ -19,7 +19,7 @@ def test_every_track_but_the_first_of_an_identity_has_one_join_with_its_best_ear
     identity, start = np.array([1, 1, 2, 1, 2]), np.array([0.0, 10.0, 1.0, 20.0, 2.0])
     source, target = np.array([0, 1, 0, 0, 1]), np.array([1, 3, 3, 3, 2])
     nats, share = np.array([3.0, 1.0, 0.0, 2.0, 9.0]), np.array([0.9, 0.3, 0.2, 0.4, 0.9])
-    found = join_evidence(identity, start, source, target, nats, share)
+    found = join_evidence(identity, start, source, target, log_ratio=nats, probability=share)
     # Track 3 has two parallel pairs with track 0, which together say more than track 1; tracks 2 and 4 have no pair.
     assert found.source.tolist() == [0, 0, 2] and found.target.tolist() == [1, 3, 4]
     assert np.allclose(found.nats, [3.0, np.log(1 + np.exp(2)), -6.0])
@@ -30,7 +30,7 @@ def test_probabilities_rise_with_the_evidence_and_an_identity_is_less_sure_than_
     identity = np.array([1, 1, 1, 2, 2, 3])
     source, target = np.array([0, 1, 3]), np.array([1, 2, 4])
     nats, share = np.array([2.0, 3.0, 8.0]), np.array([0.6, 0.8, 0.99])
-    joins = join_probability(join_evidence(identity, np.arange(6.0), source, target, nats, share))
+    joins = join_probability(join_evidence(identity, np.arange(6.0), source, target, log_ratio=nats, probability=share))
     assert (np.diff(joins.probability) > 0).all()
     assert (joins.probability > 0).all() and (joins.probability < 1).all()
     sure = identity_probability(identity, joins)
@@ -40,7 +40,9 @@ def test_probabilities_rise_with_the_evidence_and_an_identity_is_less_sure_than_
 
 def test_nothing_has_no_probabilities() -> None:
     none = np.zeros(0, I64)
-    joins = join_probability(join_evidence(none, np.zeros(0), none, none, np.zeros(0), np.zeros(0)))
+    joins = join_probability(
+        join_evidence(none, np.zeros(0), none, none, log_ratio=np.zeros(0), probability=np.zeros(0))
+    )
     assert len(joins) == 0 and len(identity_probability(none, joins)) == 0
     assert identity_probability(np.array([4]), Joins.empty()).tolist() == [1.0]
 
