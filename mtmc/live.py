@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give either SITE.yaml or --replay SCENARIO")
     if arguments.table is not None or arguments.report is not None:
         return _read_store(arguments)
+    from mtmc.online.store import make_store_folder
+
     plan = _plan(arguments)
+    make_store_folder(plan.store)
     if arguments.check:
         return _check(plan)
     return _watch(arguments, plan.with_tiles() if arguments.tiles else plan)

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
+from common.files import DISK_FULL
 from mtmc.online.corrections import Corrected, Correction
 from mtmc.online.messages import LiveRows
 from mtmc.online.packing import pack_rows, unpack_rows
@@ -115,7 +117,7 @@ class Store:
             if not self.path.is_file():
                 raise InputError(f"{self.path}: no such store; start python -m mtmc.live SITE.yaml first")
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_store_folder(folder)
             self._lock = _locked(folder / "lock")
         try:
             mode = "ro" if read_only else "rwc"
@@ -373,6 +375,22 @@ class Store:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def make_store_folder(folder: Path) -> None:
+    """Create the folder of a store, if need be.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise InputError(f"{folder}: cannot be used as the store ({error.strerror}); choose another folder") from error
 
 
 def _locked(path: Path) -> int:

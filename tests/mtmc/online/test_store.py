@@ -91,6 +91,13 @@ def test_a_store_that_is_not_there_damaged_or_of_another_version_is_refused(tmp_
         Store(tmp_path / "other")
 
 
+@pytest.mark.parametrize("folder", ["file", "file/below", "/proc/nowhere"])
+def test_a_folder_that_cannot_be_written_is_named(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"{folder}: cannot be used as the store \(.*\); choose another folder"):
+        Store(tmp_path / folder)
+
+
 def test_a_full_disk_names_the_path_and_loses_nothing_that_was_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
     say(store, 5)
