@@ -94,7 +94,7 @@ def _support(
 def _evidence(summaries: TrackSummaries, *, joined: npt.NDArray[np.int64], before: npt.NDArray[np.int64]) -> float:
     """Nats for what the identities `joined` join beside those `before` being vehicles rather than strangers.
 
-    Strangers lie in one camera as often as any two tracks that it does not see at once, vehicles `AGAIN` times as often:
+    Strangers lie in one camera as often as any two tracks that it does not see at once, vehicles `AGAIN` times that:
     the log-likelihood ratio of two Poisson distributions.
     """
     camera, start, end = summaries.camera, summaries.start, summaries.end
