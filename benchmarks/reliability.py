@@ -34,7 +34,7 @@ from mtmc.association.confidence import JoinEvidence, Joins, identity_probabilit
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import summarise
 
-DEVELOPMENT = (701, 702)
+DEVELOPMENT = (701, 702, 703, 704)
 HELD_OUT = (801, 802, 803)
 QUALITIES = (95.0, 80.0, None)
 """mAP in per cent of the features; None: there are none."""
@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: 701 702 with --fit, else 801 802 803")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 701 to 704 with --fit, else 801 802 803")
     parser.add_argument("--vehicles", type=int, default=40)
     parser.add_argument("--fit", action="store_true", help="fit the constants, and print them")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the reliability diagram")
