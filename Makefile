@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 .PHONY: demo test lint types tests coverage benchmarks docs clean
 
 demo: $(VENV)/.runtime
-	$(BIN)/python -m mtmc.run --scenario sim-S06
+	$(BIN)/python -m mtmc.run --scenario sim-S07-short
 
 test: lint types tests
 

@@ -169,6 +169,8 @@ def test_the_scenario_of_hard_pictures_has_night_rain_and_riders() -> None:
     assert named >= {"night", "rain", "low-sun"}
     assert not facts.simulation.conditions_of("c047")
     assert facts.simulation.two_wheelers > 0
+    short = read_scenario_file(resource("configs", "scenarios") / "sim-S07-short.yaml").simulation
+    assert short == facts.simulation.model_copy(update={"seconds": 30.0})
 
 
 @pytest.mark.parametrize(
