@@ -1,7 +1,7 @@
 """Baseline against SSBVER as re-id networks: several trainings of each on several test sets.
 
     python benchmarks/reid_pairs.py --runs runs/pairs --seeds 1 2 3 --data-root data/sim-veri data/sim-veri-13
-    python benchmarks/reid_pairs.py --runs runs/street_short --seeds 1 2 3 4 5 --real data/real-reid
+    python benchmarks/reid_pairs.py --runs runs/pairs --seeds 1 2 3 --real data/real-reid
 
 Reads runs/pairs/baseline-seed1/model.safetensors, runs/pairs/ssbver-seed1/model.safetensors and so on, which
 `python -m reid.analyse sweep --point baseline ... --point ssbver ...` trains. Prints for each test set (in VeRi's
