@@ -283,17 +283,18 @@ def _report(
 def traffic(vehicles: int) -> Iterator[list[CameraReport]]:
     """The reports of each second of a day that does not end, hour after hour."""
     numbers: dict[str, int] = {}
-    hour = 0
+    hour, late = 0, list[CameraReport]()
     while True:
         problem = corridor(700 + hour, vehicles=vehicles, seconds=3600.0, degraded=True)
-        told = reports_of(with_features(problem, Looks(problem, hour).at(2.0)), 3600.0 * hour, numbers)
+        told = late + reports_of(with_features(problem, Looks(problem, hour).at(2.0)), 3600.0 * hour, numbers)
+        told.sort(key=lambda report: report.seconds)
         place = 0
         for second in range(3600 * hour + 1, 3600 * (hour + 1) + 1):
             begin = place
             while place < len(told) and told[place].seconds <= second:
                 place += 1
             yield told[begin:place]
-        hour += 1
+        hour, late = hour + 1, told[place:]
 
 
 def day(arguments: argparse.Namespace, folder: Path) -> None:
