@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from mtmc.appearance.features import TrackFeatures
 from mtmc.config import make_settings
 from mtmc.interface.scenarios import load_scenario
 from mtmc.online.archive import Archive
-from mtmc.online.corrections import PAGE_LOG
+from mtmc.online.corrections import NOT_A_VEHICLE, PAGE, PAGE_LOG, Correction
 from mtmc.online.engine import Engine
 from mtmc.online.live_site import LivePlan, LiveSite, plan_replay, plan_site
 from mtmc.online.messages import CameraReport, LiveRows
@@ -402,3 +403,25 @@ def test_a_full_disk_ends_with_the_path_and_the_tick_can_be_repeated(
     assert site.seconds is None
     site._window = ColourWindow()
     assert [r.seq for r in site.tick(50.0)] == [1]
+
+
+def test_a_correction_is_written_with_its_events_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = engine(tmp_path, Clock())
+    feature = TrackFeatures._of([1], [[1.0, 0.0, 0.0]], [1.0])
+    site.hear(replace(report("a", 50.0, rows(1, [49.5, 49.7, 49.9])), features=feature))
+    assert [r.kind for r in site.tick(50.0)] == ["opened", "assigned"]
+    told = [Correction(PAGE, 1, NOT_A_VEHICLE, (("a", 1),)), Correction(PAGE, 2, NOT_A_VEHICLE, (("a", 7),))]
+    with monkeypatch.context() as patch:
+        patch.setattr(site._store, "add_correction", lambda _: (_ for _ in ()).throw(OSError("the disk is full")))
+        with pytest.raises(OSError, match="full"):
+            site.correct(told)
+    assert site._store.last_event() == 2 and site._store.last_correction(PAGE) == 0
+    assert site._store.identity_of("a", 1) == 1
+
+    assert [(r.kind, r.identity, r.content["other"]) for r in site.correct(told)] == [("revised", None, 1)]
+    assert [each.state for each in site._store.corrections()] == ["applied", "refused"]
+    assert site._window.standing == (told[0],)  # type: ignore[attr-defined]
+    site._store.close()
+    again = engine(tmp_path, Clock())
+    assert again._window.standing == (told[0],)  # type: ignore[attr-defined]
+    assert again._store.last_correction(PAGE) == 2 and again._store.last_event() == 3
