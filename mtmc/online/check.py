@@ -13,6 +13,7 @@ from mtmc.online.frames import LiveFrame
 from mtmc.online.redaction import redact
 from mtmc.online.streams import FrameSource, StreamError
 from mtmc.online.worker import CameraJob, open_source
+from mtmc.scenarios.roi import read_roi
 
 LOOK_SECONDS = 3.0
 """Seconds for which a stream is looked at. Raising it measures the frame rate better."""
@@ -65,6 +66,11 @@ def look(job: CameraJob, stop: threading.Event, now: float | None = None) -> Sig
         return Sight(job.camera, redact(error), False)
     if not frames:
         return Sight(job.camera, "holds no frame", False)
+    if job.roi is not None:
+        height, width = read_roi(job.roi).shape
+        if (width, height) != (frames[-1].width, frames[-1].height):
+            size = f"{width} x {height}, the camera's picture {frames[-1].width} x {frames[-1].height}"
+            return Sight(job.camera, f"the region of interest {job.roi} is {size}; draw it on such a picture", False)
     return Sight(job.camera, _describe(source, frames[0], frames[-1], first - opened), True)
 
 

@@ -84,7 +84,7 @@ class MetricsServer:
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
-            raise InputError(f"--metrics {host}:{port}: {error.strerror}; choose another port") from error
+            raise InputError(f"--metrics {host}:{port}: {error.strerror}; choose another address or port") from error
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()

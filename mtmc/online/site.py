@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from common.errors import InputError, path_not_found
 from common.settings import Settings, validate
@@ -38,7 +38,9 @@ class CameraEntry(Settings):
     )
     roi: Path | None = Field(None, description="A picture of the region of interest, white is inside.")
     calibration: Path | None = Field(None, description="calibration.txt, in CityFlow's form; needs size.")
-    size: tuple[int, int] | None = Field(None, description="Width and height of the picture, for the calibration.")
+    size: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="Width and height of the picture, for the calibration."
+    )
     clock_offset: float = Field(
         0.0,
         allow_inf_nan=False,
@@ -200,6 +202,9 @@ def _redacted(value: Any) -> Any:
 
 
 def _check_files(path: Path, file: SiteFile) -> None:
+    # Imported here: most sites have no region of interest, and OpenCV takes long to load.
+    from mtmc.scenarios.roi import read_roi
+
     site = file.site
     for name, camera in site.cameras.items():
         source = file.address(name)
@@ -218,6 +223,8 @@ def _check_files(path: Path, file: SiteFile) -> None:
             given: Path | None = getattr(camera, key)
             if given is not None and not file.path(given).is_file():
                 raise InputError(f"{path}: key 'cameras.{name}.{key}': {path_not_found(file.path(given), 'file')}")
+        if camera.roi is not None:
+            read_roi(file.path(camera.roi))
     for key in ("links", "constraints"):
         given = getattr(site, key)
         if given is not None and not file.path(given).is_file():

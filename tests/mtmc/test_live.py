@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from common.command_line import run_command
@@ -106,7 +108,9 @@ def test_check_says_what_every_camera_shows(
     site.write_text(
         f"name: yard\ndetector: {SCENES}:BrightBoxes\nextractor: none\n"
         f"cameras:\n  gate: {rtsp_server.address()}\n  yard: rtsp://admin:hunter2@127.0.0.1:{free_port()}/x\n"
+        f"  lane: {{source: {rtsp_server.address()}, roi: roi.png}}\n"
     )
+    cv2.imwrite(str(tmp_path / "roi.png"), np.full((60, 80), 255, np.uint8))
 
     status = main([str(site), "--check"])
 
@@ -115,6 +119,7 @@ def test_check_says_what_every_camera_shows(
     assert "gate: 160 x 120, " in said
     assert "times of its own clock" in said
     assert "yard: CANNOT BE USED: Connection refused" in said
+    assert "roi.png is 80 x 60, the camera's picture 160 x 120; draw it on such a picture" in said
     assert "hunter2" not in said
 
 

@@ -26,7 +26,7 @@ def test_figures_are_served_on_the_loopback() -> None:
         assert "# TYPE mtmc_tick_seconds gauge\nmtmc_tick_seconds 0.25" in text
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://{LOOPBACK}:{server.port}/other", timeout=20)
-        with pytest.raises(InputError, match=f"{LOOPBACK}:{server.port}.*another port"):
+        with pytest.raises(InputError, match=f"{LOOPBACK}:{server.port}.*another address or port"):
             MetricsServer(metrics, server.port)
         with pytest.raises(InputError, match="--metrics 99999: must be a port"):
             MetricsServer(metrics, 99999)

@@ -58,6 +58,8 @@ def test_nothing_that_is_printed_of_a_site_holds_credentials(tmp_path: Path) -> 
         ("name: a\ncameras: {gate: {source: 'rtsp://a/1', frame_rate: 0}}\n", ("cameras.gate.frame_rate",)),
         ("name: a\ncameras: {gate: {source: 'rtsp://a/1', frame_rate: .nan}}\n", ("cameras.gate.frame_rate",)),
         ("name: a\ncameras: {gate: {source: 'rtsp://a/1', roi: mask.png}}\n", ("cameras.gate.roi", "mask.png")),
+        ("name: a\ncameras: {gate: {source: 'rtsp://a/1', roi: SITE.yaml}}\n", ("SITE.yaml", "as a picture")),
+        ("name: a\ncameras: {gate: {source: 'rtsp://a/1', size: [640, 0]}}\n", ("cameras.gate.size", "0")),
         ("name: a\nlinks: links.yaml\ncameras: {gate: 'rtsp://a/1'}\n", ("key 'links'", "links.yaml")),
         ("name: a\nconstraints: k.yaml\ncameras: {gate: 'rtsp://a/1'}\n", ("key 'constraints'", "k.yaml")),
         ("name: a\ncameras: {gate: missing.mp4}\n", ("cameras.gate.source", "missing.mp4")),
