@@ -39,14 +39,19 @@ from mtmc.report.stored_run import open_run
 from mtmc.report.tabulate import followed_vehicle
 from mtmc.tracking.tracks import Tracks
 from mtmc.web.correction_log import Entry
-from mtmc.web.doubts import Joins, find_doubts
+from mtmc.web.crop_store import track_vectors
+from mtmc.web.doubts import Doubt, find_doubts
 from mtmc.web.identity_index import IdentityIndex
+from mtmc.web.joins import Joins
 from mtmc.web.passages import Passages, load_passages, passage_keys
 from mtmc.web.resolve import Resolver
+from mtmc.web.sides import Features, centred
 
 SHARES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
 CONSIDERED = 0.02
 """Probability from which a pair that is not joined may be asked about at random. Raising it asks less hopeless ones."""
+ORDERS = ("doubt", "random", "known")
+"""By expected boxes; at random; and by an annotator who knows the mistakes and corrects the largest one first."""
 IntArray = npt.NDArray[np.int64]
 Answer = tuple[int, int, bool]
 """Two rows, and whether they are one vehicle."""
@@ -54,11 +59,13 @@ Answer = tuple[int, int, bool]
 
 @dataclass(frozen=True)
 class Case:
-    """A problem: its passages, their vehicles (-1: none), how it is solved under answers, and scored (per cent)."""
+    """A problem: its passages, their vehicles (-1: none) and features, how it is solved under answers, and scored (per
+    cent)."""
 
     name: str
     passages: Passages
     vehicle: IntArray
+    features: Features
     solve: Callable[[Sequence[Answer]], tuple[npt.NDArray[np.int32], Joins]]
     score: Callable[[npt.NDArray[np.int32]], float]
 
@@ -92,7 +99,10 @@ def layout_case(job: Job, quality: float) -> Case:
         return identity, Joins.of(found)
 
     name = f"{job.layout} {job.seed} (synthetic)"
-    return Case(name, passages, problem.vehicle, solve, lambda identity: idf1(problem, identity.astype(np.int64)))
+    features = centred((summaries.vector, summaries.weight > 0), passages.camera)
+    return Case(
+        name, passages, problem.vehicle, features, solve, lambda identity: idf1(problem, identity.astype(np.int64))
+    )
 
 
 def run_case(folder: Path, data_root: Path | None) -> Case:
@@ -126,7 +136,8 @@ def run_case(folder: Path, data_root: Path | None) -> Case:
         return 100.0 * float(score_filtered(truth, boxes, dropped).identity.idf1)
 
     kind = " (simulated)" if run.scenario.simulated else ""
-    return Case(f"{run.scenario.name}{kind}", passages, vehicle, solve, score)
+    features = centred(track_vectors(run, passages), passages.camera)
+    return Case(f"{run.scenario.name}{kind}", passages, vehicle, features, solve, score)
 
 
 @dataclass(frozen=True)
@@ -154,21 +165,22 @@ def annotate(case: Case, order: str, shares: Sequence[float], seed: int = 0) -> 
         wanted = round(count * share / 100)
         while len(answers) < wanted:
             index = IdentityIndex(case.passages, identity)
-            questions = [
-                (d.source, d.target)
-                for d in find_doubts(joins, index, limit=10**6, answered=asked)
-                if order == "doubt" or d.joined or d.probability >= CONSIDERED
-            ]
+            questions = find_doubts(joins, index, case.features, limit=10**6, answered=asked)
             if order == "random":
+                questions = [d for d in questions if d.joined or d.probability >= CONSIDERED]
                 random.shuffle(questions)
+            elif order == "known":
+                questions = [d for d in questions if _same(case, d) != d.joined]
+                questions.sort(key=_worth, reverse=True)
             batch = questions[: min(max(count // 100, 1), wanted - len(answers))]
             if not batch:
                 break
-            for a, b in batch:
+            for doubt in batch:
+                a, b = doubt.source, doubt.target
                 asked.add((min(a, b), max(a, b)))
-                answers.append((a, b, bool(case.vehicle[a] == case.vehicle[b] >= 0)))
+                answers.append((a, b, _same(case, doubt)))
                 try:
-                    solved = case.solve(answers) if (a, b) == batch[-1] else None
+                    solved = case.solve(answers) if doubt is batch[-1] else None
                 except InputError:  # the ground truth follows a track that contradicts what is seen: unsure
                     answers.pop()
                     solved = case.solve(answers)
@@ -176,6 +188,23 @@ def annotate(case: Case, order: str, shares: Sequence[float], seed: int = 0) -> 
                     identity, joins = solved
         curve.append(case.score(identity))
     return Curve(case.name, order, count, tuple(curve), ceiling)
+
+
+def _same(case: Case, doubt: Doubt) -> bool:
+    """The answer of the ground truth."""
+    return bool(case.vehicle[doubt.source] == case.vehicle[doubt.target] >= 0)
+
+
+def _worth(doubt: Doubt) -> float:
+    """Boxes that the answer puts right if it is not what the identities say."""
+    return doubt.expected / max(1.0 - doubt.probability if doubt.joined else doubt.probability, 1e-9)
+
+
+def given_back(curves: Sequence[Curve]) -> list[float]:
+    """Per cent of the lost IDF1 that each share of answers gives back, over several problems together."""
+    lost = sum(curve.ceiling - curve.idf1[0] for curve in curves)
+    gained = np.sum([np.array(curve.idf1) - curve.idf1[0] for curve in curves], axis=0)
+    return [100.0 * float(each) / max(lost, 1e-9) for each in gained]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -187,7 +216,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quality", type=float, default=80.0, help="mAP of the features of the layouts, per cent")
     parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of finished runs, instead of layouts")
     parser.add_argument("--data-root", type=Path, help="where the scenarios of these runs are")
-    parser.add_argument("--shares", type=float, nargs="+", default=list(SHARES), help="answers, per cent of the joins")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=list(SHARES), help="answers, per cent of the joins; the first is 0"
+    )
     parser.add_argument("--quick", action="store_true", help="one small layout")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args(argv)
@@ -203,12 +234,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         table.add_column(head, justify="left" if head in ("", "order") else "right")
     curves = []
     for case in cases:
-        for order in ("doubt", "random"):
+        for order in ORDERS:
             curve = annotate(case, order, arguments.shares)
             curves.append(curve)
             figures = [f"{value:.2f}" for value in curve.idf1]
             table.add_row(case.name, str(curve.joins), order, *figures, f"{curve.ceiling:.2f}")
-    Console(width=140).print(table)
+    back = Table(title="Per cent of the lost IDF1 given back, all of the above together")
+    for head in ("order", *(f"{share:g} %" for share in arguments.shares)):
+        back.add_column(head, justify="left" if head == "order" else "right")
+    for order in ORDERS:
+        found = given_back([curve for curve in curves if curve.order == order])
+        back.add_row(order, *(f"{value:.0f}" for value in found))
+    console = Console(width=140)
+    console.print(table)
+    console.print(back)
     if arguments.json:
         rows = [asdict(curve) for curve in curves]
         arguments.json.write_text(json.dumps(rows) + "\n", encoding="utf-8")

@@ -1,75 +1,31 @@
-"""The queue of doubts: questions about pairs of passages whose answer is expected to move most boxes.
+"""The queue of doubts: questions about pairs of passages whose answer is expected to put most boxes right.
 
-A join that is made is wrong with probability 1 - p, two identities that are apart are one vehicle with probability p;
-if so, the answer moves the smaller side. The product is the expected number of boxes that an answer moves.
-
-Probabilities are those of the result, not those that learning had on its way: a join's are calibrated by the
-association, and those of pairs that were left apart here, where the association's own (that the one is the other's next
-passage) is too small by a factor of five to ten. Two identities are asked about once, by their most probable pair; what
-answers imply is not asked.
+A join that is made is wrong with probability 1 - p, two identities that are apart are one vehicle with probability p
+(`mtmc.web.sides`); if so, the answer puts boxes right. The product is the expected number of boxes. Two identities are
+asked about once, by the pair that the association has most evidence for; what answers imply is not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
-from mtmc.association.associate import Association
 from mtmc.web.identity_index import IdentityIndex
-from mtmc.web.passages import Passages
+from mtmc.web.joins import Ints, Joins
+from mtmc.web.sides import Features, Sides
 
-Ints = npt.NDArray[np.int64]
-APART = (1.334, 0.518, 0.371)
-"""Constant, factor of the evidence and factor of the log odds, in nats, of the probability that a candidate pair that
-was left apart is one vehicle. Raising them asks more about merging and less about splitting. Development scenarios:
-logistic regression on 59,426 such pairs, 83 of them one vehicle, of five simulated problems (corridor, crossing,
-network, site; seeds 201 and 203; features of 60, 70 and 80 % mAP)."""
-BOUND = 12.0
-"""Nats to which evidence and log odds are limited, as in the association."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joins:
-    """The pairs that the last solution joined or considered, each pair once.
-
-    Attributes:
-        source, target: (m,) int64, rows of the passages; the source is the earlier one.
-        probability: (m,) float64, that both are one vehicle.
-        made: (m,) bool, whether the pair is one of the joins that make up the identities.
-    """
-
-    source: Ints
-    target: Ints
-    probability: npt.NDArray[np.float64]
-    made: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, found: Association) -> Joins:
-        """The pairs of an association. A pair may be a candidate over several links: their evidence adds up."""
-        n = max(len(found.identity), 1)
-        key, place = np.unique(found.source * n + found.target, return_inverse=True)
-        place = place.reshape(-1)
-        total = np.minimum(np.bincount(place, found.probability, len(key)), 1.0) if len(key) else np.zeros(0)
-        if found.terms and len(key):
-            total = _apart(np.sum(list(found.terms.values()), axis=0), place, total)
-        done = found.joins
-        first = np.where(done.source <= done.target, done.source * n + done.target, done.target * n + done.source)
-        kept = ~np.isin(np.minimum(key // n, key % n) * n + np.maximum(key // n, key % n), first)
-        made = np.concatenate([np.zeros(int(kept.sum()), np.bool_), np.ones(len(done.source), np.bool_)])
-        return cls(
-            np.concatenate([key[kept] // n, done.source]),
-            np.concatenate([key[kept] % n, done.target]),
-            np.concatenate([total[kept], done.probability]),
-            made,
-        )
-
-    @classmethod
-    def none(cls) -> Joins:
-        """No pairs."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.bool_))
+WEIGHED = 2000
+"""Questions about merging, and about joins, that are weighed in full: those with most and those with least evidence.
+Raising it costs a quarter of a millisecond each and finds a question that the association holds for hopeless. Safety
+bound on time: nobody answers so many."""
+COMES_IN, GOES_OUT = 0.55, 0.45
+"""What a box is worth that comes into, or goes out of, an identity of several cameras, against one that is put right
+in such an identity. Raising them asks more about tracks on their own. Theory: an identity of one camera does not count
+in multi-camera tracking, so such a box changes hits and predictions: IDF1 = 2 hits / (predictions + truth) gains
+2 - IDF1 or IDF1 of what two more hits are worth, at an IDF1 of 0.9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +34,9 @@ class Doubt:
 
     Attributes:
         source, target: rows of the passages, by time.
-        probability: that they are one vehicle, as the association sees it.
+        probability: that they are one vehicle.
         joined: whether they have one identity now.
-        expected: the expected number of boxes that the answer moves.
+        expected: the expected number of boxes that the answer puts right.
     """
 
     source: int
@@ -93,6 +49,7 @@ class Doubt:
 def find_doubts(
     joins: Joins,
     index: IdentityIndex,
+    features: Features | None = None,
     *,
     limit: int = 50,
     answered: Collection[tuple[int, int]] = (),
@@ -102,25 +59,130 @@ def find_doubts(
     Args:
         joins: candidate pairs.
         index: the present identities.
+        features: of the passages, as `Sides` takes them.
         limit: how many.
         answered: pairs of rows, the smaller one first, that need not be asked again.
     """
-    p, identity = index.passages, index.identity
-    source, target = joins.source, joins.target
-    joined = (identity[source] == identity[target]) & (identity[source] >= 0)
-    # Other pairs of one identity are no joins: what holds them together are the joins between them.
-    open_pairs = np.where(joined, joins.made, ~_together(p, source, target))
-    wrong = np.where(joined, 1.0 - joins.probability, joins.probability)
-    expected = np.where(open_pairs, wrong * _moved(index, source, target, joined), 0.0)
+    sides = Sides(index, features)
+    found = []
+    for q in [*_splits(joins, index), *_merges(joins, index)]:
+        if not q.joined and sides.seen_at_once(q.first, q.second):
+            continue
+        p = sides.probability(q.first, q.second, q.nats, q.share)
+        expected = (1.0 - p if q.joined else p) * _worth(index, q)
+        found.append(Doubt(q.source, q.target, p, q.joined, expected))
+    found.sort(key=lambda doubt: (-doubt.expected, doubt.source, doubt.target))
     settled = _Settled(index, answered)
-    found: list[Doubt] = []
-    for row in np.lexsort((target, source, -expected)).tolist():
-        if expected[row] <= 0 or len(found) == limit:
-            break
-        a, b = int(source[row]), int(target[row])
-        if settled.take(a, b):
-            found.append(Doubt(a, b, float(joins.probability[row]), bool(joined[row]), float(expected[row])))
+    asked = (doubt for doubt in found if doubt.expected > 0 and settled.take(doubt.source, doubt.target))
+    return list(islice(asked, limit))
+
+
+def find_partners(
+    joins: Joins, index: IdentityIndex, number: int, features: Features | None = None
+) -> dict[int, float]:
+    """The identities that the association considered for one, with the probability that both are one vehicle.
+
+    Args:
+        joins, index, features: as for `find_doubts`.
+        number: the one identity.
+    """
+    mine = (index.identity[joins.source] == number) ^ (index.identity[joins.target] == number)
+    sides = Sides(index, features)
+    found: dict[int, float] = {}
+    for q in _merges(joins[np.flatnonzero(mine)], index):
+        one, other = int(index.identity[q.source]), int(index.identity[q.target])
+        if min(one, other) >= 0 and not sides.seen_at_once(q.first, q.second):
+            found[other if one == number else one] = sides.probability(q.first, q.second, q.nats, q.share)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A pair of passages, and what its answer would part or bring together.
+
+    Attributes:
+        source, target: rows of the passages.
+        joined: whether they have one identity now.
+        first, second: rows of both sides.
+        nats, share: what the association knows about the pairs between the sides, see `Sides.probability`.
+    """
+
+    source: int
+    target: int
+    joined: bool
+    first: Ints
+    second: Ints
+    nats: float
+    share: float
+
+
+def _splits(joins: Joins, index: IdentityIndex) -> Iterator[_Question]:
+    """A question for each join within an identity, as if undoing it parted the identity in time."""
+    identity, place = index.identity, _places(index)
+    inside = np.flatnonzero((identity[joins.source] == identity[joins.target]) & (identity[joins.source] >= 0))
+    inside = inside[np.argsort(identity[joins.source[inside]], kind="stable")]
+    owner = identity[joins.source[inside]]
+    made = inside[joins.made[inside]]
+    for row in made[np.argsort(joins.nats[made], kind="stable")][:WEIGHED].tolist():
+        a, b = int(joins.source[row]), int(joins.target[row])
+        cut = min(place[a], place[b])
+        mine = index.rows_of(int(identity[a]))
+        pairs = inside[np.searchsorted(owner, identity[a]) : np.searchsorted(owner, identity[a], side="right")]
+        apart = (place[joins.source[pairs]] <= cut) != (place[joins.target[pairs]] <= cut)
+        nats, share = joins.between(pairs[apart])
+        yield _Question(a, b, True, mine[place[mine] <= cut], mine[place[mine] > cut], nats, share)
+
+
+def _merges(joins: Joins, index: IdentityIndex) -> Iterator[_Question]:
+    """A question for each two identities that have candidate pairs, by the pair with most evidence."""
+    identity, boxes = index.identity, index.passages.boxes
+    n = len(identity)
+    # A passage without an identity stands for itself, behind all identities.
+    number = np.where(identity >= 0, identity, int(identity.max(initial=0)) + 1 + np.arange(n)).astype(np.int64)
+    apart = np.flatnonzero(number[joins.source] != number[joins.target])
+    if not len(apart):
+        return
+    a, b = number[joins.source[apart]], number[joins.target[apart]]
+    size = np.bincount(number, boxes)
+    order = np.lexsort((-joins.nats[apart], np.maximum(a, b), np.minimum(a, b)))
+    apart, a, b = apart[order], np.minimum(a, b)[order], np.maximum(a, b)[order]
+    begin = np.flatnonzero((np.diff(a, prepend=-1) != 0) | (np.diff(b, prepend=-1) != 0))
+    end = np.append(begin[1:], len(apart))
+    # The two kinds of evidence weigh about the same, and the logarithm of the boxes is of the same scale.
+    promise = joins.nats[apart[begin]] + np.log(np.maximum(np.minimum(size[a[begin]], size[b[begin]]), 1))
+    for k in np.argsort(-promise, kind="stable")[:WEIGHED].tolist():
+        pairs = apart[begin[k] : end[k]]
+        source, target = int(joins.source[pairs[0]]), int(joins.target[pairs[0]])
+        sides = [
+            index.rows_of(int(identity[row])) if identity[row] >= 0 else np.array([row]) for row in (source, target)
+        ]
+        nats, share = joins.between(pairs)
+        yield _Question(source, target, False, sides[0], sides[1], nats, share)
+
+
+def _worth(index: IdentityIndex, question: _Question) -> float:
+    """Boxes that the answer puts right if it is not what the identities say now."""
+    p = index.passages
+    rows = question.first, question.second
+    boxes = [float(p.boxes[side].sum()) for side in rows]
+    several = [bool((p.camera[side] != p.camera[side[0]]).any()) for side in rows]
+    if all(several):
+        return min(boxes)
+    alone = sum(n for n, many in zip(boxes, several, strict=True) if not many)
+    return (GOES_OUT if question.joined else COMES_IN) * alone
+
+
+def _side(index: IdentityIndex, row: int) -> Ints:
+    """The passages of a passage's identity; without one, it stands for itself."""
+    number = int(index.identity[row])
+    return index.rows_of(number) if number >= 0 else np.array([row])
+
+
+def _places(index: IdentityIndex) -> Ints:
+    """(n,) where each passage stands in the order of the index; -1 for those without an identity."""
+    place = np.full(len(index.passages), -1, np.int64)
+    place[index.order] = np.arange(len(index.order))
+    return place
 
 
 class _Settled:
@@ -128,8 +190,7 @@ class _Settled:
 
     def __init__(self, index: IdentityIndex, answered: Collection[tuple[int, int]]) -> None:
         self._identity = index.identity
-        self._place = np.full(len(index.passages), -1, np.int64)
-        self._place[index.order] = np.arange(len(index.order))
+        self._place = _places(index)
         self._between: set[tuple[int, int]] = set()
         self._cuts: set[int] = set()
         self._alone = set(answered)
@@ -162,46 +223,3 @@ class _Settled:
         """The identities of both, the smaller first; a passage without one stands for itself, by a negative number."""
         one, other = (int(self._identity[row]) if self._identity[row] >= 0 else -1 - row for row in (a, b))
         return min(one, other), max(one, other)
-
-
-def _apart(nats: npt.NDArray[np.float64], place: Ints, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(k,) probability that pairs that were left apart are one vehicle.
-
-    Args:
-        nats: (m,) log-likelihood ratio of each candidate.
-        place: (m,) the pair of each.
-        share: (k,) the association's probability that they are successive.
-    """
-    evidence = np.log(np.maximum(np.bincount(place, np.exp(np.clip(nats, -60.0, 25.0)), len(share)), 1e-30))
-    inside = np.clip(share, 1e-9, 1.0 - 1e-9)
-    odds = np.log(inside) - np.log1p(-inside)
-    constant, by_evidence, by_odds = APART
-    value = constant + by_evidence * np.clip(evidence, -BOUND, BOUND) + by_odds * np.clip(odds, -BOUND, BOUND)
-    return np.asarray(1.0 / (1.0 + np.exp(-value)), np.float64)
-
-
-def _moved(index: IdentityIndex, source: Ints, target: Ints, joined: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """(m,) boxes of the smaller side: of the two parts of one identity, or of two identities."""
-    p, order = index.passages, index.order
-    place = np.full(len(p), -1, np.int64)
-    place[order] = np.arange(len(order))
-    boxes = p.boxes.astype(np.float64)
-    until = np.concatenate([[0.0], np.cumsum(boxes[order])])
-    owner = np.searchsorted(index.number, index.identity)
-    owner = np.minimum(owner, max(len(index) - 1, 0))
-    first, last = index.begin[owner], index.begin[np.minimum(owner + 1, len(index.begin) - 1)]
-    whole = np.where(place >= 0, until[last] - until[first], boxes)
-    # As if a join that is undone parted the identity in time.
-    before = until[np.minimum(place[source], place[target]) + 1] - until[first[source]]
-    split = np.minimum(before, whole[source] - before)
-    return np.where(joined, split, np.minimum(whole[source], whole[target]))
-
-
-def _together(p: Passages, source: Ints, target: Ints) -> npt.NDArray[np.bool_]:
-    """(m,) whether both are seen by one camera at once, so that they cannot be one vehicle."""
-    together: npt.NDArray[np.bool_] = (
-        (p.camera[source] == p.camera[target])
-        & (p.first_frame[source] <= p.last_frame[target])
-        & (p.first_frame[target] <= p.last_frame[source])
-    )
-    return together

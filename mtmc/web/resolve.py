@@ -18,7 +18,7 @@ from mtmc.report.stored_run import StoredRun
 from mtmc.tracking.reliable_span import reliable_span
 from mtmc.tracking.tracks import Tracks
 from mtmc.web.correction_log import Entry
-from mtmc.web.doubts import Joins
+from mtmc.web.joins import Joins
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,13 @@ from mtmc.web.answers import answered_pairs, apply_directly
 from mtmc.web.colours import colour_of
 from mtmc.web.correction_log import KINDS, CorrectionLog, Entry
 from mtmc.web.crop_store import CropStore, track_vectors
-from mtmc.web.doubts import Doubt, Joins, find_doubts
+from mtmc.web.doubts import Doubt, find_doubts, find_partners
 from mtmc.web.identity_index import IdentityIndex, carry_numbers, changes
+from mtmc.web.joins import Joins
 from mtmc.web.passages import load_passages, passage_keys
 from mtmc.web.resolve import Resolver
 from mtmc.web.shown import seconds_of
+from mtmc.web.sides import Features, centred
 from mtmc.web.traffic import camera_infos
 
 WORK = "page"
@@ -152,11 +154,6 @@ class Session:
         """The present identities."""
         return self.snapshot.index
 
-    @property
-    def joins(self) -> Joins:
-        """Candidate pairs of the last solution."""
-        return self.snapshot.joins
-
     def camera_infos(self) -> list[CameraInfo]:
         """The cameras as the map places them."""
         return camera_infos(self.run.scenario)
@@ -177,6 +174,10 @@ class Session:
     def vectors(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """The feature of each passage (n, d), and which passages have one (n,)."""
         return track_vectors(self.run, self.passages)
+
+    @cached_property
+    def _centred(self) -> Features:
+        return centred(self.vectors, self.passages.camera)
 
     def rows(self, keys: Iterable[str]) -> list[int]:
         """The rows of passages by their keys.
@@ -262,7 +263,12 @@ class Session:
         """The questions whose answers are expected to change most."""
         now = self.snapshot
         answered = answered_pairs(self.log.standing(), self.row_of)
-        return find_doubts(now.joins, now.index, limit=limit, answered=answered)
+        return find_doubts(now.joins, now.index, self._centred, limit=limit, answered=answered)
+
+    def partners(self, number: int) -> dict[int, float]:
+        """Identities that the association considered for one, with the probability that both are one vehicle."""
+        now = self.snapshot
+        return find_partners(now.joins, now.index, number, self._centred)
 
     @property
     def closed(self) -> bool:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mtmc.report.data import CameraInfo
-from mtmc.web.doubts import Joins
 from mtmc.web.identity_index import IdentityIndex
 from mtmc.web.passages import Passages
 
@@ -65,9 +64,8 @@ class Shown(Protocol):
     def index(self) -> IdentityIndex:
         """The present identities."""
 
-    @property
-    def joins(self) -> Joins:
-        """Candidate pairs with their probabilities; none where they are not known."""
+    def partners(self, number: int) -> dict[int, float]:
+        """Identities that the association considered for one, with the probability that both are one vehicle."""
 
     @property
     def crops(self) -> CropSource:

@@ -97,19 +97,11 @@ def candidates(session: Shown, number: int) -> list[dict[str, Any]]:
 
     Those that some camera sees at the same time as this one are left out.
     """
-    index, p, joins = session.index, session.passages, session.joins
+    index, p = session.index, session.passages
     rows = index.rows_of(number)
     if not len(rows):
         return []
-    mine = np.isin(joins.source, rows) ^ np.isin(joins.target, rows)
-    found: dict[int, tuple[float, int, int]] = {}
-    for k in np.flatnonzero(mine).tolist():
-        a, b = int(joins.source[k]), int(joins.target[k])
-        here, there = (a, b) if int(index.identity[a]) == number else (b, a)
-        other = int(index.identity[there])
-        probability = float(joins.probability[k])
-        if other >= 0 and probability > found.get(other, (0.0, 0, 0))[0]:
-            found[other] = (probability, here, there)
+    found = session.partners(number)
     vector, known = session.vectors
     alike: dict[int, float] = {}
     if vector.shape[1] and known[rows].any():
@@ -118,16 +110,15 @@ def candidates(session: Shown, number: int) -> list[dict[str, Any]]:
         everybody = np.ones(len(index), np.bool_)
         hits, _ = rank(index, everybody, query=query, vector=vector, known=known, limit=6 * CANDIDATES)
         alike = {h.number: h.likeness or 0.0 for h in hits if h.number != number}
-    order = sorted({*found, *alike}, key=lambda n: (-round(found.get(n, (0.0, 0, 0))[0], 3), -alike.get(n, -1.0)))
+    order = sorted({*found, *alike}, key=lambda n: (-round(found.get(n, 0.0), 3), -alike.get(n, -1.0)))
     result = []
     for other in order:
         if _together(session, rows.tolist(), index.rows_of(other).tolist()):
             continue
-        probability = found.get(other, (0.0, 0, 0))[0]
         others = index.rows_of(other)
         best = int(others[np.argmax(p.boxes[others])])
         shown = hit(session, Hit(other, best, alike.get(other)))
-        result.append({**shown, "probability": round(probability, 4)})
+        result.append({**shown, "probability": round(found.get(other, 0.0), 4)})
         if len(result) == CANDIDATES:
             break
     return result

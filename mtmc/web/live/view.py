@@ -20,7 +20,6 @@ from common.errors import InputError
 from mtmc.online.store import Store
 from mtmc.report.data import CameraInfo
 from mtmc.report.view import clock_text
-from mtmc.web.doubts import Joins
 from mtmc.web.identity_index import IdentityIndex
 from mtmc.web.live.tracks import LiveTracks, Track
 from mtmc.web.passages import Passages
@@ -67,10 +66,9 @@ class LiveView:
         """Its cameras are running, or were when the store was written."""
         return True
 
-    @property
-    def joins(self) -> Joins:
-        """Probabilities are not kept in the store."""
-        return Joins.none()
+    def partners(self, number: int) -> dict[int, float]:
+        """None: the store does not keep what the association considered."""
+        return {}
 
     @property
     def crops(self) -> LiveView:

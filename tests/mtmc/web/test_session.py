@@ -6,7 +6,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,27 +150,6 @@ def test_answers_of_another_server_on_the_same_run_are_taken_in(open_session: Ca
     assert not together(ours, "c1/4", "c2/4")
     with pytest.raises(InputError, match="must-linked"):
         ours.answer("same", ["c1/4"], ["c2/4"])
-
-
-def test_doubts_are_not_asked_twice(open_session: Callable[..., Session]) -> None:
-    session = open_session()
-    from mtmc.web.doubts import Joins, find_doubts
-
-    row = session.row_of
-    # Certain and joined; unsure and joined; unsure and apart; unsure, but seen by one camera at once.
-    pairs = [("c1/3", "c2/3"), ("c1/4", "c2/4"), ("c1/1", "c2/2"), ("c1/1", "c1/1")]
-    source, target = (np.array([row[pair[k]] for pair in pairs]) for k in (0, 1))
-    made = np.array([True, True, False, False])
-    joins = Joins(source, target, np.array([0.999, 0.6, 0.3, 0.5]), made)
-    asked = find_doubts(joins, session.snapshot.index)
-    assert [(d.source, d.target, d.joined) for d in asked] == [
-        (row["c1/1"], row["c2/2"], False),  # the answer moves two tracks of 20 boxes with probability 0.3
-        (row["c1/4"], row["c2/4"], True),  # or one of them with 0.4
-        (row["c1/3"], row["c2/3"], True),
-    ]
-    rest = find_doubts(joins, session.snapshot.index, answered={(row["c1/1"], row["c2/2"])})
-    assert (rest[0].source, rest[0].target) == (row["c1/4"], row["c2/4"])
-    assert all(a.expected >= b.expected for a, b in pairwise(asked))
 
 
 def test_the_log_is_append_only(tmp_path: Path) -> None:
