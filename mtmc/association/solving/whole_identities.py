@@ -15,9 +15,9 @@ from mtmc.association.track_summaries import TrackSummaries
 AGAIN = 0.05
 """How often a vehicle passes a camera that it passed before, for each time that a stranger would. Raising it takes more
 look-alikes for one vehicle. Development scenarios."""
-AGAINST = -1.0
+AGAINST = -8.0
 """Nats below which what the careful identities join looks like strangers, so that those found before are kept. Raising
-it compares whole identities in fewer scenarios. Development scenarios."""
+it compares whole identities in fewer scenarios: some tracks in one camera are a broken one. Development scenarios."""
 MIN_EVIDENCE = 0.4
 """Nats by which what the bolder identities join has to look like vehicles rather than strangers. Raising it asks for
 more pairs of tracks before they are taken. Development scenarios."""
