@@ -19,9 +19,11 @@ import argparse
 import csv
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from real_reid import figures_of, network
 from rich.console import Console
 from rich.table import Table
@@ -85,7 +87,8 @@ def divide(run: Path, shown: dict[str, int], output: Path) -> tuple[int, int, in
         if held[row["track"]] and shown.get(row["path"]) == number:
             places[number, row["camera"]].append(str((run / "crops" / row["path"]).resolve()))
     seen = Counter(number for number, _ in places)
-    test, queries = [], 0
+    test: list[dict[str, object]] = []
+    queries = 0
     for (number, camera), paths in places.items():
         if seen[number] < 2:
             continue
@@ -99,7 +102,7 @@ def divide(run: Path, shown: dict[str, int], output: Path) -> tuple[int, int, in
     return len(adapt), sum(count > 1 for count in seen.values()), queries
 
 
-def _write(path: Path, columns: list[str], rows: list[dict[str, object]] | list[dict[str, str]]) -> None:
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)
@@ -112,7 +115,7 @@ def compare(title: str, dataset: Dataset, weights: list[str]) -> Table:
     table = Table(title=f"{title}: {len(dataset.query)} queries, simulated, %", title_justify="left")
     for column in ("", "mAP", "difference, 95 %", "rank-1", "difference, 95 %"):
         table.add_column(column, justify="right" if column else "left")
-    first = None
+    first: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
     for name in weights:
         figures, vehicles = figures_of(dataset, network(Extractor.load(name, "cpu", precision="float32")))
         kept = np.isfinite(figures[:, 0])
