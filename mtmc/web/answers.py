@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from mtmc.web.correction_log import Entry
 
@@ -57,3 +59,33 @@ def answered_pairs(entries: Iterable[Entry], row_of: Mapping[str, int]) -> set[t
 
 def _rows(keys: Iterable[str], row_of: Mapping[str, int]) -> npt.NDArray[np.int64]:
     return np.array([row_of[key] for key in keys if key in row_of], np.int64)
+
+
+def around_answers(
+    direct: npt.NDArray[np.int32], solved: npt.NDArray[np.int32], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
+    """Identities of a new solution where answers are near, else what was there.
+
+    Identities of both that have passages in common form a group; a group is taken over as a whole if answers name one
+    of its passages.
+
+    Args:
+        direct: (n,) the identities before, with the answers carried out; -1 for none.
+        solved: (n,) the new solution.
+        rows: the passages that answers name.
+
+    >>> direct, solved = np.array([1, 1, 2, 5, 6], np.int32), np.array([3, 3, 3, 4, 4], np.int32)
+    >>> around_answers(direct, solved, np.array([0])).tolist()
+    [3, 3, 3, 9, 10]
+    """
+    n = len(direct)
+    # Passages without an identity stand for themselves.
+    _, old = np.unique(np.where(direct >= 0, direct, -1 - np.arange(n)), return_inverse=True)
+    _, new = np.unique(np.where(solved >= 0, solved, -1 - np.arange(n)), return_inverse=True)
+    count = int(old.max(initial=-1)) + 1
+    size = count + int(new.max(initial=-1)) + 1
+    graph = coo_array((np.ones(n), (old.ravel(), count + new.ravel())), shape=(size, size))
+    _, group = connected_components(graph, directed=False)
+    near = np.isin(group[old.ravel()], group[old.ravel()[rows]])
+    above = int(solved.max(initial=0))
+    return np.where(near, solved, np.where(direct >= 0, direct + above, -1)).astype(np.int32)

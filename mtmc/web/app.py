@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from common.errors import InputError
 from mtmc.web import exchange, views
 from mtmc.web.clips import ClipStore
-from mtmc.web.correction_log import Overtaken
-from mtmc.web.interface import AnswerBody, UndoBody
+from mtmc.web.correcting import add_answering
 from mtmc.web.pictures import PictureExtractor, extractor_of
 from mtmc.web.reading import Render, add_files, add_reading, body_of, renderer
 from mtmc.web.security import Access, Guard
@@ -49,19 +48,13 @@ def make_app(session: Session, access: Access | None = None) -> FastAPI:
     )
     app.add_middleware(Guard, access=access or Access())
     add_files(app)
-    _add_conflicts(app)
     render = renderer()
     add_reading(app, lambda: session, PictureExtractor(lambda: extractor_of(session.run)), render)
     _add_clips(app, session)
+    add_answering(app, session)
     _add_correcting(app, session)
     _add_correcting_pages(app, session, render)
     return app
-
-
-def _add_conflicts(app: FastAPI) -> None:
-    @app.exception_handler(Overtaken)
-    async def overtaken(_: Request, error: Overtaken) -> Response:
-        return JSONResponse({"error": str(error), "entries": [e.to_json() for e in error.entries]}, 409)
 
 
 def _add_clips(app: FastAPI, session: Session) -> None:
@@ -91,10 +84,7 @@ def _add_correcting_pages(app: FastAPI, session: Session, render: Render) -> Non
 
     @app.get("/history", include_in_schema=False)
     def history() -> HTMLResponse:
-        entries = session.log.entries()
-        undone = {entry.undoes for entry in entries if entry.undoes is not None}
-        shown = [views.entry(session, entry, sorted(undone)) for entry in reversed(entries)]
-        return render(session, "history", entries=shown)
+        return render(session, "history", entries=views.history(session, session.entries()))
 
 
 def _add_correcting(app: FastAPI, session: Session) -> None:
@@ -128,21 +118,6 @@ def _add_correcting(app: FastAPI, session: Session) -> None:
         now = session.snapshot
         found = [views.doubt(session, doubt) for doubt in session.doubts(min(max(limit, 1), 200))]
         return {"seq": now.seq, "ready": bool(len(now.joins.source)) or not session.solving, "doubts": found}
-
-    @app.get("/api/answers", tags=["correct"], summary="The log of answers")
-    def answers(after: int = 0) -> dict[str, Any]:
-        return {"entries": [entry.to_json() for entry in session.log.entries(max(after, 0))]}
-
-    @app.post("/api/answers", tags=["correct"], summary="Give an answer", status_code=201)
-    def answer(body: AnswerBody) -> dict[str, Any]:
-        """422 with the reason if it contradicts a fact or an earlier answer; 409 if others answered meanwhile."""
-        found = session.answer(body.kind, body.first, body.second, author=body.author, after=body.after, note=body.note)
-        return {"entry": found.to_json(), "state": session.status()}
-
-    @app.post("/api/answers/{seq}/undo", tags=["correct"], summary="Take an answer back", status_code=201)
-    def undo(seq: int, body: UndoBody) -> dict[str, Any]:
-        found = session.undo(seq, author=body.author)
-        return {"entry": found.to_json(), "state": session.status()}
 
     @app.get("/api/export/mot.zip", tags=["correct"], summary="MOTChallenge text by camera", response_class=Response)
     def mot() -> Response:

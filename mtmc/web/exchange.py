@@ -330,7 +330,7 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
         io.BytesIO(content),
         lambda name: name.lower().endswith((".txt", ".xml")),
         source="the archive",
-        most_bytes=10 * MAX_UPLOAD,
+        most_bytes=2 * MAX_UPLOAD,
     )
     files = {PurePosixPath(name).name: text for name, text in members}
     if not files:

@@ -47,7 +47,7 @@ RUN_PAGES = (
     ("/doubts", "d", "doubts", "Doubts"),
     ("/history", "h", "history", "History"),
 )
-LIVE_PAGES = (("/", "l", "live", "Live"), ("/overview", *RUN_PAGES[0][1:]), *RUN_PAGES[1:3])
+LIVE_PAGES = (("/", "l", "live", "Live"), ("/overview", *RUN_PAGES[0][1:]), *RUN_PAGES[1:3], RUN_PAGES[4])
 """Address, key, name and words of the pages."""
 
 

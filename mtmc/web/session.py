@@ -20,9 +20,10 @@ from mtmc.identities import Identities
 from mtmc.report.data import CameraInfo
 from mtmc.report.stored_run import StoredRun, read_identities, write_identities
 from mtmc.report.view import clock_text
-from mtmc.web.answers import answered_pairs, apply_directly
+from mtmc.web.answers import answered_pairs, apply_directly, around_answers
 from mtmc.web.colours import colour_of
-from mtmc.web.correction_log import KINDS, CorrectionLog, Entry
+from mtmc.web.correcting import MAX_NAMED, check_form
+from mtmc.web.correction_log import CorrectionLog, Entry
 from mtmc.web.crop_store import CropStore, track_vectors
 from mtmc.web.doubts import Doubt, find_doubts, find_partners
 from mtmc.web.identity_index import IdentityIndex, carry_numbers, changes
@@ -37,8 +38,6 @@ WORK = "page"
 """Folder below the run's where the page keeps what it makes: the log of answers, corrected identities, clips."""
 GIVEN = "given with --constraints"
 """Note of the answers that the run was made with."""
-MAX_NAMED = 2000
-"""Passages that one answer may name. Safety bound on the work of a request."""
 
 
 _ANSWERS = {
@@ -109,6 +108,7 @@ class Session:
         self._closed = threading.Event()
         self._given = self._take_given()
         self._counted = (-1, 0)
+        self._asked: tuple[int, int, int, list[Doubt]] | None = None
         self.snapshot = self._first()
         self._workers = [threading.Thread(target=self._find_colours, name="colours", daemon=True)]
         if solve:
@@ -237,7 +237,7 @@ class Session:
             InputError: it cannot hold; the message says why.
             mtmc.web.correction_log.Overtaken: somebody else answered about these passages meanwhile.
         """
-        _check_form(kind, first, second)
+        check_form(kind, first, second)
         self.rows([*first, *second])
         with self._lock:
             self._catch_up()
@@ -259,11 +259,22 @@ class Session:
             self._refresh(found)
         return found
 
+    def entries(self, after: int = 0) -> list[Entry]:
+        """The log, from the entry after `after` on."""
+        return self.log.entries(after)
+
+    def row(self, key: str) -> int | None:
+        """The row of a passage; None if there is none."""
+        return self.row_of.get(key)
+
     def doubts(self, limit: int = 20) -> list[Doubt]:
         """The questions whose answers are expected to change most."""
-        now = self.snapshot
-        answered = answered_pairs(self.log.standing(), self.row_of)
-        return find_doubts(now.joins, now.index, self._centred, limit=limit, answered=answered)
+        now, last, found = self.snapshot, self.log.last, self._asked
+        if found is None or found[:3] != (now.version, last, limit):
+            answered = answered_pairs(self.log.standing(), self.row_of)
+            doubts = find_doubts(now.joins, now.index, self._centred, limit=limit, answered=answered)
+            found = self._asked = (now.version, last, limit, doubts)
+        return found[3]
 
     def partners(self, number: int) -> dict[int, float]:
         """Identities that the association considered for one, with the probability that both are one vehicle."""
@@ -385,7 +396,11 @@ class Session:
         if self._as_run(standing):
             after = self._original
         elif self.resolver.takes_answers:
-            after = carry_numbers(before, solution.identity, self.passages.boxes, self._taken)
+            told = [e for e in standing if e.kind != "unsure"]
+            direct = apply_directly(self._original, told, self.row_of, self._taken)
+            about = [self.row_of[key] for e in told for key in (*e.first, *e.second) if key in self.row_of]
+            near = around_answers(direct, solution.identity, np.array(about, np.int64))
+            after = carry_numbers(before, near, self.passages.boxes, self._taken)
         else:
             after = before
         named = [self.row_of[key] for e in standing[-1:] for key in (*e.first, *e.second) if key in self.row_of]
@@ -430,21 +445,6 @@ class Session:
                 if self._closed.is_set():
                     return
                 self.colour[row] = colour_of(images.get(int(self.passages.part[row]), b""))
-
-
-def _check_form(kind: str, first: Sequence[str], second: Sequence[str]) -> None:
-    if kind not in KINDS or kind == "undo":
-        raise InputError(f"kind {kind}: must be same, different, not-a-vehicle or unsure")
-    if not first:
-        raise InputError("first: names no passage")
-    if len(first) + len(second) > MAX_NAMED:
-        raise InputError(f"an answer may name at most {MAX_NAMED} passages")
-    if kind == "different" and not second:
-        raise InputError("second: names no passage that `first` differs from")
-    if kind == "same" and len({*first, *second}) < 2:
-        raise InputError("same: needs at least two passages")
-    if kind == "different" and (both := set(first) & set(second)):
-        raise InputError(f"{min(both)}: cannot be different from itself")
 
 
 def _identity_of(

@@ -82,6 +82,9 @@ class Shown(Protocol):
             InputError: there is no such passage.
         """
 
+    def row(self, key: str) -> int | None:
+        """The row of a passage; None if there is none."""
+
     def camera_infos(self) -> list[CameraInfo]:
         """The cameras as the map places them."""
 

@@ -74,6 +74,7 @@ class Sides:
         self._shared_views = _shared_views(index)
         self._vector: Vectors | None = None
         self._known = np.zeros(len(index.passages), np.bool_)
+        self._means: dict[tuple[int, int, int], Vectors | None] = {}
         if features is not None and features[0].shape[1] and features[1].any():
             self._known = features[1]
             self._vector = features[0]
@@ -127,8 +128,12 @@ class Sides:
     def _mean_of(self, rows: Ints) -> Vectors | None:
         """(d,) mean feature of length 1; None without one."""
         assert self._vector is not None
-        known = rows[self._known[rows]]
-        return _unit(self._vector[known].mean(axis=0, keepdims=True))[0] if len(known) else None
+        # A side is a stretch of an identity in time, so this tells it from all others.
+        side = int(rows[0]), int(rows[-1]), len(rows)
+        if side not in self._means:
+            known = rows[self._known[rows]]
+            self._means[side] = _unit(self._vector[known].mean(axis=0, keepdims=True))[0] if len(known) else None
+        return self._means[side]
 
     def _of_any_two(self, index: IdentityIndex) -> tuple[float, float]:
         """Mean and standard deviation of the similarity of two identities."""

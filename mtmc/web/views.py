@@ -143,24 +143,27 @@ def doubt(session: Session, found: Doubt) -> dict[str, Any]:
     }
 
 
-def entry(session: Session, found: Entry, undone: Sequence[int]) -> dict[str, Any]:
-    """An entry of the log, with the identities that its passages have now."""
-    index = session.snapshot.index
+def history(shown: Shown, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The entries of the log, the latest first, with the identities that their passages have now."""
+    undone = {entry.undoes for entry in entries}
 
     def sides(keys: Sequence[str]) -> list[dict[str, Any]]:
-        rows = [session.row_of.get(key) for key in keys]
+        rows = [shown.row(key) for key in keys]
         return [
-            {"key": key, "row": row, "identity": int(index.identity[row]) if row is not None else None}
+            {"key": key, "row": row, "identity": int(shown.index.identity[row]) if row is not None else None}
             for key, row in zip(keys, rows, strict=True)
         ]
 
-    return {
-        **found.to_json(),
-        "first": sides(found.first),
-        "second": sides(found.second),
-        "undone": found.seq in undone,
-        "said": _said(found),
-    }
+    return [
+        {
+            **found.to_json(),
+            "first": sides(found.first),
+            "second": sides(found.second),
+            "undone": found.seq in undone,
+            "said": _said(found),
+        }
+        for found in reversed(entries)
+    ]
 
 
 def _said(found: Entry) -> str:

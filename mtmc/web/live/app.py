@@ -13,6 +13,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from starlette.concurrency import run_in_threadpool
 
 from mtmc.appearance.embedding import CropExtractor
+from mtmc.web import views
+from mtmc.web.correcting import add_answering
 from mtmc.web.live.feed import LiveFeed
 from mtmc.web.live.view import LiveReader
 from mtmc.web.pictures import PictureExtractor
@@ -21,9 +23,9 @@ from mtmc.web.security import Access, Guard
 
 TOLD_SECONDS = 0.25
 """Seconds between two looks for news to tell a browser. Raising it tells them later."""
-NOT_CORRECTED = (
-    "Identities are not corrected while the cameras run. To correct recorded videos, run mtmc.run on them and open "
-    "that run with mtmc.serve."
+NO_DOUBTS = (
+    "A live site keeps no probabilities of its joins, so nothing is asked. Identities are corrected on their own "
+    "pages; doubts are asked about a finished run of mtmc.run."
 )
 QUIET_SECONDS = 15.0
 """Seconds after which a browser is told that nothing happened, so that nobody between closes the connection."""
@@ -49,7 +51,7 @@ def make_live_app(
 
     app = FastAPI(
         title="mtmc.serve",
-        summary="Watch a live site, find its vehicles, see its traffic.",
+        summary="Watch a live site, find its vehicles, see its traffic, correct its identities.",
         description="Requests that change something need the header `X-Requested-By` (any value); where the server was "
         "started with a token, every request needs `Authorization: Bearer TOKEN`.",
         version="1",
@@ -99,16 +101,21 @@ def make_live_app(
         """
         return StreamingResponse(_told(request, reader, feed, live, after), media_type="text/event-stream")
 
-    @app.get("/doubts", include_in_schema=False)
     @app.get("/history", include_in_schema=False)
-    def no_correcting() -> HTMLResponse:
-        return render(reader.now(), "missing", status=404, reason=NOT_CORRECTED)
+    def history() -> HTMLResponse:
+        shown = reader.now()
+        entries = views.history(shown, shown.answers.entries)
+        return render(shown, "history", entries=[{**e, "became": shown.answers.words(e["seq"])} for e in entries])
 
-    @app.api_route("/api/answers", methods=["GET", "POST"], include_in_schema=False)
+    @app.get("/doubts", include_in_schema=False)
+    def no_doubts() -> HTMLResponse:
+        return render(reader.now(), "missing", status=404, reason=NO_DOUBTS)
+
     @app.get("/api/doubts", include_in_schema=False)
-    def no_answers() -> JSONResponse:
-        return JSONResponse({"error": NOT_CORRECTED}, 409)
+    def none() -> JSONResponse:
+        return JSONResponse({"error": NO_DOUBTS}, 409)
 
+    add_answering(app, reader)
     add_reading(app, reader.now, PictureExtractor(load), render, home="/overview")
     return app
 

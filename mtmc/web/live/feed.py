@@ -135,6 +135,8 @@ class LiveFeed:
         boxes = []
         for track, left, top, width, height in tile.boxes:
             identity = store.identity_of(tile.camera, track)
+            if identity is not None and identity < 0:  # a user says that it is no vehicle
+                identity = None
             box = {"track": track, "box": [left, top, width, height], "identity": identity}
             boxes.append({**box, "css": css_colours([identity])[0] if identity is not None else None})
         content = {

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,13 +20,18 @@ from common.errors import InputError
 from mtmc.online.store import Store
 from mtmc.report.data import CameraInfo
 from mtmc.report.view import clock_text
+from mtmc.web.correcting import check_form
+from mtmc.web.correction_log import CorrectionLog, Entry
 from mtmc.web.identity_index import IdentityIndex
+from mtmc.web.live.answers import LiveAnswers, log_of
 from mtmc.web.live.tracks import LiveTracks, Track
 from mtmc.web.passages import Passages
 from mtmc.web.shown import seconds_of
 
 REFRESH_SECONDS = 2.0
 """Seconds for which a moment is shown before the store is asked again. Raising it saves work and shows older tracks."""
+HURRY_SECONDS = 0.5
+"""The same while an answer has not been taken. Raising it shows later what became of it."""
 LATE_SECONDS = 900.0
 """Seconds by which a track may come into the store after another one that ended later: the longest track, and some
 more. Raising it reads more rows again."""
@@ -54,6 +59,7 @@ class LiveView:
     version: int
     sizes: Mapping[str, tuple[int, int]]
     places: Mapping[str, tuple[float, float]]
+    answers: LiveAnswers
     _tracks: LiveTracks
 
     @property
@@ -97,11 +103,16 @@ class LiveView:
         """
         found = []
         for key in keys:
-            row = self._tracks.row_of.get(key, -1)
-            if not 0 <= row < len(self.passages):
+            row = self.row(key)
+            if row is None:
                 raise InputError(f"{key}: there is no such track, or it is older than what is shown")
             found.append(row)
         return found
+
+    def row(self, key: str) -> int | None:
+        """The row of a track; None if there is none."""
+        row = self._tracks.row_of.get(key, -1)
+        return row if 0 <= row < len(self.passages) else None
 
     @property
     def wall_clock(self) -> bool:
@@ -150,10 +161,10 @@ class LiveView:
         """Where it stands; nothing is solved here, the live process does that."""
         return {
             "version": self.version,
-            "seq": self.version,
             "solving": False,
             "identities": len(self.index),
             "problem": "",
+            **self.answers.status(),
         }
 
 
@@ -183,6 +194,7 @@ class LiveReader:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._seq, self._version, self._generation = -1, 0, 0
+        self._answered = (0, 0)
         self._asked = float("-inf")
         self._tracks: LiveTracks | None = None
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -202,7 +214,9 @@ class LiveReader:
 
     def now(self) -> LiveView:
         """The present moment, at most two seconds old; an older one while another request reads the store."""
-        if time.monotonic() - self._asked >= REFRESH_SECONDS and self._lock.acquire(blocking=False):
+        waiting = self._view.answers.last > self._view.answers.taken
+        patience = HURRY_SECONDS if waiting else REFRESH_SECONDS
+        if time.monotonic() - self._asked >= patience and self._lock.acquire(blocking=False):
             try:
                 self._view = self._read()
             except InputError:
@@ -211,18 +225,54 @@ class LiveReader:
                 self._lock.release()
         return self._view
 
+    def answer(
+        self,
+        kind: str,
+        first: Sequence[str],
+        second: Sequence[str] = (),
+        *,
+        author: str = "",
+        after: int | None = None,
+        note: str = "",
+    ) -> Entry:
+        """See `mtmc.web.correcting.Answering`; what contradicts what was seen is refused later, by the site."""
+        check_form(kind, first, second)
+        self.now().rows([*first, *second])
+        found = self._log().append(kind, first, second, author=author, after=after, note=note)
+        self._asked = float("-inf")
+        return found
+
+    def undo(self, seq: int, *, author: str = "") -> Entry:
+        """See `mtmc.web.correcting.Answering`."""
+        found = self._log().undo(seq, author=author)
+        self._asked = float("-inf")
+        return found
+
+    def entries(self, after: int = 0) -> list[Entry]:
+        """The log, from the entry after `after` on."""
+        return [entry for entry in self.now().answers.entries if entry.seq > after]
+
+    def status(self) -> dict[str, Any]:
+        """Where the site stands."""
+        return self.now().status()
+
+    def _log(self) -> CorrectionLog:
+        log = log_of(self.folder, make=True)
+        assert log is not None
+        return log
+
     def _read(self) -> LiveView:
         with closing(Store(self.folder, read_only=True)) as store:
             self._asked = time.monotonic()
-            last = store.last_event()
-            if last == self._seq:
+            last, answers = store.last_event(), LiveAnswers.of(self.folder, store)
+            if last == self._seq and (answers.last, answers.taken) == self._answered:
                 return self._view
             newest = self._newest()
             rows = store.tracks(first=newest - LATE_SECONDS)
             identities = store.identities()
             owner, extractor = store.meta("owner") or "", store.meta("extractor") or "none"
             cameras = list(json.loads(store.meta("progress") or "{}").get("cameras", {}))
-        self._seq = last
+        self._seq, self._answered = last, (answers.last, answers.taken)
         newest = max([newest, *(float(row[3]) for row in rows)])
         tracks = self._tracks
         oldest = newest - self._hours * 3600.0
@@ -254,6 +304,7 @@ class LiveReader:
             self._version,
             dict(self._sizes),
             self._places,
+            answers,
             tracks,
         )
 

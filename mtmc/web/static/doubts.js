@@ -1,5 +1,5 @@
 // The queue of doubts: one question at a time, answered by keys.
-import { answer, api, author, element, onKey, onState, player, say, setSeen, svg, undo } from "/static/page.js";
+import { answer, api, author, element, onKey, onState, player, say, seen, setSeen, svg, undo } from "/static/page.js";
 
 const place = document.getElementById("queue");
 const changed = document.getElementById("changed");
@@ -136,9 +136,10 @@ onState(async (state) => {
   }
   if (!state.solving && state.version !== version) {
     version = state.version;
-    const now = queue[at];
     const found = await api("/api/doubts?limit=40");
+    if (found.seq < seen()) return; // answered meanwhile; the solution with that answer is to come
     setSeen(found.seq);
+    const now = queue[at];
     queue = found.doubts;
     const same = now ? queue.findIndex((d) => d.first.key === now.first.key && d.second.key === now.second.key) : -1;
     if (same >= 0) {

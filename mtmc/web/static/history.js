@@ -15,9 +15,9 @@ for (const button of document.querySelectorAll("[data-undo]")) {
   });
 }
 
-const file = document.getElementById("file");
+const file = document.getElementById("file"); // there is none on a live site
 const panel = document.getElementById("import");
-file.addEventListener("change", async () => {
+file?.addEventListener("change", async () => {
   const [given] = file.files;
   file.value = "";
   if (!given) return;
@@ -43,4 +43,9 @@ file.addEventListener("change", async () => {
     say(error.message, { bad: true });
   }
 });
-onState(() => {});
+// A live site says later what became of an answer.
+let version = null;
+onState((state) => {
+  if (version !== null && state.waiting !== undefined && state.solved !== version) location.reload();
+  version = state.solved;
+});

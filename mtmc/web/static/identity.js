@@ -3,6 +3,7 @@ import { answer, api, element, onKey, onState, player, say, undo } from "/static
 
 const list = document.getElementById("passages");
 const number = Number(list.dataset.identity);
+const live = "live" in list.dataset;
 const items = [...list.querySelectorAll(".passage")];
 const box = (item) => item.querySelector("input[type=checkbox]");
 const chosen = () => items.filter((item) => box(item).checked).map((item) => item.dataset.key);
@@ -26,7 +27,7 @@ async function give(kind, first, second) {
     const { entry } = await answer(kind, first, second);
     answered = entry.seq;
     sessionStorage.setItem("mtmc-last", entry.seq);
-    say("Answered; solving again …", { label: "Undo", action: takeBack });
+    say(live ? "Answered; the site takes it with its next tick …" : "Answered; solving again …", { label: "Undo", action: takeBack });
     return true;
   } catch (error) {
     say(error.message, { bad: true });
@@ -42,7 +43,7 @@ async function takeBack() {
     const { entry } = await undo(last);
     answered = entry.seq;
     sessionStorage.removeItem("mtmc-last");
-    say("Taken back; solving again …");
+    say(live ? "Taken back; the site does so with its next tick …" : "Taken back; solving again …");
   } catch (error) {
     say(error.message, { bad: true });
   }
@@ -68,9 +69,21 @@ show();
 // The page shows the new state as soon as it is there, with what else changed.
 onState((state) => {
   if (answered === null || dropping || state.solving || (answered > 0 && state.solved < answered)) return;
-  const others = new Set(state.changes.flatMap((c) => [c.before, c.after])).size;
-  sessionStorage.setItem("mtmc-told", state.changes.length ? `${state.changes.length} more tracks changed, in ${others} identities` : "Nothing else changed");
-  location.reload();
+  const refused = state.refused?.[answered];
+  if (refused) {
+    answered = null;
+    sessionStorage.removeItem("mtmc-last");
+    return say(`Refused: ${refused}`, { bad: true });
+  }
+  const { changes } = state;
+  const others = new Set(changes.flatMap((c) => [c.before, c.after])).size;
+  const tracks = `${changes.length} ${live ? "" : "more "}track${changes.length === 1 ? "" : "s"} changed`;
+  const none = live ? "Taken; the next solve of these tracks is bound by it" : "Nothing else changed";
+  sessionStorage.setItem("mtmc-told", changes.length ? `${tracks}, in ${others} identities` : none);
+  // Where all tracks have gone to another identity, there is no page of this one any more.
+  const to = items.map((item) => changes.find((c) => c.passage === item.dataset.key)?.after);
+  if (to[0] > 0 && to.every((after) => after === to[0])) location.href = `/identity/${to[0]}`;
+  else location.reload();
 });
 const told = sessionStorage.getItem("mtmc-told");
 if (told) {

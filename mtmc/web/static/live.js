@@ -59,7 +59,8 @@ source.addEventListener("health", (event) => {
     figure.dataset.state = state;
     const facts = [
       state,
-      camera.rate === null || camera.rate === undefined ? null : `${camera.rate.toFixed(1)} frames/s`,
+      // A stream that has ended or waits has no rate.
+      !["running", "heard"].includes(state) || camera.rate === null || camera.rate === undefined ? null : `${camera.rate.toFixed(1)} frames/s`,
       camera.dropped ? `${camera.dropped.toLocaleString("en")} dropped` : null,
       camera.restarts ? `${camera.restarts} restarts` : null,
       camera.age !== null && camera.age > 3 ? `${camera.age.toFixed(0)} s ago` : camera.heard,
@@ -76,7 +77,7 @@ function row(event) {
   const what = event.camera ? `${event.camera}, track ${event.track} ` : "";
   const words = [what, WORDS[event.kind] || event.kind, " "];
   const who =
-    event.kind === "merged" ? [number(event.identity), ` ${WORDS.merged} #${event.other}`] : event.kind === "split" ? [number(event.identity), ` ${WORDS.split} `, number(event.other)] : [...words, event.identity === null ? "" : number(event.identity)];
+    event.kind === "merged" ? [number(event.identity), ` ${WORDS.merged} #${event.other}`] : event.kind === "split" ? [number(event.identity), ` ${WORDS.split} `, number(event.other)] : [...words, event.identity !== null ? number(event.identity) : event.kind === "revised" ? "no vehicle" : ""];
   return element("li", { "data-kind": event.kind, "data-seq": event.seq, title: event.reason || "" }, element("time", {}, event.when), dot, element("span", {}, ...who, event.reason ? element("small", { class: "dim" }, ` ${event.reason}`) : ""));
 }
 

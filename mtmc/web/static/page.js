@@ -63,7 +63,8 @@ source.addEventListener("state", (event) => {
   const state = JSON.parse(event.data);
   line.classList.toggle("busy", state.solving);
   const count = `${state.identities.toLocaleString("en")} identities`;
-  line.textContent = state.problem ? `not solved: ${state.problem}` : state.solving ? `solving … ${count}` : count;
+  const waiting = state.waiting ? `${state.waiting} not taken yet · ` : "";
+  line.textContent = state.problem ? `not solved: ${state.problem}` : state.solving ? `solving … ${count}` : waiting + count;
   for (const listener of listeners) listener(state);
 });
 source.addEventListener("error", () => {

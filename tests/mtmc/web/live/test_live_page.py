@@ -57,12 +57,15 @@ def store(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def client(store: Path) -> Iterator[TestClient]:
+def client_of(store: Path) -> TestClient:
     reader, load = open_site(store)
     app = make_live_app(reader, LiveFeed(store), load)
-    headers = {"x-requested-by": "test"}
-    with TestClient(app, base_url="http://127.0.0.1:8000", headers=headers) as client:
+    return TestClient(app, base_url="http://127.0.0.1:8000", headers={"x-requested-by": "test"})
+
+
+@pytest.fixture
+def client(store: Path) -> Iterator[TestClient]:
+    with client_of(store) as client:
         yield client
 
 
@@ -75,12 +78,14 @@ def until(client: TestClient, path: str, key: str) -> Any:
     return found
 
 
-@pytest.mark.parametrize("path", ["/", "/overview", "/find", "/timeline", "/identity/1", "/overview?hour=0"])
+@pytest.mark.parametrize(
+    "path", ["/", "/overview", "/find", "/timeline", "/identity/1", "/overview?hour=0", "/history"]
+)
 def test_every_page_opens_and_loads_nothing_from_elsewhere(client: TestClient, path: str) -> None:
     page = client.get(path)
     assert page.status_code == 200, page.text
     assert "http://" not in page.text.replace("http://www.w3.org", "") and "https://" not in page.text
-    assert "/doubts" not in page.text and "/history" not in page.text
+    assert "/doubts" not in page.text
 
 
 def test_every_vehicle_of_the_store_is_found_with_its_way(client: TestClient) -> None:
@@ -127,12 +132,51 @@ def test_the_feed_tells_events_pictures_and_health(client: TestClient) -> None:
     assert {camera["state"] for camera in health["cameras"]} == {"ended"}
 
 
-def test_nothing_can_be_corrected_while_cameras_run(client: TestClient) -> None:
+def test_there_are_no_doubts_but_a_reason(client: TestClient) -> None:
     page = client.get("/doubts")
-    assert page.status_code == 404 and "not corrected while the cameras run" in page.text
-    answer = client.post("/api/answers", json={"kind": "same", "first": ["c1/1"], "second": ["c2/1"]})
-    assert answer.status_code == 409
-    assert "not corrected while the cameras run" in answer.json()["error"]
+    assert page.status_code == 404 and "keeps no probabilities" in page.text
+    assert client.get("/api/doubts").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"kind": "same", "first": ["c1/1"], "second": ["c2/999"]}, "c2/999: there is no such track"),
+        ({"kind": "same", "first": ["c1/1"]}, "at least two"),
+        ({"kind": "different", "first": ["c1/1"], "second": ["c1/1"]}, "different from itself"),
+    ],
+)
+def test_an_answer_that_says_nothing_is_refused_at_once(
+    client: TestClient, store: Path, answer: dict[str, Any], reason: str
+) -> None:
+    refused = client.post("/api/answers", json=answer)
+    assert refused.status_code == 422 and reason in refused.json()["error"]
+    assert client.get("/api/answers").json() == {"entries": []}
+    assert not (store / "page").exists()
+
+
+def test_answers_reach_the_site_and_come_back_with_what_became_of_them(scene: Path, tmp_path: Path) -> None:
+    with LiveSite(plan(scene, tmp_path), ColourWindow) as site:
+        for event in site.events():
+            if (event.kind, event.camera, event.track) == ("final", "c2", 1):
+                with client_of(tmp_path) as client:
+                    seen = client.get("/api/state").json()["seq"]
+                    no_vehicle = {"kind": "not-a-vehicle", "first": ["c1/1"], "author": "Ada", "after": seen}
+                    assert client.post("/api/answers", json=no_vehicle).json()["state"]["waiting"] == 1
+                    same = {"kind": "same", "first": ["c1/1"], "second": ["c2/1"], "author": "Bo"}
+                    overtaken = client.post("/api/answers", json={**same, "after": seen})
+                    assert overtaken.status_code == 409 and "Ada has answered" in overtaken.json()["error"]
+                    assert client.post("/api/answers", json=same).status_code == 201
+    with client_of(tmp_path) as client:
+        state = client.get("/api/state").json()
+        assert (state["seq"], state["solved"], state["waiting"]) == (2, 2, 0)
+        assert list(state["refused"]) == ["2"]
+        history = client.get("/history").text
+        assert "Ada" in history and "in force" in history and "refused: " in history
+        assert [p["key"] for p in client.get("/api/identities/1").json()["passages"]] == ["c2/1"]
+        undone = client.post("/api/answers/1/undo", json={"author": "Bo"}).json()
+        assert undone["state"]["waiting"] == 1  # nobody is there to take it
+        assert "not taken yet" in client.get("/history").text
 
 
 def test_the_page_writes_nothing_and_locks_nobody_out(store: Path) -> None:
@@ -246,6 +290,14 @@ def test_a_site_is_watched_in_the_browser(running: tuple[Replay, Path], browser_
                 time.sleep(0.5)
                 browser.open(f"{address}/find")
             assert browser.run("document.querySelectorAll('.hit').length") == VEHICLES
+            browser.open(f"{address}/identity/1")
+            browser.press("x")
+            browser.press("x")
+            browser.press("v")
+            browser.wait("document.getElementById('toast').textContent.includes('with its next tick')")
+            browser.wait("document.getElementById('state').textContent.includes('1 not taken yet')", 20)
+            browser.open(f"{address}/history")
+            assert "not a vehicle" in browser.run("document.querySelector('.history').textContent")
             assert not [p for p in browser.problems if "/api/live/tiles/" not in p], browser.problems
             browser.call("Page.navigate", url="about:blank")
     finally:
