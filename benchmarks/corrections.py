@@ -38,6 +38,7 @@ from mtmc.identities import Identities, boxes_of, ground_truth_of, rois_of
 from mtmc.report.stored_run import open_run
 from mtmc.report.tabulate import followed_vehicle
 from mtmc.tracking.tracks import Tracks
+from mtmc.web.answers import apply_directly, around_answers
 from mtmc.web.correction_log import Entry
 from mtmc.web.crop_store import track_vectors
 from mtmc.web.doubts import Doubt, find_doubts
@@ -53,6 +54,7 @@ CONSIDERED = 0.02
 ORDERS = ("doubt", "random", "known")
 """By expected boxes; at random; and by an annotator who knows the mistakes and corrects the largest one first."""
 IntArray = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.int32]
 Answer = tuple[int, int, bool]
 """Two rows, and whether they are one vehicle."""
 
@@ -157,6 +159,7 @@ def annotate(case: Case, order: str, shares: Sequence[float], seed: int = 0) -> 
     answers: list[Answer] = []
     asked: set[tuple[int, int]] = set()
     identity, joins = case.solve(answers)
+    begun = identity
     count = len(IdentityIndex(case.passages, identity).source)
     alone = int(case.vehicle.max(initial=0)) + 1 + np.arange(len(case.vehicle))
     ceiling = case.score(np.where(case.vehicle >= 0, case.vehicle, alone).astype(np.int32))
@@ -185,9 +188,20 @@ def annotate(case: Case, order: str, shares: Sequence[float], seed: int = 0) -> 
                     answers.pop()
                     solved = case.solve(answers)
                 if solved is not None:
-                    identity, joins = solved
+                    joins = solved[1]
+                    identity = _shown(begun, answers, solved[0])
         curve.append(case.score(identity))
     return Curve(case.name, order, count, tuple(curve), ceiling)
+
+
+def _shown(begun: Ids, answers: Sequence[Answer], solved: Ids) -> Ids:
+    """(n,) the identities that the page shows after a new solution; see `mtmc.web.session`."""
+    entries = [
+        Entry(k, "", "", "same" if same else "different", (str(a),), (str(b),))
+        for k, (a, b, same) in enumerate(answers, 1)
+    ]
+    direct = apply_directly(begun, entries, {str(row): row for row in range(len(begun))}, 0)
+    return around_answers(direct, solved, np.array([row for a, b, _ in answers for row in (a, b)], np.int64))
 
 
 def _same(case: Case, doubt: Doubt) -> bool:
