@@ -71,8 +71,9 @@ def add_answering(app: FastAPI, answering: Answering) -> None:
     @app.post("/api/answers", tags=["correct"], summary="Give an answer", status_code=201)
     def answer(body: AnswerBody) -> dict[str, Any]:
         """422 with the reason if it contradicts a fact or an earlier answer; 409 if others answered meanwhile."""
-        given = {"author": body.author, "after": body.after, "note": body.note}
-        found = answering.answer(body.kind, body.first, body.second, **given)
+        found = answering.answer(
+            body.kind, body.first, body.second, author=body.author, after=body.after, note=body.note
+        )
         return {"entry": found.to_json(), "state": answering.status()}
 
     @app.post("/api/answers/{seq}/undo", tags=["correct"], summary="Take an answer back", status_code=201)

@@ -313,7 +313,8 @@ def _of_constraints(session: Session, content: bytes, suffix: str) -> list[Propo
             table = read_constraints(path)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from error
-    return [Proposal(*each) for each in session.said_by(table)]
+    known = set(session.said_by(constraints_of(session.log.standing())))
+    return [Proposal(*each) for each in session.said_by(table) if each not in known]
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

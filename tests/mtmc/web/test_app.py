@@ -208,6 +208,8 @@ def test_constraints_are_exported_and_read_back(client: TestClient) -> None:
     client.post("/api/answers", json={"kind": "not-a-vehicle", "first": ["c3/2"]})
     text = client.get("/api/export/constraints.yaml").text
     assert "cannot-link" in text and "not-a-vehicle" in text
+    again = client.post("/api/import", params={"name": "c.yaml"}, content=text.encode()).json()
+    assert again["answers"] == {}  # it says what the log says
     for entry in client.get("/api/answers").json()["entries"]:
         client.post(f"/api/answers/{entry['seq']}/undo", json={})
     back = client.post("/api/import", params={"name": "c.yaml", "apply": True}, content=text.encode()).json()
