@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mtmc.association.confidence import JoinEvidence, Joins, identity_probability, join_evidence, join_probability
 from mtmc.association.constraints import KnownVehicles
-from mtmc.association.evidence.appearance import similarities, subtract_means
+from mtmc.association.evidence.appearance import chain_features, similarities, subtract_means
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
@@ -32,12 +32,15 @@ from mtmc.association.solving.solve import Ties, chain, hold, identify, tie
 from mtmc.association.solving.whole_identities import compare_whole_identities
 from mtmc.association.track_summaries import TrackSummaries
 
+CHAIN_PASSES = 2
+"""How often whole chains are compared and joined again. Raising it costs time and changes little. Development
+scenarios."""
 IDENTITY_PASSES = 2
 """How often links and evidence are learned again from whole identities. Raising it costs time and changes little.
 Development scenarios."""
 IDENTITY_ROUNDS = 4
-"""Rounds of learning in each of these passes. Raising it costs time. Theory: few, since learning starts from the result
-of the previous pass."""
+"""Rounds of learning in each pass of either kind. Raising it costs time. Theory: few, since learning starts from the
+result of the previous pass."""
 QUIET_LINK = 6.0
 """Vehicles on a typical link up to which whole identities are compared. Raising it also compares them where links are
 well known, which gains nothing and costs up to half a point of IDF1 (simulated corridors). Development scenarios."""
@@ -48,8 +51,8 @@ STRANGERS = 20_000
 """Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
 _NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 MAX_TRACKS = 600
-"""Tracks up to which whole identities are compared. Raising it costs time, by the square of the tracks. Development
-scenarios."""
+"""Tracks up to which whole identities are compared; above, chains of tracks are. Raising it costs time, by the square
+of the tracks. Development scenarios."""
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -131,7 +134,7 @@ def associate(
     if bonds is not None and vector.shape[1]:
         first, second = (np.concatenate(rows) for rows in zip(strangers, bonds.apart.T, strict=True))
         strangers = first, second
-    different = _similarity(summaries, vector, *strangers)
+    different = _similarity(summaries, vector, vector, *strangers)
     pairs = _candidates(
         summaries, table, entries, exits, views=views, settings=settings, keep=pruning.keeps if pruning else None
     )
@@ -139,7 +142,7 @@ def associate(
         pairs = Pairs.concatenate([pairs, find_resemblances(summaries, vector, different)])
     if bonds is not None:
         pairs = bonds.complete(pairs)
-    similarity = _similarity(summaries, vector, pairs.source, pairs.target)
+    similarity = _similarity(summaries, vector, vector, pairs.source, pairs.target)
     evidence = measure(
         summaries,
         pairs,
@@ -155,12 +158,24 @@ def associate(
     learned = learn_links(pairs, evidence, settings=settings)
     ties = _tie(summaries, learned, settings, bonds)
     successor = chain(summaries, ties, bonds)
+    together = settings.joint_appearance and bool(vector.shape[1])
+    short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
+    if together and len(summaries) > MAX_TRACKS:
+        for _ in range(CHAIN_PASSES):
+            behind, ahead = chain_features(vector, summaries.weight, successor)
+            compared = replace(
+                learned.evidence,
+                similarity=_similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target),
+                different=_similarity(summaries, behind, ahead, *strangers),
+            )
+            learned = learn_links(learned.pairs, compared, settings=short, start=learned)
+            ties = _tie(summaries, learned, settings, bonds)
+            successor = chain(summaries, ties, bonds)
     identity = identify(summaries, ties, successor, settings.local_search, bonds)
-    together = settings.joint_appearance and settings.local_search and bool(vector.shape[1])
     shared_views = to_views(summaries, views)
     support: npt.NDArray[np.float64] | None = None
-    if together and len(summaries) <= MAX_TRACKS and not shared_views and _links_are_quiet(learned):
-        short = settings.model_copy(update={"rounds": min(settings.rounds, IDENTITY_ROUNDS)})
+    few = len(summaries) <= MAX_TRACKS and not shared_views and _links_are_quiet(learned)
+    if together and settings.local_search and few:
         for left in reversed(range(IDENTITY_PASSES + 1)):
             found = compare_whole_identities(
                 summaries, vector, different, ties=ties, successor=successor, identity=identity, bonds=bonds
@@ -284,15 +299,16 @@ def _vectors(summaries: TrackSummaries, entries: TrackEnds, settings: Associatio
 
 def _similarity(
     summaries: TrackSummaries,
-    vector: npt.NDArray[np.float32],
+    a: npt.NDArray[np.float32],
+    b: npt.NDArray[np.float32],
     source: npt.NDArray[np.int64],
     target: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """(m,) cosine similarity of the features of each pair, NaN where one is missing."""
+    """(m,) cosine similarity of a[source] and b[target] for each pair, NaN where a feature is missing."""
     known = (summaries.weight[source] > 0) & (summaries.weight[target] > 0)
-    if vector.shape[1] == 0 or not known.any():
+    if a.shape[1] == 0 or not known.any():
         return np.full(len(source), np.nan)
-    return np.where(known, similarities(vector, vector, source, target), np.nan)
+    return np.where(known, similarities(a, b, source, target), np.nan)
 
 
 def _links_are_quiet(learned: Learned) -> bool:

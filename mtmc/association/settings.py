@@ -55,8 +55,8 @@ class AssociationSettings(Settings):
     joint_appearance: bool = Field(
         True,
         description="In scenarios of few tracks, few vehicles on each link and no overlapping views, compare the "
-        "features of whole identities, not only of two tracks, and learn again from these identities. Needs "
-        "`local_search`.",
+        "features of whole identities, not only of two tracks, and learn again from these identities (needs "
+        "`local_search`); in scenarios of many tracks, those of chains of tracks.",
     )
     travel_time: bool = Field(True, description="Weigh a pair by the travel-time distribution of its link.")
     transitions: bool = Field(True, description="Weigh a pair by the share of vehicles that take its link.")

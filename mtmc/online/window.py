@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from mtmc.association.associate import associate
+from mtmc.association.associate import MAX_TRACKS, associate
 from mtmc.association.constraints import KnownVehicles
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.track_summaries import GroundMap, TrackSummaries, summarise
@@ -299,7 +299,9 @@ class SlidingWindow:
         )
         summaries = summarise(cameras)
         keys = _keys(summaries)
-        settings = self._association.model_copy(update={"rounds": self._settings.rounds})
+        # Chains of many tracks are left to what learns in the background: eight rounds more in each solve.
+        joint = self._association.joint_appearance and len(summaries) <= MAX_TRACKS
+        settings = self._association.model_copy(update={"rounds": self._settings.rounds, "joint_appearance": joint})
         known = self._known(keys, every)
         found = associate(summaries, self._model.links, settings, known)
         groups: dict[int, list[TrackKey]] = defaultdict(list)

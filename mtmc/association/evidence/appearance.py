@@ -10,6 +10,9 @@ from mtmc.association.links.zones import TrackEnds
 VIEW_STRENGTH = 10.0
 """Sum of weights of the tracks of a view (one entry zone of a camera) at which its own mean counts as much as its
 camera's; the same for a camera's against the overall mean. Raising it uses coarser means. Development scenarios."""
+CHAIN_REACH = 3
+"""Tracks before, and after, a track whose features are averaged with its own. Raising it averages over longer chains,
+with more wrongly joined tracks. Development scenarios."""
 BLOCK = 200_000
 """Pairs whose features are held at once. Raising it uses more memory; the result does not change. Safety bound: 800 MB
 at 512 dimensions."""
@@ -67,6 +70,36 @@ def similarities(
         rows = slice(begin, begin + BLOCK)
         result[rows] = np.einsum("md,md->m", a[source[rows]], b[target[rows]], dtype=np.float32)
     return result
+
+
+def chain_features(
+    vector: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], successor: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Features of each track averaged with those before it, and with those after it, in its chain; both (n, d).
+
+    A neighbour is weighted by its similarity to the track itself, so that one that was joined wrongly contributes
+    little.
+
+    Args:
+        vector: (n, d) features, zeros where missing.
+        weight: (n,) their weights.
+        successor: (n,) next track of each chain, -1 at its end.
+    """
+    predecessor = np.full(len(successor), -1, np.int64)
+    joined = np.flatnonzero(successor >= 0)
+    predecessor[successor[joined]] = joined
+    sums = []
+    for step in (predecessor, successor):
+        total = vector * weight[:, None]
+        at = step
+        for _ in range(CHAIN_REACH):
+            here = np.flatnonzero(at >= 0)
+            lent = vector[at[here]]
+            alike = np.maximum(np.einsum("md,md->m", vector[here], lent), 0.0)
+            total[here] += lent * (alike * weight[at[here]])[:, None]
+            at = np.where(at >= 0, step[np.maximum(at, 0)], -1)
+        sums.append(normalised(total))
+    return sums[0], sums[1]
 
 
 def _sums(

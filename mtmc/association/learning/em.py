@@ -117,14 +117,17 @@ def learn(
         prior: what is believed about the links beforehand.
         entries, exits: the tracks' ends.
         settings: switches and the number of rounds.
-        start: result of an earlier call on the same pairs, from which learning goes on; needs `identity`.
+        start: result of an earlier call on the same pairs; its probabilities are the starting point.
         bonds: pairs that are known; they count as true ones.
-        identity: (n,) identities found from `start`, which show more than pairs do.
+        identity: (n,) identities found from it, which show more than pairs do; needs `start`.
     """
     model = _Model(summaries, table, prior, entries, exits, settings=settings)
     belief = probability = np.zeros(len(pairs)) if start is None else start.probability
     together = np.zeros(len(pairs), np.bool_)
-    if start is not None and identity is not None:
+    if start is not None and identity is None:
+        together = _together(pairs, _best_choice(pairs, probability, start.log_ratio, len(summaries)), len(summaries))
+        model.update(pairs, probability, settled=True)
+    elif start is not None and identity is not None:
         follows = _follows(summaries, pairs, identity, start.log_ratio)
         belief = (1.0 - IDENTITY_WEIGHT) * probability + IDENTITY_WEIGHT * follows
         together = identity[pairs.source] == identity[pairs.target]

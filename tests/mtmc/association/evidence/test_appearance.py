@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mtmc.association.evidence.appearance import normalised, similarities, subtract_means
+from mtmc.association.evidence.appearance import chain_features, normalised, similarities, subtract_means
 from mtmc.association.links.zones import TrackEnds
 
 Vectors = npt.NDArray[np.float32]
@@ -76,3 +76,21 @@ def test_similarities_are_cosines_whatever_the_number_of_pairs() -> None:
     rows = [0, 199_999, 200_000, 400_000, 450_000]
     assert found[rows] == pytest.approx([float(a[source[r]] @ b[target[r]]) for r in rows], abs=1e-5)
     assert len(similarities(a, b, source[:0], target[:0])) == 0
+
+
+def test_a_chain_lends_its_features_in_both_directions() -> None:
+    """Three noisy pictures of one vehicle: with its neighbours a track looks more like the vehicle."""
+    random = np.random.default_rng(2)
+    look = normalised(random.normal(size=(1, 64)).astype(np.float32))[0]
+    vector = normalised((look + 0.1 * random.normal(size=(3, 64))).astype(np.float32))
+    behind, ahead = chain_features(vector, np.ones(3, np.float32), np.array([1, 2, -1]))
+    assert behind[2] @ look > vector[2] @ look
+    assert ahead[0] @ look > vector[0] @ look
+    assert behind[0] == pytest.approx(vector[0], abs=1e-6), "nothing comes before the first"
+    assert ahead[2] == pytest.approx(vector[2], abs=1e-6), "nothing comes after the last"
+
+
+def test_an_unlike_neighbour_lends_nothing() -> None:
+    vector = np.array([[1.0, 0.0], [-0.6, 0.8]], np.float32)
+    _, ahead = chain_features(vector, np.ones(2, np.float32), np.array([1, -1]))
+    assert ahead[0] == pytest.approx(vector[0], abs=1e-6)
