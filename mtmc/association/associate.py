@@ -41,9 +41,9 @@ Development scenarios."""
 IDENTITY_ROUNDS = 4
 """Rounds of learning in each pass of either kind. Raising it costs time. Theory: few, since learning starts from the
 result of the previous pass."""
-QUIET_LINK = 6.0
+QUIET_LINK = 8.0
 """Vehicles on a typical link up to which whole identities are compared. Raising it also compares them where links are
-well known, which gains nothing and costs up to half a point of IDF1 (simulated corridors). Development scenarios."""
+well known, which costs time, most in live mode, and gains little. Development scenarios."""
 STRANGER_STEPS = 8
 """Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
