@@ -20,7 +20,7 @@ from mtmc.web.sides import Features, Sides
 WEIGHED = 2000
 """Questions about merging, and about joins, that are weighed in full: those with most and those with least evidence.
 Raising it costs a quarter of a millisecond each and finds a question that the association holds for hopeless. Safety
-bound on time: nobody answers so many."""
+bound on time: nobody answers more in a sitting."""
 COMES_IN, GOES_OUT = 0.55, 0.45
 """What a box is worth that comes into, or goes out of, an identity of several cameras, against one that is put right
 in such an identity. Raising them asks more about tracks on their own. Theory: an identity of one camera does not count
