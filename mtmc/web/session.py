@@ -224,19 +224,8 @@ class Session:
         after: int | None = None,
         note: str = "",
     ) -> Entry:
-        """Take an answer: refused if it contradicts a fact or an earlier answer, else logged and applied.
-
-        Args:
-            kind: same, different, not-a-vehicle or unsure.
-            first, second: keys of passages (see `Entry`).
-            author: who answers.
-            after: the last entry that the asker had seen.
-            note: free text.
-
-        Raises:
-            InputError: it cannot hold; the message says why.
-            mtmc.web.correction_log.Overtaken: somebody else answered about these passages meanwhile.
-        """
+        """See `mtmc.web.correcting.Answering`: refused if it contradicts a fact or an earlier answer, else logged and
+        applied."""
         check_form(kind, first, second)
         self.rows([*first, *second])
         with self._lock:

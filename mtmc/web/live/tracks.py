@@ -73,15 +73,16 @@ class LiveTracks:
         new = [t for t in tracks if self._key(t) not in self.row_of]
         if not new:
             return
+        # `look` runs in another thread and goes by `tracks`: what it writes to has to be there first.
+        with self._lock:
+            self._height = np.append(self._height, np.zeros(len(new), np.float32))
+            self._colour = np.append(self._colour, np.full(len(new), -1, np.int8))
         for track in new:
             self.row_of[self._key(track)] = len(self.keys)
             self.keys.append(self._key(track))
             self.tracks.append(track)
         number = np.array([t.number for t in new], np.int32)
         start, end = (np.array([getattr(t, name) for t in new]) - self.origin for name in ("first", "last"))
-        with self._lock:
-            self._height = np.append(self._height, np.zeros(len(new), np.float32))
-            self._colour = np.append(self._colour, np.full(len(new), -1, np.int8))
         table = Passages._of(
             [t.camera for t in new],
             number,
