@@ -6,7 +6,7 @@ Pure functions of the groups and of the numbers that the tracks have so far.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 TrackKey = tuple[str, int]
@@ -37,6 +37,7 @@ def renumber(
     known: Mapping[TrackKey, int],
     fresh: Callable[[], int],
     pinned: Mapping[int, int] | None = None,
+    past: Collection[int] = (),
 ) -> Renumbering:
     """Give groups of tracks numbers with as little change as possible.
 
@@ -50,6 +51,8 @@ def renumber(
         fresh: returns a number that was never used.
         pinned: identities that must go on in a certain group (its index), and give it their number: those with answers
             that are final; at most one for each group.
+        past: identities with final answers of tracks that are in no group any more. They are not merged into others: a
+            track that leaves one does not take it along.
     """
     pinned = pinned or {}
     share: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
@@ -66,8 +69,8 @@ def renumber(
     for index, group in enumerate(groups):
         candidates = won.get(index, [])
         if candidates:
-            number = named.get(index, candidates[0])
-            merged += [(other, number) for other in candidates if other != number]
+            number = named.get(index, min(candidates, key=lambda each: (each not in past, each)))
+            merged += [(other, number) for other in candidates if other != number and other not in past]
         else:
             number = fresh()
             origin = next((known[key] for key in group if key in known), None)

@@ -250,7 +250,7 @@ class SlidingWindow:
         self._changed = False
         groups, pinned, sure = self._groups(now, rows)
         known = {key: track.identity for key, track in rows.items() if track.identity}
-        change = renumber(groups, known, self._fresh, pinned)
+        change = renumber(groups, known, self._fresh, pinned, {track.identity for track in self._past})
         for number, group in zip(change.number, groups, strict=True):
             for key in group:
                 rows[key].identity, rows[key].sure = number, sure.get(key, 1.0)

@@ -51,3 +51,11 @@ def test_a_final_answer_keeps_its_number_even_if_it_is_the_smaller_part_or_the_y
     found = renumber([[A, B]], {A: 3, B: 7}, fresh(), pinned={7: 0})
     assert found.number == (7,)
     assert found.merged == ((3, 7),)
+
+
+def test_an_identity_whose_final_tracks_have_left_is_not_merged_with_the_track_that_leaves_it() -> None:
+    found = renumber([[A, B]], {A: 12, B: 2}, fresh(), pinned={12: 0}, past={2})
+    assert found.number == (12,) and found.merged == ()
+    assert found.revised == ((B, 2, 12),)
+    found = renumber([[A, B]], {A: 12, B: 20}, fresh(), past={20})
+    assert found.number == (20,) and found.merged == ((12, 20),)
