@@ -57,6 +57,7 @@ MORE_ARMS: dict[str, dict[str, Any]] = {
     "image, sum over pairs": {**SSL, "ssl.pairs": "sum"},
     "image, L = 0": {**SSL, "views.local": 0},
     "image, L = 1": {**SSL, "views.local": 1},
+    "image, Table 6": {**SSL, "ssl.objective": "rmse"},
 }
 
 
@@ -72,6 +73,12 @@ class Size:
     pretrained: str
 
 
+LITE: dict[str, Any] = {
+    "backbone": "tf_efficientnet_lite0",
+    "pooling": "gem",
+    "mean": [127 / 255] * 3,
+    "std": [128 / 255] * 3,
+}
 # The momentum of the teacher averages over a tenth of the steps.
 SIZES = {
     "tiny": Size(  # a test of this script
@@ -109,18 +116,26 @@ SIZES = {
         {**ARMS, "image, lambda .5": MORE_ARMS["image, lambda .5"]},
         "baseline",
     ),
+    "small": Size(  # from ImageNet weights, with as few pictures as the CPU can take: a quarter of an hour a pair
+        (50, 150),
+        (1, 2, 3),
+        300,
+        {
+            "model": LITE | {"image_size": [96, 96]},
+            "sampler": {"identities": 12, "images": 2},
+            "views": {"local": 2, "local_size": [48, 48], "pad": 5},
+            "ssl": {"hidden": [1024, 1024, 256], "outputs": 1024, "batch_norm": True},
+            "optimiser": {"learning_rate": 3.5e-4},
+        },
+        {"baseline": ARMS["baseline"], "image": ARMS["image"]},
+        "imagenet",
+    ),
     "full": Size(
         (50, 150, 576, 2400),
         (1, 2, 3, 4, 5),
         6000,
         {
-            "model": {
-                "backbone": "tf_efficientnet_lite0",
-                "image_size": [256, 256],
-                "pooling": "gem",
-                "mean": [127 / 255] * 3,
-                "std": [128 / 255] * 3,
-            },
+            "model": LITE | {"image_size": [256, 256]},
             "sampler": {"identities": 32, "images": 4},
             "views": {"local": 4, "local_size": [112, 112], "pad": 10},
             "ssl": {"hidden": [2048, 2048, 256], "outputs": 1024, "batch_norm": False},
@@ -218,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tuple(options.seeds or base.seeds),
         options.steps or base.steps,
         base.settings,
-        {name: base.arms[name] for name in dict.fromkeys(["baseline", *chosen])},
+        {name: {**base.arms, **ARMS, **MORE_ARMS}[name] for name in dict.fromkeys(["baseline", *chosen])},
         base.pretrained,
     )
     if size.pretrained not in ("none", "imagenet") and options.pretrained is None:
