@@ -15,6 +15,7 @@ from mtmc.association.evidence.appearance import chain_features, similarities, s
 from mtmc.association.evidence.common_views import OverlappingViews, find_overlapping_views
 from mtmc.association.evidence.evidence import measure
 from mtmc.association.evidence.fragments import find_fragments, fragment_log_ratio
+from mtmc.association.evidence.looks import Looks
 from mtmc.association.evidence.overlapping_views import find_view_pairs
 from mtmc.association.evidence.resemblance import find_resemblances
 from mtmc.association.evidence.screening import CandidatePruning
@@ -28,8 +29,14 @@ from mtmc.association.links_file import Links
 from mtmc.association.settings import AssociationSettings
 from mtmc.association.solving.bonds import Bonds
 from mtmc.association.solving.leftovers import join_leftovers
+from mtmc.association.solving.second_look import look_again
 from mtmc.association.solving.solve import Ties, chain, hold, identify, tie
-from mtmc.association.solving.whole_identities import compare_whole_identities
+from mtmc.association.solving.whole_identities import (
+    AGAINST,
+    MIN_EVIDENCE,
+    compare_whole_identities,
+    support_of,
+)
 from mtmc.association.track_summaries import TrackSummaries
 
 CHAIN_PASSES = 2
@@ -42,8 +49,8 @@ IDENTITY_ROUNDS = 4
 """Rounds of learning in each pass of either kind. Raising it costs time. Theory: few, since learning starts from the
 result of the previous pass."""
 QUIET_LINK = 8.0
-"""Vehicles on a typical link up to which whole identities are compared. Raising it also compares them where links are
-well known, which costs time, most in live mode, and gains little. Development scenarios."""
+"""Vehicles on a typical link up to which whole identities need no evidence for what they join. Raising it keeps them
+where links are known better than appearance. Development scenarios."""
 STRANGER_STEPS = 8
 """Each track is compared with that many that start after it in its camera, to learn how alike different vehicles look.
 Raising it costs time and steadies what is learned. Theory: more are rarely in view at once."""
@@ -163,31 +170,49 @@ def associate(
     if together and len(summaries) > MAX_TRACKS:
         for _ in range(CHAIN_PASSES):
             behind, ahead = chain_features(vector, summaries.weight, successor)
-            compared = replace(
+            again = replace(
                 learned.evidence,
                 similarity=_similarity(summaries, behind, ahead, learned.pairs.source, learned.pairs.target),
                 different=_similarity(summaries, behind, ahead, *strangers),
             )
-            learned = learn_links(learned.pairs, compared, settings=short, start=learned)
+            learned = learn_links(learned.pairs, again, settings=short, start=learned)
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
     identity = identify(summaries, ties, successor, settings.local_search, bonds)
     shared_views = to_views(summaries, views)
-    support: npt.NDArray[np.float64] | None = None
-    few = len(summaries) <= MAX_TRACKS and not shared_views and _links_are_quiet(learned)
-    if together and settings.local_search and few:
+    looks: Looks | None = None
+    compared = together and settings.local_search
+    if compared and len(summaries) <= MAX_TRACKS and not shared_views:
         for left in reversed(range(IDENTITY_PASSES + 1)):
             found = compare_whole_identities(
-                summaries, vector, different, ties=ties, successor=successor, identity=identity, bonds=bonds
+                summaries,
+                vector,
+                different,
+                ties=ties,
+                successor=successor,
+                identity=identity,
+                bonds=bonds,
+                least=AGAINST if looks is not None or _links_are_quiet(learned) else MIN_EVIDENCE,
             )
             if found is None:
                 break
-            identity, support = found.identity, found.support
+            identity, looks = found
             if not left:
                 break
             learned = learn_links(learned.pairs, learned.evidence, settings=short, start=learned, identity=identity)
             ties = _tie(summaries, learned, settings, bonds)
             successor = chain(summaries, ties, bonds)
+    if compared:
+        identity = look_again(
+            summaries,
+            vector,
+            ties=ties,
+            identity=identity,
+            strangers=strangers,
+            untied=looks is not None and looks.sides,
+            bonds=bonds,
+        )
+    support = None if looks is None else support_of(summaries, ties, bonds, looks, identity)
     if settings.by_time and links is None and not vector.shape[1]:
         identity = join_leftovers(summaries, identity, bonds)
     identity += 1

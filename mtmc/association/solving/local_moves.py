@@ -5,6 +5,8 @@ A move is made only if the total evidence rises; a merge also if it brings more 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -184,7 +186,7 @@ class LocalSearch:
         """Best partition of two identities that joins tracks i and j, None if every one is worse than the present
         one."""
         now = self.evidence(first) + self.evidence(second)
-        merged = self._sorted(first + second)
+        merged = self.ordered(first + second)
         choices = [[merged]]
         left_out = self._conflicting(merged)
         if left_out:
@@ -193,11 +195,11 @@ class LocalSearch:
         head, tail = self._cut(first, i, after=True)
         other_head, other_tail = self._cut(second, j, after=False)
         if tail or other_head:
-            joined = self._sorted(head + other_tail)
+            joined = self.ordered(head + other_tail)
             rest = [other_head, tail] if other_head and tail else [other_head or tail]
             choices.append([joined, *rest])
             if other_head and tail:
-                choices.append([joined, self._sorted(other_head + tail)])
+                choices.append([joined, self.ordered(other_head + tail)])
         best, chosen = now + 1e-9, None
         for choice in choices:
             value = sum(self.evidence(piece) for piece in choice)
@@ -223,7 +225,7 @@ class LocalSearch:
         lost = int(boxes[sorted(left_out)].sum())
         if min(int(boxes[ours].sum()), int(boxes[theirs].sum())) <= lost:
             return False
-        together = self.evidence(self._sorted(ours + theirs))
+        together = self.evidence(self.ordered(ours + theirs))
         return together > self.evidence(ours) + self.evidence(theirs) + MIN_GAIN
 
     def _conflicting(self, tracks: list[int]) -> set[int]:
@@ -304,8 +306,9 @@ class LocalSearch:
                 best, chosen = value, place
         return tracks[chosen:] if chosen else []
 
-    def _sorted(self, tracks: list[int]) -> list[int]:
-        return sorted(tracks, key=lambda track: int(self._rank[track]))
+    def ordered(self, tracks: Iterable[int]) -> list[int]:
+        """Tracks in order of start, as `evidence` takes them."""
+        return sorted((int(track) for track in tracks), key=self._rank.__getitem__)
 
 
 def _overlapping(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from common.table import Table
 from evaluation.assignment import heaviest_assignment
 from mtmc.association.evidence.looks import Looks
 from mtmc.association.links.candidates import Pairs
@@ -24,7 +25,7 @@ Safety bound of the arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ties:
+class Ties(Table):
     """Candidate pairs with their evidence, each pair of tracks once.
 
     Attributes:

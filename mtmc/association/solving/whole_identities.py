@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,25 +13,12 @@ from mtmc.association.track_summaries import TrackSummaries
 AGAIN = 0.05
 """How often a vehicle passes a camera that it passed before, for each time that a stranger would. Raising it takes more
 look-alikes for one vehicle. Development scenarios."""
-AGAINST = -8.0
-"""Nats below which what the careful identities join looks like strangers, so that those found before are kept. Raising
-it compares whole identities in fewer scenarios: some tracks in one camera are a broken one. Development scenarios."""
 MIN_EVIDENCE = 0.4
 """Nats by which what the bolder identities join has to look like vehicles rather than strangers. Raising it asks for
 more pairs of tracks before they are taken. Development scenarios."""
-
-
-@dataclass(frozen=True, slots=True)
-class WholeIdentities:
-    """Identities and what their tracks say about each other.
-
-    Attributes:
-        identity: (n,) int64, from 0.
-        support: (n,) float64, nats that the identity of each track loses without it; 0 for a track on its own.
-    """
-
-    identity: npt.NDArray[np.int64]
-    support: npt.NDArray[np.float64]
+AGAINST = -8.0
+"""Such nats below which careful identities are dropped. Raising it compares whole identities in fewer scenarios: some
+tracks in one camera are a broken one. Development scenarios."""
 
 
 def compare_whole_identities(
@@ -45,8 +30,10 @@ def compare_whole_identities(
     successor: npt.NDArray[np.int64],
     identity: npt.NDArray[np.int64],
     bonds: Bonds | None,
-) -> WholeIdentities | None:
-    """Identities with the features of whole identities compared; None if there are too few to learn from.
+    least: float = AGAINST,
+) -> tuple[npt.NDArray[np.int64], Looks] | None:
+    """(n,) identities from 0 with the features of whole identities compared, and what those say; None if there are too
+    few to learn from.
 
     What a similarity says is learned twice: from the identities found so far, which leaves out the less similar tracks
     of a vehicle, and from all pairs at once, which may take vehicles of one model for one. Either is kept only if what
@@ -61,24 +48,25 @@ def compare_whole_identities(
         successor: (n,) the chains, from which the search begins.
         identity: (n,) identities found so far.
         bonds: what is known about tracks.
+        least: nats by which what the careful identities join has to look like vehicles rather than strangers.
     """
     careful, looks = identity, fit_looks(summaries, vector, identity, different)
     if looks is not None:
         careful = identify(summaries, ties, successor, True, bonds, looks)
-        if _evidence(summaries, joined=careful, before=identity) < AGAINST:
+        if _evidence(summaries, joined=careful, before=identity) < least:
             careful, looks = identity, None
     bold_looks = fit_looks_to_all(summaries, vector)
     if bold_looks is not None:
         bold = identify(summaries, ties, successor, True, bonds, bold_looks)
         if _evidence(summaries, joined=bold, before=careful) > MIN_EVIDENCE:
             careful, looks = bold, bold_looks
-    return None if looks is None else WholeIdentities(careful, _support(summaries, ties, bonds, looks, careful))
+    return None if looks is None else (careful, looks)
 
 
-def _support(
+def support_of(
     summaries: TrackSummaries, ties: Ties, bonds: Bonds | None, looks: Looks, identity: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """See `WholeIdentities`."""
+    """(n,) nats that the identity of each track loses without it; 0 for a track on its own."""
     search = search_of(summaries, ties, bonds, looks)
     order = np.lexsort((np.arange(len(summaries)), summaries.start, identity))
     support = np.zeros(len(summaries))

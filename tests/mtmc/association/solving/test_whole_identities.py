@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mtmc.association.links.candidates import PairKind, Pairs
 from mtmc.association.solving.solve import tie
-from mtmc.association.solving.whole_identities import compare_whole_identities
+from mtmc.association.solving.whole_identities import compare_whole_identities, support_of
 from mtmc.association.track_summaries import TrackSummaries
 
 Make = Callable[..., TrackSummaries]
@@ -41,10 +41,12 @@ def compared(make_summaries: Make, latent: npt.NDArray[np.float64], noise: float
     )
     if found is None:
         return np.arange(n)
-    alone = np.bincount(found.identity)[found.identity] == 1
-    assert np.all(found.support[alone] == 0)
-    assert np.all(found.support[~alone] > 0)
-    return found.identity
+    identity, looks = found
+    support = support_of(summaries, ties, None, looks, identity)
+    alone = np.bincount(identity)[identity] == 1
+    assert np.all(support[alone] == 0)
+    assert np.all(support[~alone] > 0)
+    return identity
 
 
 def shares(identity: npt.NDArray[np.int64]) -> tuple[float, float]:
