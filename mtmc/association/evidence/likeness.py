@@ -59,21 +59,36 @@ class Likeness:
         usual: similarity within a typical group.
         middle: likeness of the halves of a typical vehicle.
         scale: log-likelihood ratio of a likeness: of halves of one vehicle against two vehicles.
+        single: the same for a track and a group; None if not learned.
     """
 
     vector: npt.NDArray[np.float32]
     usual: float
     middle: float
     scale: Scale
+    single: Scale | None
 
     def of(self, groups: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float64]:
-        """(k, k) likeness of each two of k groups of tracks, of two tracks or more each."""
+        """(k, k) likeness of each two of k groups of tracks."""
         return _likeness(self.vector, groups, self.usual)
 
     def log_ratio(self, likeness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Nats for two groups of this likeness being one vehicle."""
-        ratio = np.exp(self.scale.at(likeness))
-        return np.asarray(np.log((1.0 - UNUSUAL_SHARE) * ratio + UNUSUAL_SHARE), np.float64)
+        return _log_ratio(self.scale, likeness)
+
+    def between(self, groups: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float64]:
+        """(k, k) nats for each two of k groups being one vehicle; 0 for two single tracks."""
+        alone = np.array([len(group) < MIN_GROUP for group in groups])
+        likeness = self.of(groups)
+        ratio = self.log_ratio(likeness)
+        one = alone[:, None] != alone
+        ratio[one] = _log_ratio(self.single, likeness[one]) if self.single is not None else 0.0
+        ratio[alone[:, None] & alone] = 0.0
+        return ratio
+
+
+def _log_ratio(scale: Scale, likeness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.log((1.0 - UNUSUAL_SHARE) * np.exp(scale.at(likeness)) + UNUSUAL_SHARE), np.float64)
 
 
 def fit_likeness(
@@ -81,6 +96,8 @@ def fit_likeness(
     vector: npt.NDArray[np.float32],
     identity: npt.NDArray[np.int64],
     strangers: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    *,
+    singles: bool = False,
 ) -> Likeness | None:
     """Learn what likeness says from identities; None if they are too few.
 
@@ -89,23 +106,67 @@ def fit_likeness(
         vector: (n, d) their features.
         identity: (n,) identities found so far; some may be wrong.
         strangers: tracks that are different vehicles for certain.
+        singles: whether to learn what the likeness of a track and a group says, too.
     """
     groups = groups_of(summaries, identity)
     halved = [halves for group in groups if (halves := halves_of(vector, group)) is not None]
     if len(groups) < MIN_GROUPS or len(halved) < MIN_HALVED:
         return None
     usual = _usual(vector, groups)
+    scaled = _scaled(vector, groups, usual)
     alike = np.array([_likeness(vector, halves, usual)[0, 1] for halves in halved])
-    number = np.full(len(summaries), -1, np.int64)
-    for place, group in enumerate(groups):
-        number[group] = place
+    others = _bounded(np.einsum("md,md->m", *(scaled[each] for each in _spread(len(groups)))))
+    number = _number(summaries, groups)
     first, second = (number[each] for each in strangers)
     seen = (first >= 0) & (second >= 0) & (first != second)
     certain = np.unique(np.sort([first[seen], second[seen]], axis=0), axis=1)
-    others, different = (_pairs(vector, groups, usual, *pairs) for pairs in (_spread(len(groups)), certain))
+    different = _bounded(np.einsum("md,md->m", *(scaled[each] for each in certain)))
+    single = _single(summaries, vector, groups, usual, strangers) if singles else None
+    return Likeness(vector, usual, float(np.median(alike)), _scale(alike, others, different), single)
+
+
+def _single(
+    summaries: TrackSummaries,
+    vector: npt.NDArray[np.float32],
+    groups: Sequence[npt.NDArray[np.int64]],
+    usual: float,
+    strangers: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+) -> Scale | None:
+    """See `Likeness.single`: learned from each track and the rest of its identity, against tracks and other groups."""
+    larger = [group for group in groups if len(group) > MIN_GROUP]
+    rest = [(np.array([track]), group[group != track]) for group in larger for track in group.tolist()]
+    if len(rest) < MIN_HALVED:
+        return None
+    alike = np.array([_likeness(vector, pair, usual)[0, 1] for pair in rest])
+    own, scaled = vector / np.sqrt(max(usual, MIN_OWN)), _scaled(vector, groups, usual)
+    number = _number(summaries, groups)
+
+    def likeness(track: npt.NDArray[np.int64], group: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        other = number[track] != group
+        return _bounded(np.einsum("md,md->m", own[track[other]], scaled[group[other]]))
+
+    known = np.flatnonzero(summaries.weight > 0)
+    lags = np.unique(np.linspace(0, len(groups) - 1, min(len(groups), max(PAIRS // len(known), 1))).astype(np.int64))
+    near = np.concatenate([(np.arange(len(known)) + lag) % len(groups) for lag in lags.tolist()])
+    seen = np.concatenate([np.stack([a, number[b]]) for a, b in (strangers, strangers[::-1])], axis=1)
+    seen = np.unique(seen[:, (seen[1] >= 0) & (summaries.weight[seen[0]] > 0)], axis=1)
+    return _scale(alike, likeness(np.tile(known, len(lags)), near), likeness(seen[0], seen[1]))
+
+
+def _number(summaries: TrackSummaries, groups: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """(n,) the group of each track, -1 for none."""
+    number = np.full(len(summaries), -1, np.int64)
+    for place, group in enumerate(groups):
+        number[group] = place
+    return number
+
+
+def _scale(
+    alike: npt.NDArray[np.float64], others: npt.NDArray[np.float64], different: npt.NDArray[np.float64]
+) -> Scale:
     value = np.concatenate([alike, others])
     same = np.arange(len(value)) < len(alike)
-    scale = fit_scale(
+    return fit_scale(
         value,
         probability=same.astype(np.float64),
         rest=(~same).astype(np.float64),
@@ -115,15 +176,20 @@ def fit_likeness(
         different=different,
         robust=True,
     )
-    return Likeness(vector, usual, float(np.median(alike)), scale)
 
 
-def groups_of(summaries: TrackSummaries, identity: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """The tracks with features of each identity that has at least `MIN_GROUP` of them."""
+def _bounded(likeness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.clip(likeness, -MAX_LIKENESS, MAX_LIKENESS), np.float64)
+
+
+def groups_of(
+    summaries: TrackSummaries, identity: npt.NDArray[np.int64], least: int = MIN_GROUP
+) -> list[npt.NDArray[np.int64]]:
+    """The tracks with features of each identity that has at least that many of them."""
     known = np.flatnonzero(summaries.weight > 0)
     order = known[np.argsort(identity[known], kind="stable")]
     groups = np.split(order, np.flatnonzero(np.diff(identity[order])) + 1)
-    return [group for group in groups if len(group) >= MIN_GROUP]
+    return [group for group in groups if len(group) >= least]
 
 
 def halves_of(vector: npt.NDArray[np.float32], tracks: npt.NDArray[np.int64]) -> Halves | None:
@@ -143,7 +209,7 @@ def _sums(
     """(k, d) sums of the features of groups, (k,) numbers of tracks and (k,) mean similarities within them."""
     total = np.array([vector[group].sum(0, dtype=np.float64) for group in groups])
     size = np.array([len(group) for group in groups], np.float64)
-    return total, size, ((total**2).sum(1) - size) / (size * (size - 1.0))
+    return total, size, ((total**2).sum(1) - size) / np.maximum(size * (size - 1.0), 1.0)
 
 
 def _usual(vector: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.int64]]) -> float:
@@ -172,20 +238,7 @@ def _likeness(
     vector: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.int64]], usual: float
 ) -> npt.NDArray[np.float64]:
     scaled = _scaled(vector, groups, usual)
-    return np.asarray(np.clip(scaled @ scaled.T, -MAX_LIKENESS, MAX_LIKENESS), np.float64)
-
-
-def _pairs(
-    vector: npt.NDArray[np.float32],
-    groups: Sequence[npt.NDArray[np.int64]],
-    usual: float,
-    first: npt.NDArray[np.int64],
-    second: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
-    """(m,) likeness of pairs of groups."""
-    scaled = _scaled(vector, groups, usual)
-    product = np.einsum("md,md->m", scaled[first], scaled[second])
-    return np.asarray(np.clip(product, -MAX_LIKENESS, MAX_LIKENESS), np.float64)
+    return _bounded(scaled @ scaled.T)
 
 
 def _spread(n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -105,17 +105,17 @@ def _joined(
     *,
     bonds: Bonds | None,
 ) -> npt.NDArray[np.int64]:
-    likeness = fit_likeness(summaries, vector, identity, strangers)
+    likeness = fit_likeness(summaries, vector, identity, strangers, singles=True)
     if likeness is None:
         return identity
     search = search_of(summaries, ties, bonds)
     camera = summaries.camera
-    groups = groups_of(summaries, identity)
+    groups = groups_of(summaries, identity, 1)
     least = UNTIED - float(np.log(len(groups)))
     hopeless = set[tuple[int, int]]()
     while True:
         first, second = np.triu_indices(len(groups), 1)
-        ratio = likeness.log_ratio(likeness.of(groups)[first, second])
+        ratio = likeness.between(groups)[first, second]
         for pair in np.argsort(-ratio, kind="stable").tolist():
             a, b = groups[first[pair]], groups[second[pair]]
             if ratio[pair] <= 0:
