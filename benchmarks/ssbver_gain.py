@@ -1,6 +1,7 @@
 """What SSBVER's self-supervised term is worth: an experiment whose settings were named before it was run.
 
     python benchmarks/ssbver_gain.py --size cpu        # small pictures and few steps: five hours of one core
+    python benchmarks/ssbver_gain.py --size small --real DIR --train-on-real --vehicles 224    # from ImageNet weights
     python benchmarks/ssbver_gain.py --size full --device cuda          # the experiment; hours on one GPU
     python benchmarks/ssbver_gain.py --size full --seeds 1 2 3 4 5 --vehicles 50 150 576 2400
 
