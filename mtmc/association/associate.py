@@ -58,8 +58,8 @@ STRANGERS = 20_000
 """Largest number of such pairs of each step. Raising it costs time. Safety bound on time."""
 _NO_PAIRS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 MAX_TRACKS = 600
-"""Tracks up to which whole identities are compared; above, chains of tracks are. Raising it costs time, by the square
-of the tracks. Development scenarios."""
+"""Tracks up to which whole identities are compared, and those joined that look alike; above, chains of tracks are
+compared. Raising it costs time, by the square of the tracks. Development scenarios."""
 MIN_FRAGMENT = -6.0
 """Nats below which two tracks of one camera are not considered as fragments. Raising it leaves fewer candidate pairs.
 Safety bound on time: such a pair is hopeless."""
@@ -182,7 +182,8 @@ def associate(
     shared_views = to_views(summaries, views)
     looks: Looks | None = None
     compared = together and settings.local_search
-    if compared and len(summaries) <= MAX_TRACKS and not shared_views:
+    few = len(summaries) <= MAX_TRACKS
+    if compared and few and not shared_views:
         for left in reversed(range(IDENTITY_PASSES + 1)):
             found = compare_whole_identities(
                 summaries,
@@ -209,6 +210,7 @@ def associate(
             ties=ties,
             identity=identity,
             strangers=strangers,
+            joins=few,
             untied=looks is not None and looks.sides,
             bonds=bonds,
         )

@@ -26,9 +26,6 @@ more groups that only look alike. Development scenarios."""
 AGAIN = -1.0
 """Nats for each pair of tracks of two groups in one camera. Raising it joins more groups that pass the same cameras.
 Development scenarios."""
-MAX_TRACKS = 600
-"""Tracks up to which identities that look alike are joined. Raising it costs time, by the square of the identities.
-Safety bound on time."""
 
 
 def look_again(
@@ -38,6 +35,7 @@ def look_again(
     ties: Ties,
     identity: npt.NDArray[np.int64],
     strangers: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    joins: bool = True,
     untied: bool = False,
     bonds: Bonds | None = None,
 ) -> npt.NDArray[np.int64]:
@@ -53,13 +51,14 @@ def look_again(
         ties: candidate pairs and their evidence.
         identity: (n,) identities found so far.
         strangers: tracks that are different vehicles for certain.
+        joins: whether identities that look alike are joined, which takes time by the square of the identities.
         untied: whether identities are known to hold tracks that nothing but their features ties together; then missing
             ties do not speak against one.
         bonds: what is known about tracks; tracks that must be linked stay together.
     """
     ties = replace(ties, worth=ties.worth - ties.appearance)
     identity = _split(summaries, vector, ties, identity.copy(), strangers, untied=untied, bonds=bonds)
-    if len(summaries) <= MAX_TRACKS:
+    if joins:
         identity = _joined(summaries, vector, ties, identity, strangers, bonds=bonds)
     return identity
 
