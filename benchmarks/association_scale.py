@@ -1,11 +1,11 @@
 """How the association scales: time and memory with 1,000, 10,000 and 100,000 tracks in 200 cameras.
 
-    python benchmarks/association_scale.py [--tracks 1000 10000 100000] [--no-appearance]
+    python benchmarks/association_scale.py [--tracks 1000 10000 100000] [--no-appearance] [--threads 1]
 
 The cameras stand on a grid of streets, 20 by 10. Simulated vehicles reach a neighbouring camera every 15 to 25 seconds
 and leave in each camera a track of four boxes, with a 256-dimensional feature of which two thirds of the energy is
 noise. More tracks mean a longer recording, so the density of traffic is the same for all sizes. Each size runs in a
-process of its own with two threads. Printed are wall and CPU seconds, the peak memory of the process including its
+process of its own. Printed are wall and CPU seconds, the peak memory of the process including its
 libraries, the number of candidate pairs, precision and recall of the pairs of tracks that share an identity, and the
 exponent of growth from one size to the next (1.0: linear).
 """
@@ -130,12 +130,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="sizes to measure")
     parser.add_argument("--no-appearance", action="store_true", help="without features")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of linear algebra; more take more CPU time (default: 1)"
+    )
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.one is not None:
         sys.stdout.write(json.dumps(measure(arguments.one, not arguments.no_appearance)) + "\n")
         return 0
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "2")
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(arguments.threads))
     table = Table(title=f"simulated, {COLUMNS * ROWS} cameras", title_justify="left")
     for head in ("tracks", "wall s", "CPU s", "peak GiB", "pairs", "precision", "recall", "growth of CPU"):
         table.add_column(head, justify="right")
