@@ -112,26 +112,30 @@ def _joined(
     groups = groups_of(summaries, identity, 1)
     least = UNTIED - float(np.log(len(groups)))
     hopeless = set[tuple[int, int]]()
+
+    def one_vehicle(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], ratio: float) -> bool:
+        key = (int(identity[a[0]]), int(identity[b[0]]))
+        if key in hopeless:
+            return False
+        evidence = _between(search, *(np.flatnonzero(identity == number) for number in key))
+        again = AGAIN * float((camera[a][:, None] == camera[b]).sum())
+        if np.isfinite(evidence) and ratio + max(evidence + TRIED, least) + again > 0:
+            return True
+        hopeless.add(key)
+        return False
+
     while True:
         first, second = np.triu_indices(len(groups), 1)
         ratio = likeness.between(groups)[first, second]
-        for pair in np.argsort(-ratio, kind="stable").tolist():
-            a, b = groups[first[pair]], groups[second[pair]]
-            if ratio[pair] <= 0:
-                return identity
-            key = (int(identity[a[0]]), int(identity[b[0]]))
-            if key in hopeless:
-                continue
-            tracks = (np.flatnonzero(identity == number) for number in key)
-            evidence = _between(search, *tracks)
-            again = AGAIN * float((camera[a][:, None] == camera[b]).sum())
-            if np.isfinite(evidence) and float(ratio[pair]) + max(evidence + TRIED, least) + again > 0:
-                break
-            hopeless.add(key)
-        else:
+        order = [pair for pair in np.argsort(-ratio, kind="stable").tolist() if ratio[pair] > 0]
+        pairs = ((groups[first[pair]], groups[second[pair]], float(ratio[pair])) for pair in order)
+        found = next((pair for pair in pairs if one_vehicle(*pair)), None)
+        if found is None:
             return identity
-        identity[identity == key[1]] = key[0]
-        hopeless = {each for each in hopeless if key[0] not in each}
+        a, b, _ = found
+        number = int(identity[a[0]])
+        identity[identity == identity[b[0]]] = number
+        hopeless = {each for each in hopeless if number not in each}
         groups = [group for group in groups if group is not a and group is not b] + [np.concatenate([a, b])]
 
 

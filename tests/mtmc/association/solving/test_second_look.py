@@ -103,3 +103,10 @@ def test_too_few_identities_teach_nothing(make_summaries: Make) -> None:
     summaries, ties = scene(make_summaries, 0.0)
     everything = np.zeros(len(VEHICLE), np.int64)
     assert groups(look(summaries, ties, everything)) == groups(everything)
+
+
+def test_nothing_has_to_be_seen_at_once(make_summaries: Make) -> None:
+    summaries, ties = scene(make_summaries, 2.0)
+    nothing = np.zeros(0, np.int64)
+    found = look_again(summaries, summaries.vector, ties=ties, identity=TWINS, strangers=(nothing, nothing))
+    assert groups(found) == groups(VEHICLE)
